@@ -1,0 +1,1 @@
+"""Executes schedules of federated training and measures energy, latency and accuracy."""
