@@ -1,0 +1,1 @@
+"""Plan, run and compare hierarchical federated foundation models over wireless networks."""

@@ -1,0 +1,1 @@
+"""From an instance to a checked plan with a bound."""

@@ -1,0 +1,1 @@
+"""What is given and what is decided: instances, networks, channels and plans."""

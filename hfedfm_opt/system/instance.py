@@ -1,0 +1,258 @@
+"""The instance format, version 1: everything that is given before anything is planned.
+
+An :class:`Instance` describes a network (tiers, nodes, bands, links), a multi-modal multi-task model
+(modules, tasks), who holds which data, how training runs, and what is to be minimised under which limits.
+All quantities are SI and linear unless a name ends in ``_db``.  ``docs/instance-format.md`` explains each
+field with examples; :func:`hfedfm_opt.system.read.read_instance` reads a file and reports all its defects.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fl_runtime.physics import BOLTZMANN_NOISE_W_PER_HZ
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+
+Modality = Literal["image", "audio", "text"]
+ModuleKind = Literal["encoder", "prompt", "backbone", "expert", "adapter", "head"]
+
+
+class Part(BaseModel):
+    """Common behaviour of all parts of an instance: immutable, no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Cpu(Part):
+    """A processor whose frequency can be scaled; joules = capacitance * cycles * frequency^2."""
+
+    type: Literal["cpu"] = Field("cpu", description="A processor whose frequency can be scaled.")
+    flops_per_cycle: Positive = Field(description="Operations per cycle.")
+    max_frequency_hz: Positive = Field(description="Highest frequency, Hz.")
+    effective_capacitance: NonNegative = Field(description="Effective switched capacitance, J s^2 / cycle^3.")
+
+
+class FixedSpeed(Part):
+    """A processor of fixed speed and power; joules = power * seconds."""
+
+    type: Literal["fixed"] = Field("fixed", description="A processor of fixed speed and power.")
+    flops_per_s: Positive = Field(description="Operations per second.")
+    power_w: NonNegative = Field(description="Power while it computes, W.")
+
+
+class Radio(Part):
+    """What a node's radio can do."""
+
+    max_power_w: Positive = Field(description="Highest radiated power, W.")
+    amplifier_efficiency: Fraction = Field(1.0, description="Radiated over drawn power of the amplifier.")
+    circuit_power_w: NonNegative = Field(
+        0.0, description="Power of the rest of the sender while it sends, W."
+    )
+    receive_power_w: NonNegative = Field(0.0, description="Power while it receives, W.")
+    noise_figure_db: NonNegative = Field(0.0, description="Noise figure of the receiver, dB.")
+    duplex: Literal["full", "half"] = Field(
+        "full", description="half: one thing at a time; full: it sends and receives in parallel."
+    )
+
+
+class Data(Part):
+    """Training samples of one task on one device."""
+
+    task: Name = Field(description="Id of the task.")
+    samples: Annotated[int, Field(ge=1)] = Field(description="Number of training samples.")
+
+
+class Node(Part):
+    """A device, an edge server, a fog node or the cloud."""
+
+    id: Name = Field(description="Unique name.")
+    tier: Name = Field(description="One of `tiers`.")
+    parent: Name | None = Field(
+        None, description="Id of the node above; null for the one node of the top tier."
+    )
+    position_m: tuple[Finite, Finite, Finite] | None = Field(
+        None, description="x, y and height, m; needed where a channel model makes links."
+    )
+    memory_bytes: NonNegative | None = Field(None, description="Memory for module replicas; null: unlimited.")
+    processor: Annotated[Cpu | FixedSpeed, Field(discriminator="type")] | None = Field(
+        None, description="null: its computing takes no time and no energy."
+    )
+    radio: Radio | None = Field(None, description="null: the node has wired links only.")
+    modalities: tuple[Modality, ...] = Field((), description="Modalities that the device senses.")
+    data: tuple[Data, ...] = Field((), description="Training samples by task; devices only.")
+
+
+class Band(Part):
+    """A piece of spectrum; the links that name it share it (FDMA)."""
+
+    id: Name = Field(description="Unique name.")
+    band_hz: Positive = Field(description="Width of the band, Hz.")
+    channel_hz: Positive | None = Field(
+        None, description="Width of one link's channel where nothing else is planned, Hz; null: equal shares."
+    )
+    carrier_hz: Positive | None = Field(None, description="Carrier frequency, Hz; needed by channel models.")
+    noise_w_per_hz: Positive = Field(BOLTZMANN_NOISE_W_PER_HZ, description="Noise density, W/Hz.")
+
+
+class WirelessLink(Part):
+    """A wireless link with an explicit gain."""
+
+    source: Name = Field(description="Id of the sender.")
+    target: Name = Field(description="Id of the receiver.")
+    band: Name = Field(description="Id of the band.")
+    gain: Positive = Field(description="Power gain, linear.")
+
+
+class ChannelModel(Part):
+    """How gains follow from positions."""
+
+    model: Literal[
+        "tr38901-uma",
+        "tr38901-umi",
+        "tr38901-inf-sl",
+        "tr38901-inf-dl",
+        "tr38901-inf-sh",
+        "tr38901-inf-dh",
+        "tr36843-d2d",
+        "tr37885-highway",
+        "tr37885-urban",
+        "macro",
+        "exponent",
+    ] = Field(description="Name of the path-loss model.")
+    line_of_sight: Literal["drawn", "always", "never"] = Field(
+        "drawn", description="Whether the path is clear: drawn by the model's probability, or fixed."
+    )
+    shadowing: bool = Field(True, description="Whether log-normal shadowing is drawn.")
+    seed: Annotated[int, Field(ge=0)] = Field(0, description="Seed of these draws.")
+    reference_loss_db: Finite = Field(30.0, description="exponent: loss at 1 m, dB.")
+    exponent: Positive = Field(3.0, description="exponent: path-loss exponent.")
+
+
+class WirelessGroup(Part):
+    """Wireless links made from positions: every source to every target within reach."""
+
+    sources: tuple[Name, ...] = Field(min_length=1, description="Ids of the senders.")
+    targets: tuple[Name, ...] = Field(min_length=1, description="Ids of the receivers.")
+    band: Name = Field(description="Id of the band.")
+    channel: ChannelModel = Field(description="How gains follow from positions.")
+    both_ways: bool = Field(False, description="Whether the reverse links exist too, with the same gain.")
+    max_distance_m: Positive | None = Field(None, description="Reach, m; null: unlimited.")
+
+
+class WiredLink(Part):
+    """A link of fixed rate: backhaul, or a leased path; joules = power * seconds, billed to the sender."""
+
+    source: Name = Field(description="Id of the sender.")
+    target: Name = Field(description="Id of the receiver.")
+    rate_bps: Positive | None = Field(None, description="Rate, bit/s; null: the payload takes no time.")
+    delay_s: NonNegative = Field(0.0, description="Constant delay, s.")
+    power_w: NonNegative = Field(0.0, description="Power while it works, W.")
+
+
+class Module(Part):
+    """A module of the model."""
+
+    id: Name = Field(description="Unique name.")
+    kind: ModuleKind = Field(description="What it is.")
+    parameters: Annotated[int, Field(ge=0)] = Field(description="Number of parameters.")
+    trainable: bool = Field(description="Whether it is trained and averaged; otherwise frozen.")
+    memory_bytes: NonNegative = Field(0.0, description="Memory of a replica with all it needs to run, byte.")
+    modality: Modality | None = Field(None, description="encoder: its modality.")
+    task: Name | None = Field(None, description="head or prompt: its task.")
+    expert_group: Name | None = Field(None, description="expert: the mixture that it belongs to.")
+    update_bits: NonNegative | None = Field(
+        None, description="Bits of an update; null: parameters * training.bits_per_parameter."
+    )
+    forward_flops_per_sample: NonNegative = Field(
+        0.0, description="Work of the forward pass of a sample, flop."
+    )
+    backward_flops_per_sample: NonNegative = Field(
+        0.0, description="Work of the backward pass of a sample, flop."
+    )
+    activation_bits_per_sample: NonNegative = Field(
+        0.0,
+        description="Bits of its input and output of a sample when it runs elsewhere, likewise of gradients.",
+    )
+    may_run_on: tuple[Name, ...] = Field(
+        (), description="Tiers that may host it; empty: the devices themselves."
+    )
+
+
+class Task(Part):
+    """A task: what a device that has its data runs."""
+
+    id: Name = Field(description="Unique name.")
+    modalities: tuple[Modality, ...] = Field(min_length=1, description="Modalities that the task can use.")
+    modules: tuple[Name, ...] = Field(min_length=1, description="Ids of the modules it runs, in order.")
+
+
+class Training(Part):
+    """How training runs."""
+
+    rounds: Annotated[int, Field(ge=1)] = Field(24, description="Rounds of a run.")
+    period: Annotated[int, Field(ge=1)] | None = Field(
+        1, description="Every how many rounds the cloud averages; null: never."
+    )
+    bits_per_parameter: Positive = Field(32.0, description="Transport precision, bit.")
+    local_epochs: Positive = Field(1.0, description="Passes over a device's samples per round, for the work.")
+    local_steps: Annotated[int, Field(ge=1)] = Field(4, description="Optimiser steps per round.")
+    batch_size: Annotated[int, Field(ge=1)] = Field(8, description="Samples per step.")
+    learning_rate: Positive = Field(3e-3, description="Learning rate of AdamW.")
+    label_skew: Positive | None = Field(
+        0.1, description="Concentration of the Dirichlet distribution of labels; null: even."
+    )
+
+
+class Objective(Part):
+    """What is minimised: energy_weight_per_j * joules + time_weight_per_s * seconds, per round."""
+
+    energy_weight_per_j: NonNegative = Field(1.0, description="Price of a joule.")
+    time_weight_per_s: NonNegative = Field(1.0, description="Price of a second.")
+
+
+class Limits(Part):
+    """Limits on a plan; null: none."""
+
+    max_latency_s: Positive | None = Field(None, description="Longest round, s.")
+    max_energy_j: Positive | None = Field(None, description="Largest energy of all nodes per round, J.")
+    max_device_energy_j: Positive | None = Field(None, description="Largest energy of a device per round, J.")
+    max_relay_hops: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Most D2D hops to an aggregator."
+    )
+
+
+class Fading(Part):
+    """Block fading of all wireless links while a schedule runs; plans use the mean gains."""
+
+    kind: Literal["rayleigh", "rician"] = Field(description="Distribution of the amplitude.")
+    rician_k_db: Finite = Field(6.0, description="rician: power of the direct path over the scattered, dB.")
+
+
+class Instance(Part):
+    """Everything that is given before anything is planned."""
+
+    format: Literal["hfedfm-instance"] = Field(description="Marks the file.")
+    version: Literal[1] = Field(description="Version of the format.")
+    name: Name = Field(description="Short name.")
+    description: str = Field("", description="What it is and where it comes from.")
+    tiers: tuple[Name, ...] = Field(
+        min_length=2, description="Names of the tiers from the top; the last holds the devices."
+    )
+    nodes: tuple[Node, ...] = Field(min_length=2, description="All nodes.")
+    bands: tuple[Band, ...] = Field((), description="All bands.")
+    wireless_links: tuple[WirelessLink, ...] = Field((), description="Wireless links with explicit gains.")
+    wireless_groups: tuple[WirelessGroup, ...] = Field((), description="Wireless links made from positions.")
+    wired_links: tuple[WiredLink, ...] = Field((), description="Links of fixed rate.")
+    modules: tuple[Module, ...] = Field(min_length=1, description="Modules of the model.")
+    tasks: tuple[Task, ...] = Field(min_length=1, description="Tasks.")
+    training: Training = Field(default_factory=Training, description="How training runs.")
+    objective: Objective = Field(default_factory=Objective, description="What is minimised.")
+    limits: Limits = Field(default_factory=Limits, description="Limits on a plan.")
+    fading: Fading | None = Field(
+        None, description="Block fading while a schedule runs; null: still channels."
+    )
