@@ -96,3 +96,38 @@ def compute_joules(cycles: float, frequency_hz: float, effective_capacitance: fl
         Effective switched capacitance, J s^2 / cycle^3, >= 0.
     """
     return effective_capacitance * cycles * frequency_hz**2
+
+
+def reserved_compute_seconds(flops: float, flops_per_s: float, share: float = 1.0) -> float:
+    """Return ``flops / (share * speed)``, in s: work on a reserved share of a processor of fixed speed.
+
+    Parameters
+    ----------
+    flops : float
+        Work, operations, >= 0.
+    flops_per_s : float
+        Speed of the whole processor, > 0.
+    share : float
+        Part of it that is reserved, in (0, 1].
+    """
+    return flops / (flops_per_s * share)
+
+
+def reserved_compute_joules(seconds: float, power_w: float, share: float = 1.0) -> float:
+    """Return ``power * share * seconds``, in J: a reserved share draws that share of the power.
+
+    Parameters
+    ----------
+    seconds : float
+        Duration, s, >= 0.
+    power_w : float
+        Power of the whole processor, W, >= 0.
+    share : float
+        Part of it that is reserved, in (0, 1].
+    """
+    return power_w * share * seconds
+
+
+def wired_joules(seconds: float, power_w: float) -> float:
+    """Return the energy of a wired link, ``power * seconds`` with its constant delay included, in J."""
+    return power_w * seconds

@@ -1,0 +1,37 @@
+"""The exceptions of the schedule language.
+
+::
+
+    ScheduleError         defects of a schedule, all of them together
+     +-- ScheduleFileError   a file that is no schedule: bad JSON, unknown keys, wrong types
+"""
+
+from collections.abc import Iterable
+
+
+class ScheduleError(ValueError):
+    """A schedule that cannot be played.
+
+    Parameters
+    ----------
+    defects : iterable of str
+        One readable line each.
+    source : str
+        The schedule's name or its file, for the head of the message.
+
+    Attributes
+    ----------
+    defects : tuple of str
+        The same lines.
+    """
+
+    def __init__(self, defects: Iterable[str], source: str) -> None:
+        self.defects = tuple(defects)
+        self.source = source
+        count = len(self.defects)
+        head = f"{source}: {count} {'defect' if count == 1 else 'defects'}"
+        super().__init__("\n".join([head, *(f"- {line}" for line in self.defects)]))
+
+
+class ScheduleFileError(ScheduleError):
+    """A file that does not hold a schedule; ``defects`` name the places in it."""

@@ -1,0 +1,58 @@
+"""Runs a schedule: checks it, plays it on the clock, and trains as it says."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from fl_runtime.clock import play
+from fl_runtime.fading import Fading
+from fl_runtime.measurements import Measurements
+from fl_runtime.schedule import Schedule
+
+if TYPE_CHECKING:
+    from fl_runtime.tasks.workload import Workload
+
+
+def run(
+    schedule: Schedule,
+    workload: "Workload | None" = None,
+    seed: int = 0,
+    learn: bool = True,
+    fading: Fading | None = None,
+    observer: Callable[[int, Mapping[str, float]], None] | None = None,
+) -> Measurements:
+    """Return what ``schedule`` costs and what it learns.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        What to run.
+    workload : Workload or None
+        Tasks and data; ``None`` takes the handwritten digits that come with the package.
+    seed : int
+        Draws data, initial modules, batches and fading, >= 0; the same seed gives the same figures.
+    learn : bool
+        Whether to train; without, only time and energy are measured and torch is not needed.
+    fading : Fading or None
+        Law of block fading; ``None`` keeps the gains of the schedule.
+    observer : callable or None
+        Told after each trained round of its index and the accuracy of each task.
+
+    Returns
+    -------
+    Measurements
+        The timeline and, if asked for, the learning curve.
+
+    Raises
+    ------
+    ScheduleError
+        With all defects of the schedule, before anything runs.
+    ValueError
+        For a workload that does not fit the schedule.
+    """
+    timeline = play(schedule, fading=fading, seed=seed)
+    curve = None
+    if learn:
+        from fl_runtime.learn import learn as train  # torch is loaded here and nowhere earlier
+
+        curve = train(schedule, workload, seed, observer)
+    return Measurements(schedule_name=schedule.name, seed=seed, timeline=timeline, learning=curve)
