@@ -1,0 +1,18 @@
+"""Placement: which node hosts which replica, and which replica serves each demand."""
+
+from solvers.placement.explain import Infeasibility, LimitKind, Relaxation, explain_infeasible
+from solvers.placement.problem import PlacementProblem
+from solvers.placement.solution import PlacementSolution
+from solvers.placement.solve import DEFAULT_GAP, METHODS, solve
+
+__all__ = [
+    "DEFAULT_GAP",
+    "METHODS",
+    "Infeasibility",
+    "LimitKind",
+    "PlacementProblem",
+    "PlacementSolution",
+    "Relaxation",
+    "explain_infeasible",
+    "solve",
+]
