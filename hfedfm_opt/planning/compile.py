@@ -1,0 +1,342 @@
+"""From decisions to the runtime's schedule: one list of steps for each kind of round."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fl_runtime import schedule as runtime
+from hfedfm_opt.planning.payload import kept_modules
+from hfedfm_opt.planning.rounds import Kind, cycle_of
+from hfedfm_opt.planning.trees import Modules, deliver_order, gather_order, modules_down, modules_up
+from hfedfm_opt.planning.work import loads_of
+from hfedfm_opt.system import instance as given
+from hfedfm_opt.system.decisions import Cluster, Decisions, Hop, Serving
+from hfedfm_opt.system.network import Network, WirelessEdge
+
+After = tuple[str, ...]
+
+
+def compile_schedule(network: Network, decisions: Decisions, rounds: int) -> runtime.Schedule:
+    """Return the schedule that executes a plan.
+
+    Parameters
+    ----------
+    network : Network
+        The network, with the plan's duplex.
+    decisions : Decisions
+        A checked plan.
+    rounds : int
+        Number of rounds, >= 1.
+    """
+    cycle = cycle_of(decisions.periods)
+    kinds = {kind.name: _round_kind(network, decisions, kind) for kind in dict.fromkeys(cycle)}
+    settings = network.instance.training
+    return runtime.Schedule(
+        name=f"{network.instance.name}: {decisions.planner}",
+        nodes=tuple(_node(network, node) for node in network.instance.nodes),
+        bands=tuple(runtime.Band(id=band.id, band_hz=band.band_hz) for band in network.instance.bands),
+        modules=tuple(_module(network, module) for module in network.instance.modules),
+        replicas=_replicas(network, decisions),
+        routes=_routes(network, decisions),
+        kinds=tuple(kinds.values()),
+        cycle=tuple(kind.name for kind in cycle),
+        rounds=rounds,
+        training=runtime.Training(
+            local_steps=settings.local_steps,
+            batch_size=settings.batch_size,
+            learning_rate=settings.learning_rate,
+            label_skew=settings.label_skew,
+        ),
+    )
+
+
+def _node(network: Network, node: given.Node) -> runtime.Node:
+    radio = node.radio
+    return runtime.Node(
+        id=node.id,
+        tier=node.tier,
+        processor=_processor(node.processor),
+        half_duplex=network.is_half_duplex(node.id),
+        amplifier_efficiency=radio.amplifier_efficiency if radio else 1.0,
+        circuit_power_w=radio.circuit_power_w if radio else 0.0,
+        receive_power_w=radio.receive_power_w if radio else 0.0,
+    )
+
+
+def _processor(processor: given.Cpu | given.FixedSpeed | None) -> runtime.Cpu | runtime.FixedSpeed | None:
+    if isinstance(processor, given.Cpu):
+        return runtime.Cpu(
+            flops_per_cycle=processor.flops_per_cycle,
+            max_frequency_hz=processor.max_frequency_hz,
+            effective_capacitance=processor.effective_capacitance,
+        )
+    if isinstance(processor, given.FixedSpeed):
+        return runtime.FixedSpeed(flops_per_s=processor.flops_per_s, power_w=processor.power_w)
+    return None
+
+
+def _module(network: Network, module: given.Module) -> runtime.Module:
+    return runtime.Module(
+        id=module.id,
+        kind=module.kind,
+        update_bits=network.update_bits(module.id),
+        trainable=module.trainable,
+        task=module.task,
+        modality=module.modality,
+    )
+
+
+def _replicas(network: Network, decisions: Decisions) -> tuple[runtime.Replica, ...]:
+    weights = {
+        (module, device): float(samples)
+        for device in network.devices
+        for module, samples in network.trained_on[device].items()
+    }
+    return tuple(
+        runtime.Replica(
+            module=entry.module, host=entry.node, weight=weights.get((entry.module, entry.node), 0.0)
+        )
+        for entry in decisions.hosted
+    )
+
+
+def _routes(network: Network, decisions: Decisions) -> tuple[runtime.Route, ...]:
+    host_of = {(serving.device, serving.module): serving.host for serving in decisions.servings}
+    routes = []
+    for device in network.devices:
+        node = network.nodes[device]
+        for data in node.data:
+            hosts = {
+                module.id: host_of.get((device, module.id), device)
+                for module in network.modules_of(device, data.task)
+            }
+            usable = network.tasks[data.task].modalities
+            routes.append(
+                runtime.Route(
+                    device=device,
+                    task=data.task,
+                    samples=data.samples,
+                    modalities=tuple(modality for modality in node.modalities if modality in usable),
+                    hosts=hosts,
+                )
+            )
+    return tuple(routes)
+
+
+def _round_kind(network: Network, decisions: Decisions, kind: Kind) -> runtime.RoundKind:
+    writer = _StepWriter(network)
+    servings: dict[str, list[Serving]] = {}
+    for serving in decisions.servings:
+        servings.setdefault(serving.device, []).append(serving)
+    frequency_of = {entry.device: entry.frequency_hz for entry in decisions.frequencies}
+    sent: dict[str, After] = {}
+    carried: dict[str, Modules] = {}
+    last: list[str] = []
+    for cluster in decisions.clusters:
+        for device in cluster.members:
+            writer.train(device, frequency_of.get(device), servings.get(device, ()))
+        union, at_server, ends = _cluster_steps(writer, cluster, kind, frozenset(servings))
+        sent[cluster.id], carried[cluster.id] = at_server, union & kind.due
+        last.extend(ends)
+    if kind.due:
+        arrived = _backhaul_steps(writer, decisions, kind, sent, carried)
+        for cluster in decisions.clusters:
+            own = {device: frozenset(network.trained_on[device]) & kind.due for device in cluster.members}
+            starts = arrived.get(cluster.id, ()) + writer.tails.get(cluster.id, ())
+            last.extend(writer.deliver("downlink", cluster.downlink, cluster.id, starts, own))
+        members = tuple(device for cluster in decisions.clusters for device in cluster.members)
+        modules = _union(network, members)
+        last = [writer.add(runtime.Deliver(id="deliver", after=tuple(last), nodes=members, modules=modules))]
+    reaches = bool(kind.due) or any(cluster.aggregator == network.root for cluster in decisions.clusters)
+    writer.add(runtime.Evaluate(id="evaluate", after=tuple(last)))
+    return runtime.RoundKind(name=kind.name, steps=tuple(writer.steps), reaches_cloud=reaches)
+
+
+def _cluster_steps(
+    writer: "_StepWriter", cluster: Cluster, kind: Kind, busy: frozenset[str]
+) -> tuple[Modules, After, list[str]]:
+    """Write a cluster's part of a round; return its modules, what ends at the server, and all ends."""
+    own = {device: frozenset(writer.network.trained_on[device]) for device in cluster.members}
+    union, arrivals = writer.gather(cluster.gather, cluster.aggregator, own, busy)
+    stays, goes = union - kind.due, union & kind.due
+    merged = arrivals
+    if stays:
+        merged = (writer.aggregate(f"average {cluster.id}", cluster.aggregator, arrivals, stays),)
+    at_server = arrivals
+    if goes and cluster.uplink:
+        at_server = (writer.merge(f"merge {cluster.id}", cluster.aggregator, arrivals, goes),)
+        for hop in cluster.uplink:
+            at_server = (writer.send("uplink", hop, "update", goes, at_server),)
+    kept = kept_modules(writer.network, cluster, kind)
+    starts = tuple(dict.fromkeys(merged + at_server)) if goes else merged
+    ends = writer.deliver("deliver", cluster.deliver, cluster.aggregator, starts, kept)
+    writer.tails[cluster.id] = tuple(dict.fromkeys([*ends, *merged]))
+    if not kind.due:
+        modules = _union(writer.network, cluster.members)
+        after = writer.tails[cluster.id]
+        writer.add(
+            runtime.Deliver(id=f"deliver {cluster.id}", after=after, nodes=cluster.members, modules=modules)
+        )
+        return union, at_server, [f"deliver {cluster.id}"]
+    return union, at_server, [*writer.tails[cluster.id], *at_server]
+
+
+def _backhaul_steps(
+    writer: "_StepWriter",
+    decisions: Decisions,
+    kind: Kind,
+    sent: Mapping[str, After],
+    carried: Mapping[str, Modules],
+) -> dict[str, After]:
+    """Write the way from the servers to the cloud and back; return what ends at each server."""
+    root = writer.network.root
+    up = gather_order(decisions.backhaul_up, root)
+    union = modules_up(up, carried)
+    arrivals: dict[str, list[str]] = {node: list(after) for node, after in sent.items()}
+    for hop in up:
+        modules = union.get(hop.source, frozenset())
+        if modules:
+            merged = writer.merge(f"merge at {hop.source}", hop.source, tuple(arrivals[hop.source]), modules)
+            arrivals.setdefault(hop.target, []).append(
+                writer.send("backhaul", hop, "update", modules, (merged,))
+            )
+    average = writer.aggregate("average at the cloud", root, tuple(arrivals.get(root, ())), kind.due)
+    arrived: dict[str, After] = {root: (average,)}
+    down = deliver_order(decisions.backhaul_down, root)
+    needed = modules_down(down, carried)
+    for hop in down:
+        if needed.get(hop.target):
+            arrived[hop.target] = (
+                writer.send("backhaul", hop, "model", needed[hop.target], arrived[hop.source]),
+            )
+    return arrived
+
+
+def _union(network: Network, devices: Iterable[str]) -> tuple[str, ...]:
+    found = {module for device in devices for module in network.trained_on[device]}
+    return tuple(module.id for module in network.instance.modules if module.id in found)
+
+
+@dataclass
+class _StepWriter:
+    """Writes the steps of one kind of round in the order in which they may run."""
+
+    network: Network
+    steps: list[runtime.Step] = field(default_factory=list)
+    trained: dict[str, After] = field(default_factory=dict)
+    tails: dict[str, After] = field(default_factory=dict)
+
+    def add(self, step: runtime.Step) -> str:
+        self.steps.append(step)
+        return step.id
+
+    def train(self, device: str, frequency_hz: float | None, servings: Sequence[Serving]) -> None:
+        loads = loads_of(self.network, device)
+        remote = {serving.module: serving for serving in servings}
+        own = sum(load.flops for module, load in loads.items() if module not in remote)
+        processor = self.network.nodes[device].processor
+        clock_hz = (frequency_hz or processor.max_frequency_hz) if isinstance(processor, given.Cpu) else None
+        after: After = (
+            self.add(runtime.Compute(id=f"train {device}", node=device, flops=own, frequency_hz=clock_hz)),
+        )
+        for module, load in loads.items():
+            if module in remote:
+                after = self._run_elsewhere(remote[module], load.flops, load.activation_bits, after)
+        self.trained[device] = after
+
+    def _run_elsewhere(self, serving: Serving, flops: float, bits: float, after: After) -> After:
+        name = f"{serving.module} of {serving.device}"
+        for hop in serving.out:
+            after = (
+                self.transfer(f"{name}: {_arrow(hop)}", hop, "activation", {serving.module}, bits, after),
+            )
+        step = runtime.Compute(
+            id=f"{name} at {serving.host}", after=after, node=serving.host, flops=flops, share=serving.share
+        )
+        after = (self.add(step),)
+        for hop in serving.back:
+            after = (
+                self.transfer(f"{name}: {_arrow(hop)}", hop, "activation", {serving.module}, bits, after),
+            )
+        return after
+
+    def gather(
+        self, hops: Sequence[Hop], root: str, own: Mapping[str, Modules], busy: frozenset[str]
+    ) -> tuple[Modules, After]:
+        ordered = gather_order(hops, root)
+        union = modules_up(ordered, own)
+        arrivals = {device: list(self.trained[device]) for device in own}
+        for hop in ordered:
+            modules = union.get(hop.source, frozenset())
+            if not modules:
+                continue
+            after = tuple(arrivals[hop.source])
+            if len(after) > len(self.trained.get(hop.source, ())):
+                after = (self.merge(f"merge at {hop.source}", hop.source, after, modules),)
+            if hop.target in busy and self.network.is_half_duplex(hop.target):
+                after += self.trained[hop.target]
+            arrivals.setdefault(hop.target, []).append(self.send("gather", hop, "update", modules, after))
+        return union.get(root, frozenset()), tuple(arrivals.get(root, ()))
+
+    def deliver(
+        self, label: str, hops: Sequence[Hop], root: str, after: After, own: Mapping[str, Modules]
+    ) -> list[str]:
+        ordered = deliver_order(hops, root)
+        needed = modules_down(ordered, own)
+        arrived = {root: after}
+        ends: list[str] = []
+        for hop in ordered:
+            arrived[hop.target] = arrived[hop.source]
+            if needed.get(hop.target):
+                arrived[hop.target] = (
+                    self.send(label, hop, "model", needed[hop.target], arrived[hop.source]),
+                )
+                ends.extend(arrived[hop.target])
+        return ends
+
+    def send(self, label: str, hop: Hop, content: runtime.Content, modules: Modules, after: After) -> str:
+        bits = sum(self.network.update_bits(name) for name in sorted(modules))
+        return self.transfer(f"{label}: {_arrow(hop)}", hop, content, modules, bits, after)
+
+    def transfer(
+        self,
+        step_id: str,
+        hop: Hop,
+        content: runtime.Content,
+        modules: Iterable[str],
+        bits: float,
+        after: After,
+    ) -> str:
+        step = runtime.Transfer(
+            id=step_id,
+            after=after,
+            source=hop.source,
+            target=hop.target,
+            content=content,
+            modules=tuple(module.id for module in self.network.instance.modules if module.id in set(modules)),
+            bits=bits,
+            medium=_medium(self.network, hop),
+        )
+        return self.add(step)
+
+    def merge(self, step_id: str, node: str, after: After, modules: Modules) -> str:
+        return self.add(runtime.Merge(id=step_id, after=after, node=node, modules=tuple(sorted(modules))))
+
+    def aggregate(self, step_id: str, node: str, after: After, modules: Modules) -> str:
+        return self.add(runtime.Aggregate(id=step_id, after=after, node=node, modules=tuple(sorted(modules))))
+
+
+def _medium(network: Network, hop: Hop) -> runtime.Wireless | runtime.Wired:
+    edge = network.edges[hop.source, hop.target]
+    if isinstance(edge, WirelessEdge):
+        return runtime.Wireless(
+            band=edge.band,
+            band_hz=hop.band_hz or 0.0,
+            power_w=hop.power_w or 0.0,
+            gain=edge.gain,
+            noise_w_per_hz=edge.noise_w_per_hz,
+        )
+    return runtime.Wired(rate_bps=edge.rate_bps, delay_s=edge.delay_s, power_w=edge.power_w)
+
+
+def _arrow(hop: Hop) -> str:
+    return f"{hop.source} -> {hop.target}"

@@ -1,0 +1,161 @@
+"""Critical paths of one cluster: when its training, its way up and its way down end, and what they cost."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fl_runtime import physics
+from hfedfm_opt.planning.trees import Modules, deliver_order, gather_order, modules_down, modules_up
+from hfedfm_opt.planning.work import loads_of
+from hfedfm_opt.system.decisions import Hop, Serving
+from hfedfm_opt.system.instance import Cpu, FixedSpeed
+from hfedfm_opt.system.network import Network, WirelessEdge
+
+
+@dataclass(frozen=True)
+class Use:
+    """One use of a share of a band, relative to the start of its phase: a cluster's way up or down."""
+
+    cluster: str
+    phase: str
+    band: str
+    band_hz: float
+    start_s: float
+    end_s: float
+
+
+@dataclass
+class Ledger:
+    """Joules by node and uses of bands, as they are booked."""
+
+    energy_j: dict[str, float] = field(default_factory=dict)
+    uses: list[Use] = field(default_factory=list)
+
+    def spend(self, node: str, joules: float) -> None:
+        """Add joules to a node's account."""
+        self.energy_j[node] = self.energy_j.get(node, 0.0) + joules
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Books the transfers and computations of one cluster in one direction of a round."""
+
+    network: Network
+    ledger: Ledger
+    cluster: str
+    name: str
+
+    def send(self, hop: Hop, modules: Modules, start_s: float) -> float:
+        """Book a transfer of updates or models; return when it ends."""
+        return self.transfer(hop, sum(self.network.update_bits(name) for name in sorted(modules)), start_s)
+
+    def transfer(self, hop: Hop, bits: float, start_s: float) -> float:
+        """Book a transfer of any bits; return when it ends."""
+        edge = self.network.edges[hop.source, hop.target]
+        if not isinstance(edge, WirelessEdge):
+            rate = edge.rate_bps if edge.rate_bps is not None else float("inf")
+            seconds = physics.transfer_seconds(bits, rate, edge.delay_s)
+            self.ledger.spend(hop.source, edge.power_w * seconds)
+            return start_s + seconds
+        band_hz, power_w = hop.band_hz or 0.0, hop.power_w or 0.0
+        seconds = physics.transfer_seconds(bits, edge.rate_bps(band_hz, power_w))
+        sender, receiver = self.network.nodes[hop.source].radio, self.network.nodes[hop.target].radio
+        if sender is not None:
+            joules = physics.sender_joules(
+                seconds, power_w, sender.amplifier_efficiency, sender.circuit_power_w
+            )
+            self.ledger.spend(hop.source, joules)
+        if receiver is not None and receiver.receive_power_w > 0:
+            self.ledger.spend(hop.target, physics.receiver_joules(seconds, receiver.receive_power_w))
+        use = Use(self.cluster, self.name, edge.band, band_hz, start_s, start_s + seconds)
+        self.ledger.uses.append(use)
+        return start_s + seconds
+
+    def compute(
+        self, node: str, flops: float, frequency_hz: float | None, share: float, start_s: float
+    ) -> float:
+        """Book a computation; return when it ends."""
+        processor = self.network.nodes[node].processor
+        if isinstance(processor, Cpu):
+            cycles = physics.cycles_of(flops, processor.flops_per_cycle)
+            clock_hz = frequency_hz or processor.max_frequency_hz
+            joules = physics.compute_joules(cycles, clock_hz, processor.effective_capacitance)
+            self.ledger.spend(node, joules)
+            return start_s + physics.compute_seconds(cycles, clock_hz)
+        if isinstance(processor, FixedSpeed):
+            seconds = flops / (processor.flops_per_s * share)
+            self.ledger.spend(node, processor.power_w * share * seconds)
+            return start_s + seconds
+        return start_s
+
+    def train(self, device: str, frequency_hz: float | None, servings: Iterable[Serving]) -> float:
+        """Book a device's training: its own work, then the modules that run elsewhere, one after another."""
+        loads = loads_of(self.network, device)
+        remote = {serving.module: serving for serving in servings}
+        own = sum(load.flops for module, load in loads.items() if module not in remote)
+        time_s = self.compute(device, own, frequency_hz, 1.0, 0.0)
+        for module, load in loads.items():
+            if module not in remote:
+                continue
+            serving = remote[module]
+            for hop in serving.out:
+                time_s = self.transfer(hop, load.activation_bits, time_s)
+            time_s = self.compute(serving.host, load.flops, None, serving.share, time_s)
+            for hop in serving.back:
+                time_s = self.transfer(hop, load.activation_bits, time_s)
+        return time_s
+
+    def gather(
+        self,
+        hops: Sequence[Hop],
+        root: str,
+        ready: Mapping[str, float],
+        own: Mapping[str, Modules],
+        busy: frozenset[str],
+    ) -> tuple[float, Modules]:
+        """Book the way up; return when the root has merged all, and the modules that it then has.
+
+        A half-duplex node serves its senders in the order in which they are ready, after its own radio work.
+        """
+        ordered = gather_order(hops, root)
+        union = modules_up(ordered, own)
+        senders: dict[str, list[Hop]] = {}
+        for hop in ordered:
+            senders.setdefault(hop.target, []).append(hop)
+        done = dict(ready)
+        for node in senders or (root,):
+            own_ready = ready.get(node, 0.0)
+            half = self.network.is_half_duplex(node)
+            listens = free = own_ready if half and node in busy else 0.0
+            end = own_ready
+            for hop in sorted(senders.get(node, ()), key=lambda hop: max(done.get(hop.source, 0.0), listens)):
+                if not union.get(hop.source):
+                    continue
+                start = max(done.get(hop.source, 0.0), free if half else listens)
+                free = self.send(hop, union[hop.source], start)
+                end = max(end, free)
+            done[node] = end
+        return done.get(root, 0.0), union.get(root, frozenset())
+
+    def deliver(self, hops: Sequence[Hop], root: str, start_s: float, own: Mapping[str, Modules]) -> float:
+        """Book the way down; return when the last node has its modules.
+
+        A half-duplex node serves its receivers one after another, in the order of the plan.
+        """
+        ordered = deliver_order(hops, root)
+        needed = modules_down(ordered, own)
+        arrived = {root: start_s}
+        free: dict[str, float] = {}
+        last = start_s
+        for hop in ordered:
+            source_s = arrived[hop.source]
+            start = (
+                max(source_s, free.get(hop.source, 0.0))
+                if self.network.is_half_duplex(hop.source)
+                else source_s
+            )
+            modules = needed.get(hop.target)
+            arrived[hop.target] = self.send(hop, modules, start) if modules else source_s
+            if modules:
+                free[hop.source] = arrived[hop.target]
+            last = max(last, arrived[hop.target])
+        return last

@@ -1,0 +1,111 @@
+"""What is decided: who hosts, trains, sends, merges and averages what, how often, and with which resources.
+
+:class:`Decisions` is the content of a plan file; ``hfedfm_opt.planning.plan.Plan`` joins it with its instance.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from hfedfm_opt.system.instance import Fraction, Name, NonNegative, Part, Positive
+from hfedfm_opt.system.network import Duplex
+
+
+class Hop(Part):
+    """One use of a link.
+
+    On a wireless link it takes a share of the band at a radiated power; on a wired link both are null.
+    """
+
+    source: Name = Field(description="Id of the sender.")
+    target: Name = Field(description="Id of the receiver.")
+    band_hz: Positive | None = Field(None, description="Share of the link's band, Hz.")
+    power_w: Positive | None = Field(None, description="Radiated power, W.")
+
+
+class Serving(Part):
+    """A module that a device does not run itself: where it runs, and the ways there and back."""
+
+    device: Name = Field(description="Id of the device.")
+    module: Name = Field(description="Id of the module.")
+    host: Name = Field(description="Id of the node that runs it.")
+    out: tuple[Hop, ...] = Field(description="Way of the activations to the host.")
+    back: tuple[Hop, ...] = Field(description="Way back.")
+    share: Fraction = Field(description="Part of the host's processor that is reserved for it.")
+
+
+class Hosting(Part):
+    """A replica: a module in the memory of a node."""
+
+    module: Name = Field(description="Id of the module.")
+    node: Name = Field(description="Id of the node.")
+
+
+class Cluster(Part):
+    """How the members of a cluster average.
+
+    In an edge round updates flow up ``gather`` to the aggregator and the average flows down ``deliver``.
+    In a cloud round the merged update goes on over ``uplink``, and the new model comes down over ``downlink``.
+    """
+
+    id: Name = Field(description="Id of the node above the cluster, or of its one member.")
+    members: tuple[Name, ...] = Field(min_length=1, description="Ids of its devices.")
+    aggregator: Name = Field(description="Id of the node that averages: a member, the server or the cloud.")
+    gather: tuple[Hop, ...] = Field(
+        (), description="Tree up to the aggregator: each other member sends once."
+    )
+    deliver: tuple[Hop, ...] = Field(
+        (), description="Tree down from the aggregator: each member receives once."
+    )
+    uplink: tuple[Hop, ...] = Field((), description="From the aggregator to the server.")
+    downlink: tuple[Hop, ...] = Field((), description="Tree from the server down to the members.")
+
+
+class Frequency(Part):
+    """The CPU frequency of a device while it trains."""
+
+    device: Name = Field(description="Id of the device.")
+    frequency_hz: Positive = Field(description="Frequency, Hz.")
+
+
+class ModulePeriod(Part):
+    """How often the cloud averages a module."""
+
+    module: Name = Field(description="Id of the module.")
+    period: int | None = Field(ge=1, description="Every how many rounds; null: never.")
+
+
+class Claim(Part):
+    """What the planner says of its plan; a check recomputes it."""
+
+    latency_s: NonNegative = Field(description="Seconds per round, over a cycle.")
+    energy_j: NonNegative = Field(description="Joules per round, over a cycle.")
+    objective: NonNegative = Field(description="Weighted sum of both.")
+    bound: NonNegative | None = Field(
+        None, description="No plan of the stated scope is below; null: none proven."
+    )
+    proof: str = Field("", description="What proves the bound, and for which plans.")
+
+
+class Decisions(Part):
+    """Every decision of a plan."""
+
+    format: Literal["hfedfm-plan"] = Field("hfedfm-plan", description="Marks the file.")
+    version: Literal[1] = Field(1, description="Version of the format.")
+    planner: Name = Field(description="Name of the planner.")
+    instance: Name = Field(description="Name of the instance.")
+    instance_sha256: str = Field(description="Digest of the instance that the plan is for.")
+    duplex: Duplex = Field(
+        "as given",
+        description="Whether the devices' radios are taken as the instance says, or all of one kind.",
+    )
+    periods: tuple[ModulePeriod, ...] = Field(description="Period of each trainable module.")
+    hosted: tuple[Hosting, ...] = Field(description="All replicas.")
+    servings: tuple[Serving, ...] = Field(
+        (), description="Modules that run elsewhere, in order of execution."
+    )
+    frequencies: tuple[Frequency, ...] = Field((), description="CPU frequency of each device that has one.")
+    clusters: tuple[Cluster, ...] = Field(min_length=1, description="All clusters; each device is in one.")
+    backhaul_up: tuple[Hop, ...] = Field((), description="Tree from the servers up to the cloud.")
+    backhaul_down: tuple[Hop, ...] = Field((), description="Tree from the cloud down to the servers.")
+    claim: Claim | None = Field(None, description="Predicted cost, bound and proof.")

@@ -1,0 +1,171 @@
+"""The network of an instance, resolved: nodes, members of clusters and all links with their gains."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from fl_runtime.physics import shannon_rate_bps
+from hfedfm_opt.system.instance import Band, Instance, Module, Node, Task
+from hfedfm_opt.system.propagation import links_of_group
+
+
+@dataclass(frozen=True)
+class WirelessEdge:
+    """A wireless link: its band, power gain and the noise density at its receiver (noise figure included)."""
+
+    source: str
+    target: str
+    band: str
+    gain: float
+    noise_w_per_hz: float
+
+    def rate_bps(self, band_hz: float, power_w: float) -> float:
+        """Return the Shannon rate of a share ``band_hz`` (Hz) at ``power_w`` (W), in bit/s."""
+        return shannon_rate_bps(band_hz, power_w, self.gain, self.noise_w_per_hz)
+
+
+@dataclass(frozen=True)
+class WiredEdge:
+    """A link of fixed rate; ``rate_bps`` ``None`` means that the payload takes no time."""
+
+    source: str
+    target: str
+    rate_bps: float | None
+    delay_s: float
+    power_w: float
+
+
+Edge = WirelessEdge | WiredEdge
+Duplex = Literal["as given", "full", "half"]
+
+
+@dataclass(frozen=True)
+class Network:
+    """Look-ups over an instance; build it with :func:`resolve_network`.
+
+    Parameters
+    ----------
+    instance : Instance
+        What it was made from.
+    nodes, bands, modules, tasks : mapping of str
+        Parts of the instance by id.
+    edges : mapping of (str, str) to WirelessEdge or WiredEdge
+        The link of each ordered pair of nodes that has one; a wireless one goes before a wired one.
+    duplex : "as given", "full" or "half"
+        Whether the devices' radios are taken as the instance says, or all of one kind.
+    """
+
+    instance: Instance
+    nodes: Mapping[str, Node]
+    bands: Mapping[str, Band]
+    modules: Mapping[str, Module]
+    tasks: Mapping[str, Task]
+    edges: Mapping[tuple[str, str], Edge]
+    duplex: Duplex = "as given"
+
+    @cached_property
+    def root(self) -> str:
+        """Id of the node of the top tier."""
+        return next(node.id for node in self.instance.nodes if node.tier == self.instance.tiers[0])
+
+    @cached_property
+    def devices(self) -> tuple[str, ...]:
+        """Ids of the devices, in the order of the file."""
+        return tuple(node.id for node in self.instance.nodes if node.tier == self.instance.tiers[-1])
+
+    @cached_property
+    def members(self) -> Mapping[str, tuple[str, ...]]:
+        """Ids of the devices under each parent, in the order of the file; a cluster is named by its parent."""
+        found: dict[str, list[str]] = {}
+        for device in self.devices:
+            found.setdefault(self.parent(device), []).append(device)
+        return {parent: tuple(devices) for parent, devices in found.items()}
+
+    @cached_property
+    def trained_on(self) -> Mapping[str, Mapping[str, int]]:
+        """For each device: the trainable modules that it trains, with the samples that train them."""
+        return {device: self._trained(device) for device in self.devices}
+
+    def parent(self, node: str) -> str:
+        """Return the id of the node above; the root is its own parent."""
+        return self.nodes[node].parent or node
+
+    def is_half_duplex(self, node: str) -> bool:
+        """Return whether the node's radio does one thing at a time."""
+        radio = self.nodes[node].radio
+        if radio is None:
+            return False
+        if self.duplex != "as given" and self.nodes[node].tier == self.instance.tiers[-1]:
+            return self.duplex == "half"
+        return radio.duplex == "half"
+
+    def path_up(self, node: str) -> tuple[str, ...]:
+        """Return the nodes from ``node`` up to the root, both included."""
+        path = [node]
+        while path[-1] != self.root:
+            path.append(self.parent(path[-1]))
+        return tuple(path)
+
+    def modules_of(self, device: str, task: str) -> tuple[Module, ...]:
+        """Return the modules that a device runs for a task: encoders only of modalities that it senses."""
+        senses = self.nodes[device].modalities
+        modules = (self.modules[name] for name in self.tasks[task].modules)
+        return tuple(module for module in modules if module.kind != "encoder" or module.modality in senses)
+
+    def update_bits(self, module: str) -> float:
+        """Return the bits of one update of a module on a link."""
+        spec = self.modules[module]
+        if spec.update_bits is not None:
+            return spec.update_bits
+        return spec.parameters * self.instance.training.bits_per_parameter
+
+    def _trained(self, device: str) -> dict[str, int]:
+        samples: dict[str, int] = {}
+        for data in self.nodes[device].data:
+            for module in self.modules_of(device, data.task):
+                if module.trainable:
+                    samples[module.id] = samples.get(module.id, 0) + data.samples
+        return samples
+
+
+def resolve_network(instance: Instance, duplex: Duplex = "as given") -> Network:
+    """Return the network of a valid instance with the gains of all its links.
+
+    Parameters
+    ----------
+    instance : Instance
+        As read by :func:`hfedfm_opt.system.read.read_instance` or made by a generator.
+    duplex : "as given", "full" or "half"
+        Whether the devices' radios are taken as the instance says, or all of one kind.
+    """
+    nodes = {node.id: node for node in instance.nodes}
+    bands = {band.id: band for band in instance.bands}
+    edges: dict[tuple[str, str], Edge] = {
+        (link.source, link.target): WiredEdge(
+            link.source, link.target, link.rate_bps, link.delay_s, link.power_w
+        )
+        for link in instance.wired_links
+    }
+    noise = {node.id: 10 ** (node.radio.noise_figure_db / 10) for node in instance.nodes if node.radio}
+    for group in instance.wireless_groups:
+        sources, targets, gains = links_of_group(group, nodes, bands)
+        density = bands[group.band].noise_w_per_hz
+        for source, target, gain in zip(sources, targets, gains, strict=True):
+            edges[source, target] = WirelessEdge(
+                source, target, group.band, float(gain), density * noise[target]
+            )
+    for link in instance.wireless_links:
+        density = bands[link.band].noise_w_per_hz * noise[link.target]
+        edges[link.source, link.target] = WirelessEdge(
+            link.source, link.target, link.band, link.gain, density
+        )
+    return Network(
+        instance=instance,
+        nodes=nodes,
+        bands=bands,
+        modules={module.id: module for module in instance.modules},
+        tasks={task.id: task for task in instance.tasks},
+        edges=edges,
+        duplex=duplex,
+    )
