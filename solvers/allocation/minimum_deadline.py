@@ -1,0 +1,75 @@
+"""The least deadline that a cell can meet: everybody at full power and frequency, the band split to fit."""
+
+import numpy as np
+
+from solvers.allocation.fleet import Fleet, Transmitters
+from solvers.allocation.root import decreasing_root
+from solvers.allocation.snr import Shape, excess, inverse_excess, shape_at
+from solvers.common.arrays import FloatArray, IntArray
+
+LEAST_MARGIN = 1e-30
+"""Least margin above ``base`` that is looked at, as a share of it."""
+
+
+def least_margin(fleet: Fleet) -> FloatArray:
+    """Return by how many seconds the least deadline of each cell (M,) exceeds ``fleet.base``.
+
+    At full power, device i with t seconds of airtime needs the bandwidth cap / (n x) with
+    x / q = t / t_floor.  The sum of these falls as the deadline grows, and the least deadline is where it
+    meets the band.  ``inf`` where no deadline is enough; 0 where ``base`` itself is (only a device without
+    payload can be the slowest then).
+    """
+    margin = np.zeros(fleet.count)
+    occupied = fleet.transmitter_cells.sum(np.ones_like(fleet.transmitters.a)) > 0
+    hopeless = ~np.isfinite(fleet.base) | (occupied & (fleet.band <= 0))
+    margin[hopeless] = np.inf
+    chosen = np.flatnonzero(occupied & ~hopeless)
+    if not len(chosen):
+        return margin
+    part = fleet.of_cells(chosen)
+    high = np.log(_equal_band_margin(part))
+    low = np.minimum(np.log(part.base * LEAST_MARGIN), high)
+
+    def crowding(z: FloatArray, cells: IntArray) -> tuple[FloatArray, FloatArray]:
+        return _crowding(part.of_cells(cells), np.exp(z))
+
+    found = np.exp(decreasing_root(crowding, high, low, high))
+    margin[chosen] = np.where(found <= 2.0 * LEAST_MARGIN * part.base, 0.0, found)
+    return margin
+
+
+def full_power_shape(transmitters: Transmitters, margin: FloatArray) -> Shape:
+    """Return the functions of the signal-to-noise ratio x at which full power just meets the deadline.
+
+    Parameters
+    ----------
+    transmitters : Transmitters
+        The devices.
+    margin : FloatArray
+        Seconds of the deadline above ``base``, for each device (or one for all), > 0.
+    """
+    share = (margin + transmitters.slack) / transmitters.t_floor
+    return shape_at(inverse_excess(np.log(share)))
+
+
+def _crowding(fleet: Fleet, margin: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return ln(bandwidth needed / band) and its slope in ln(margin)."""
+    group, cells = fleet.transmitters, fleet.transmitter_cells
+    own = cells.spread(margin)
+    shape = full_power_shape(group, own)
+    need = group.cap / (group.n * shape.x)
+    gap = excess(shape)
+    fall = need * own / (own + group.slack) * gap / (shape.one_less_g * (1.0 + gap))
+    total = cells.sum(need)
+    return np.log(total / fleet.band), -cells.sum(fall) / total
+
+
+def _equal_band_margin(fleet: Fleet) -> FloatArray:
+    """Return the margin at which an equal share of the band is enough for everybody."""
+    group, cells = fleet.transmitters, fleet.transmitter_cells
+    share = cells.spread(fleet.band / cells.sum(np.ones_like(group.a)))
+    with np.errstate(divide="ignore"):
+        shape = shape_at(np.log(group.cap / (group.n * share)))
+    return np.maximum(
+        cells.max(np.maximum(group.t_floor * excess(shape) - group.slack, 0.0)), fleet.base * LEAST_MARGIN
+    )

@@ -1,0 +1,200 @@
+"""What each device does at a bandwidth price and a deadline: its bandwidth and its deadline price."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from solvers.allocation.fleet import Computers, Transmitters
+from solvers.allocation.snr import (
+    Shape,
+    capped_slope,
+    inverse_chi,
+    inverse_excess,
+    shape_at,
+)
+from solvers.common.arrays import BoolArray, FloatArray
+
+_ROOT_STEPS = 40
+
+
+@dataclass(frozen=True)
+class Response:
+    """Bandwidth and deadline price of each transmitter, and how they move.
+
+    ``bandwidth`` b (Hz) and ``price`` lambda (1/s); ``airtime`` t (s); ``*_by_mu`` are derivatives by the
+    logarithm of the bandwidth price, ``*_by_t`` by the deadline in seconds.
+    """
+
+    bandwidth: FloatArray
+    price: FloatArray
+    airtime: FloatArray
+    bandwidth_by_mu: FloatArray
+    bandwidth_by_t: FloatArray
+    price_by_mu: FloatArray
+    price_by_t: FloatArray
+
+
+def respond(group: Transmitters, mu: FloatArray, margin: FloatArray) -> Response:
+    """Return each transmitter's best answer to a bandwidth price ``mu`` and a deadline.
+
+    Parameters
+    ----------
+    group : Transmitters
+        Devices with a positive energy price.
+    mu : FloatArray
+        Price of bandwidth, 1/Hz, > 0; for each device, or one for all.
+    margin : FloatArray
+        Seconds of the deadline above ``base``, > 0; for each device, or one for all.
+    """
+    mu = np.broadcast_to(mu, group.a.shape)
+    over = margin + group.slack
+    room = over + group.t_floor
+    w, computing = _uncapped_root(group, mu, room)
+    shape = shape_at(w)
+    airtime = mu / (group.energy_price * group.n * shape.chi)
+    bandwidth = group.a / (shape.q * airtime)
+    capped = group.n * shape.x * bandwidth > group.cap
+    price = mu * bandwidth / airtime
+    result = _uncapped(shape, airtime, bandwidth, price, computing)
+    if capped.any():
+        part = _capped(_pick(group, capped), mu[capped], over[capped], room[capped])
+        for name, values in vars(part).items():
+            getattr(result, name)[capped] = values
+    return result
+
+
+def computing_price(group: Computers, deadline: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the deadline price of devices that only compute, and its derivative by the deadline.
+
+    Parameters
+    ----------
+    group : Computers
+        The devices.
+    deadline : FloatArray
+        Deadline in s, at least ``c_min``; for each device, or one for all.
+    """
+    price = (group.K / deadline) ** 3
+    return price, -3.0 * price / deadline
+
+
+def _uncapped_root(group: Transmitters, mu: FloatArray, room: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return w = ln x without a power cap, and the computing time where it is not at its least, else 0.
+
+    With t = mu / (A chi), A = energy_price n, and lambda = mu a / (q t^2), the time c + t falls in w, is
+    convex in logarithms, and t <= room bounds w from below: Newton from there rises to the root.
+    """
+    A = group.energy_price * group.n
+    w = inverse_chi(np.log(mu / (A * room)))
+    shape = shape_at(w)
+    price = mu * group.a / shape.q * (A * shape.chi / mu) ** 2
+    free = np.flatnonzero(price * group.c_min**3 < group.K**3)
+    computing = np.zeros_like(w)
+    if not len(free):
+        return w, computing
+    A, mu, a, K = A[free], mu[free], group.a[free], group.K[free]
+    total = room[free] + group.c_min[free]
+    point = w[free]
+    for _ in range(_ROOT_STEPS):
+        shape = shape_at(point)
+        t = mu / (A * shape.chi)
+        c = K * np.cbrt(shape.q * t * t / (mu * a))
+        slope = (shape.p * t + c * (2.0 * shape.p - shape.g) / 3.0) / (c + t)
+        step = np.log((c + t) / total) / slope
+        point = point + step
+        if np.max(np.abs(step)) < 1e-8:
+            break
+    shape = shape_at(point)
+    t = mu / (A * shape.chi)
+    w[free] = point
+    computing[free] = K * np.cbrt(shape.q * t * t / (mu * a))
+    return w, computing
+
+
+def _uncapped(
+    shape: Shape, airtime: FloatArray, bandwidth: FloatArray, price: FloatArray, computing: FloatArray
+) -> Response:
+    p, g = shape.p, shape.g
+    third = computing / 3.0
+    below = p * airtime + third * (2.0 * p - g)
+    w_by_mu = (airtime + third) / below
+    w_by_t = -1.0 / below
+    return Response(
+        bandwidth=bandwidth,
+        price=price,
+        airtime=airtime,
+        bandwidth_by_mu=bandwidth * ((p - g) * w_by_mu - 1.0),
+        bandwidth_by_t=bandwidth * (p - g) * w_by_t,
+        price_by_mu=price * ((2.0 * p - g) * w_by_mu - 1.0),
+        price_by_t=price * (2.0 * p - g) * w_by_t,
+    )
+
+
+def _capped(group: Transmitters, mu: FloatArray, over: FloatArray, room: FloatArray) -> Response:
+    """Return the answer at full power: b = cap / (n x), t = t_floor x / q."""
+    scale = mu * group.cap**2 / (group.n**2 * group.a)
+    spend = group.energy_price * group.cap
+    w = inverse_excess(np.log(over / group.t_floor))
+    shape = shape_at(w)
+    free = _full_price(shape, scale) * group.c_min**3 < group.K**3 + spend * group.c_min**3
+    if free.any():
+        w[free] = _capped_root(_pick(group, free), scale[free], spend[free], room[free], w[free])
+        shape = shape_at(w)
+    full = _full_price(shape, scale)
+    airtime = group.t_floor * shape.x / shape.q
+    computing = np.where(free, room + group.c_min - airtime, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        price = np.where(free, (group.K / computing) ** 3, full - spend)
+    third = np.where(free, computing * full / np.where(free, price, 1.0) / 3.0, 0.0)
+    H = capped_slope(shape)
+    below = airtime * shape.one_less_g + third * H
+    w_by_mu, w_by_t = third / below, 1.0 / below
+    bandwidth = group.cap / (group.n * shape.x)
+    return Response(
+        bandwidth=bandwidth,
+        price=price,
+        airtime=airtime,
+        bandwidth_by_mu=-bandwidth * w_by_mu,
+        bandwidth_by_t=-bandwidth * w_by_t,
+        price_by_mu=full * (1.0 - H * w_by_mu),
+        price_by_t=-full * H * w_by_t,
+    )
+
+
+def _full_price(shape: Shape, scale: FloatArray) -> FloatArray:
+    """Return mu b / (t (1 - G)) at full power: the deadline price plus the power's cost per second."""
+    return scale * (shape.q / shape.x) / shape.x / shape.one_less_g
+
+
+def _capped_root(
+    group: Transmitters, scale: FloatArray, spend: FloatArray, room: FloatArray, upper: FloatArray
+) -> FloatArray:
+    """Return w = ln x at full power where computing is not at its fastest.
+
+    ln(full price) - ln(K^3 / c^3 + spend) with c = deadline - t falls in w and is below 0 at ``upper``,
+    where c = c_min; Newton goes down from there, and a bracket catches it should it leave.
+    """
+    w, high = upper.copy(), upper
+    low = np.full_like(w, -np.inf)
+    total = room + group.c_min
+    for _ in range(_ROOT_STEPS):
+        shape = shape_at(w)
+        t = group.t_floor * shape.x / shape.q
+        c = total - t
+        cost = (group.K / c) ** 3
+        full = _full_price(shape, scale)
+        value = np.log(full / (cost + spend))
+        slope = -capped_slope(shape) - 3.0 * cost / (cost + spend) * t * shape.one_less_g / c
+        low = np.where(value > 0, np.maximum(low, w), low)
+        high = np.where(value < 0, np.minimum(high, w), high)
+        following = w - value / slope
+        outside = (following < low) | (following > high)
+        following = np.where(outside, 0.5 * (np.maximum(low, w - 4.0) + high), following)
+        step = following - w
+        w = following
+        if np.max(np.abs(step)) < 1e-8:
+            break
+    return w
+
+
+def _pick(group: Transmitters, mask: BoolArray) -> Transmitters:
+    return Transmitters(**{name: values[mask] for name, values in vars(group).items()})

@@ -1,0 +1,133 @@
+"""Functions of the signal-to-noise ratio x in which the whole problem is written, and their inverses.
+
+With w = ln x:  q = ln(1 + x)  (spectral efficiency in nats),  chi = (1 + x) q - x  (so that chi' = q),
+G = x / ((1 + x) q) = d ln q / dw  and  P = x q / chi = d ln chi / dw.  Each function inverted here is
+almost straight in w, so Newton from a table ends in two or three steps.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from solvers.common.arrays import FloatArray
+
+W_LIMIT = 300.0
+"""Largest |ln x| that is considered: exp(300) = 2e130 is beyond any signal-to-noise ratio."""
+_SERIES_BELOW = 0.03
+"""Below this x, chi and x - q are taken from their series: the closed forms cancel."""
+_CHI_SERIES = [(-1.0) ** k / (k * (k - 1)) for k in range(13, 1, -1)]
+_EXCESS_SERIES = [(-1.0) ** k / k for k in range(13, 1, -1)]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The functions of x at some points; all arrays have one shape.
+
+    ``x``, ``q`` and ``chi`` as above; ``one_less_g`` is 1 - G = chi / ((1 + x) q), without cancellation.
+    """
+
+    x: FloatArray
+    q: FloatArray
+    chi: FloatArray
+    one_less_g: FloatArray
+
+    @property
+    def g(self) -> FloatArray:
+        """Slope of ln q in w, in (0, 1)."""
+        return 1.0 - self.one_less_g
+
+    @property
+    def p(self) -> FloatArray:
+        """Slope of ln chi in w, in (1, 2)."""
+        return self.x * self.q / self.chi
+
+
+def shape_at(w: FloatArray) -> Shape:
+    """Return the functions of x at ln x = ``w`` (any shape)."""
+    x = np.exp(w)
+    q = np.log1p(x)
+    grown = (1.0 + x) * q
+    chi = grown - x
+    small = x < _SERIES_BELOW
+    if small.any():
+        low = x[small]
+        chi[small] = low * low * np.polyval(_CHI_SERIES, low)
+    return Shape(x, q, chi, chi / grown)
+
+
+def excess(shape: Shape) -> FloatArray:
+    """Return x / q - 1 without cancellation: the relative excess of the airtime over its least."""
+    difference = shape.x - shape.q
+    small = shape.x < _SERIES_BELOW
+    if small.any():
+        low = shape.x[small]
+        difference[small] = low * low * np.polyval(_EXCESS_SERIES, low)
+    return difference / shape.q
+
+
+def inverse_chi(value: FloatArray) -> FloatArray:
+    """Return w with ln chi = ``value``."""
+    return _invert(_ln_chi, value)
+
+
+def inverse_chi2_over_q(value: FloatArray) -> FloatArray:
+    """Return w with ln(chi^2 / q) = ``value``."""
+    return _invert(_ln_chi2_over_q, value)
+
+
+def inverse_excess(value: FloatArray) -> FloatArray:
+    """Return w with ln(x / q - 1) = ``value``."""
+    return _invert(_ln_excess, value)
+
+
+def inverse_capped_price(value: FloatArray) -> FloatArray:
+    """Return w with ln(x^2 chi / ((1 + x) q^2)) = ``value``."""
+    return _invert(_ln_capped_price, value)
+
+
+def _ln_chi(w: FloatArray) -> tuple[FloatArray, FloatArray]:
+    shape = shape_at(w)
+    return np.log(shape.chi), shape.p
+
+
+def _ln_chi2_over_q(w: FloatArray) -> tuple[FloatArray, FloatArray]:
+    shape = shape_at(w)
+    return 2.0 * np.log(shape.chi) - np.log(shape.q), 2.0 * shape.p - shape.g
+
+
+def _ln_excess(w: FloatArray) -> tuple[FloatArray, FloatArray]:
+    shape = shape_at(w)
+    gap = excess(shape)
+    return np.log(gap), shape.one_less_g * (1.0 + gap) / gap
+
+
+def _ln_capped_price(w: FloatArray) -> tuple[FloatArray, FloatArray]:
+    shape = shape_at(w)
+    return 2.0 * w + np.log(shape.one_less_g) - np.log(shape.q), capped_slope(shape)
+
+
+def capped_slope(shape: Shape) -> FloatArray:
+    """Return H = d ln(x^2 chi / ((1 + x) q^2)) / dw, about 2."""
+    return 2.0 * shape.one_less_g + shape.p - shape.x / (1.0 + shape.x)
+
+
+_Function = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+
+
+@cache
+def _table(function: _Function) -> tuple[FloatArray, FloatArray]:
+    w = np.linspace(-W_LIMIT, W_LIMIT, 6001)
+    return function(w)[0], w
+
+
+def _invert(function: _Function, value: FloatArray) -> FloatArray:
+    w = np.interp(value, *_table(function))
+    for _ in range(6):
+        height, slope = function(w)
+        step = (value - height) / slope
+        w = np.clip(w + step, -W_LIMIT, W_LIMIT)
+        if not np.any(np.abs(step) > 1e-8):  # the next step would be below 1e-16
+            break
+    return w
