@@ -1,0 +1,18 @@
+"""Relaying: trees that gather the items of nodes at a root, merging on the way, and bring the union back."""
+
+from solvers.relaying.by_enumeration import pareto_front
+from solvers.relaying.evaluate import evaluate, violations
+from solvers.relaying.problem import RelayingProblem
+from solvers.relaying.solution import Front, RelayingSolution
+from solvers.relaying.solve import METHODS, solve
+
+__all__ = [
+    "METHODS",
+    "Front",
+    "RelayingProblem",
+    "RelayingSolution",
+    "evaluate",
+    "pareto_front",
+    "solve",
+    "violations",
+]

@@ -1,0 +1,252 @@
+"""Exact answers for small clusters: price every tree of every root, keep what is not dominated.
+
+A gather and the way back are independent given the root, but for the sums of their seconds and joules; so the
+front of a root is the sum of two small fronts (Minkowski), and the front of the problem their union.
+The way back is a gather played backwards, with the union as payload on every link and nobody to wait for, so
+one routine prices both. Proofs are in docs/mathematics/relaying.md.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from solvers.common.arrays import BoolArray, FloatArray, IntArray, frozen
+from solvers.common.errors import InvalidProblem
+from solvers.common.options import Options
+from solvers.relaying.evaluate import evaluate
+from solvers.relaying.outcome import Outcome
+from solvers.relaying.problem import RelayingProblem
+from solvers.relaying.solution import Front
+from solvers.relaying.trees import MAX_NODES, TreeTable, tree_table
+
+_CHUNK = 1 << 16
+"""Trees times roots priced at once: some tens of MB."""
+
+
+@dataclass(frozen=True)
+class _Plans:
+    """K choices of one root: seconds (K,), joules (K,), and columns of the tree table (K, 3).
+
+    The columns are those of the trees of ``parent``, ``return_parent`` and ``leg_parent``, or -1.
+    """
+
+    seconds: FloatArray
+    joules: FloatArray
+    trees: IntArray
+
+    def plus(self, other: "_Plans") -> "_Plans":
+        """Return the non-dominated sums of a choice here and one there."""
+        seconds = np.add.outer(self.seconds, other.seconds).ravel()
+        joules = np.add.outer(self.joules, other.joules).ravel()
+        keep = _nondominated(seconds, joules)
+        trees = np.maximum(self.trees[:, None], other.trees[None, :]).reshape(-1, 3)
+        return _Plans(seconds[keep], joules[keep], trees[keep])
+
+
+def enumerate_trees(problem: RelayingProblem, options: Options) -> Outcome:
+    """Return the best plan by pricing all trees; exact, for trees of at most ``MAX_NODES`` nodes."""
+    del options  # it takes milliseconds
+    front = pareto_front(problem)
+    if len(front) == 0:
+        return Outcome(infeasible=True)
+    value = problem.energy_weight * front.energy_j + problem.time_weight * front.latency_s
+    best = int(np.argmin(value))
+    trees = (front.parent[best], front.return_parent[best], front.leg_parent[best])
+    plan = evaluate(problem, int(front.root[best]), *trees)
+    return Outcome(plan=plan, bound=plan.objective)
+
+
+def pareto_front(problem: RelayingProblem) -> Front:
+    """Return all non-dominated (latency, energy) plans of a small cluster, each with its trees.
+
+    Parameters
+    ----------
+    problem : RelayingProblem
+        With at most ``MAX_NODES`` nodes in a tree; its two weights are not used.
+
+    Raises
+    ------
+    InvalidProblem
+        If there are too many nodes to price all trees.
+    """
+    found = [pair for nodes in _groups(problem) for pair in _plans_of_roots(problem, nodes)]
+    root = np.concatenate([np.full(plans.seconds.size, which) for which, plans in found])
+    seconds = np.concatenate([plans.seconds for _, plans in found])
+    joules = np.concatenate([plans.joules for _, plans in found])
+    trees = np.concatenate([plans.trees for _, plans in found])
+    keep = _nondominated(seconds, joules)
+    return _checked_front(problem, root[keep], trees[keep])
+
+
+def _groups(problem: RelayingProblem) -> list[IntArray]:
+    """Return (R, n) node lists, root first, for the roots that are members and for those that are not."""
+    members = np.flatnonzero(problem.members)
+    groups: dict[int, list[list[int]]] = {}
+    for root in problem.roots.tolist():
+        nodes = [root, *members[members != root].tolist()]
+        groups.setdefault(len(nodes), []).append(nodes)
+    largest = max(groups)
+    if largest > MAX_NODES:
+        raise InvalidProblem(
+            "members", None, f"a tree of {largest} nodes", f"at most {MAX_NODES} to price all trees"
+        )
+    return [np.array(nodes) for nodes in groups.values()]
+
+
+def _plans_of_roots(problem: RelayingProblem, nodes: IntArray) -> list[tuple[int, _Plans]]:
+    table = tree_table(nodes.shape[1])
+    refused = np.zeros(table.num_hops.size, dtype=np.bool_)
+    if problem.max_hops is not None:
+        refused |= table.num_hops > problem.max_hops
+    if problem.max_root_children is not None:
+        refused |= table.num_root_children > problem.max_root_children
+    half = problem.half_duplex[nodes]
+    up_costs = _link_costs(problem, nodes, back=False)
+    up_s, up_j = _price(table, *up_costs, problem.ready_s[nodes], half, refused)
+    if problem.has_return:
+        back_costs = _link_costs(problem, nodes, back=True)
+        back_s, back_j = _price(table, *back_costs, np.zeros(nodes.shape), half, refused)
+    legs = problem.num_root_legs
+    found = []
+    for row, root in enumerate(nodes[:, 0].tolist()):
+        plans = _choices(up_s[row], up_j[row], problem.num_gathers, 0)
+        if problem.has_return:
+            plans = plans.plus(_choices(back_s[row], back_j[row], problem.num_round_trips, 1))
+        if problem.has_leg_tree:
+            plans = plans.plus(_choices(up_s[row], up_j[row], legs, 2))
+        extra_s, extra_j = legs * problem.root_seconds[root], legs * problem.root_joules[root]
+        found.append((root, _Plans(plans.seconds + extra_s, plans.joules + extra_j, plans.trees)))
+    return found
+
+
+def _choices(seconds: FloatArray, joules: FloatArray, times: float, column: int) -> _Plans:
+    """Return the non-dominated trees of one phase that is used ``times`` times."""
+    keep = _nondominated(seconds, joules)
+    trees = np.full((keep.size, 3), -1)
+    trees[:, column] = keep
+    return _Plans(times * seconds[keep], times * joules[keep], trees)
+
+
+def _link_costs(problem: RelayingProblem, nodes: IntArray, *, back: bool) -> tuple[FloatArray, FloatArray]:
+    """Return seconds and joules of (node, parent, subtree), (R, n, n, 2 ** n) each; inf without a link."""
+    prefix = "return_link" if back else "link"
+    source, target = getattr(problem, f"{prefix}_source"), getattr(problem, f"{prefix}_target")
+    child, parent = (target, source) if back else (source, target)
+    dense = np.full((3, problem.num_nodes, problem.num_nodes), np.inf)  # delay, seconds per bit, power
+    dense[0, child, parent] = getattr(problem, f"{prefix}_delay_s")
+    dense[1, child, parent] = 1.0 / getattr(problem, f"{prefix}_rate_bps")
+    dense[2, child, parent] = getattr(problem, f"{prefix}_power_w")
+    delay_s, seconds_per_bit, power_w = dense[:, nodes[:, :, None], nodes[:, None, :]]  # (R, n, n) each
+    exists = np.isfinite(power_w)[..., None]
+    bits = _bits_of_subsets(problem, nodes)  # (R, 2 ** n)
+    if back:
+        bits = np.broadcast_to(bits[:, -1:], bits.shape)
+    with np.errstate(invalid="ignore"):  # absent links multiply inf by 0
+        seconds = delay_s[..., None] + seconds_per_bit[..., None] * bits[:, None, None, :]
+        joules = power_w[..., None] * seconds
+    return np.where(exists, seconds, np.inf), np.where(exists, joules, np.inf)
+
+
+def _bits_of_subsets(problem: RelayingProblem, nodes: IntArray) -> FloatArray:
+    """Return the bits of the union of the items of each subset of each root's nodes, (R, 2 ** n)."""
+    rows = []
+    for row in nodes:
+        covered = np.zeros((1, problem.item_bits.size), dtype=np.bool_)
+        for node in row:
+            covered = np.concatenate([covered, covered | problem.items_of_node[node]])
+        rows.append(covered @ problem.item_bits)
+    return np.array(rows)
+
+
+def _price(
+    table: TreeTable,
+    seconds: FloatArray,
+    joules: FloatArray,
+    ready_s: FloatArray,
+    half: BoolArray,
+    refused: BoolArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Return makespan and joules of each tree for each root, (R, T); inf where refused or without a link."""
+    num_roots, num_trees = seconds.shape[0], refused.size
+    makespan = np.empty((num_roots, num_trees))
+    total_j = np.empty((num_roots, num_trees))
+    flat_s, flat_j = seconds.reshape(num_roots, -1), joules.reshape(num_roots, -1)
+    step = max(_CHUNK // num_roots, 1)
+    for begin in range(0, num_trees, step):
+        part = slice(begin, begin + step)
+        index = table.cost_index[:, part]
+        total_j[:, part] = flat_j[:, index].sum(axis=1)
+        makespan[:, part] = _makespan(table, part, flat_s[:, index], ready_s, half)
+    makespan[:, refused] = total_j[:, refused] = np.inf
+    return makespan, total_j
+
+
+def _makespan(
+    table: TreeTable, part: slice, busy_s: FloatArray, ready_s: FloatArray, half: BoolArray
+) -> FloatArray:
+    """Return when the root has everything, (R, T), from the seconds of each position's sending (R, n - 1, T).
+
+    A node that receives in parallel has everything at max(a + d) over its children, where a is when the child
+    is ready to send and d its seconds. One that receives in series, earliest ready first, at the max over its
+    children c of a_c + the sum of d over the children that are ready no earlier than c.
+    """
+    node, is_child = table.node[:, part], table.is_child[:, :, part]
+    has_s = ready_s[:, node]  # (R, n, T), by position; final once all children's positions are done
+    any_half = bool(half.any())
+    for at in range(1, table.num_nodes):
+        children = is_child[:at, at]  # (at, T)
+        waits_s, sends_s = has_s[:, :at], busy_s[:, :at]
+        last_s = np.where(children, waits_s + sends_s, 0.0).max(axis=1)
+        if any_half:
+            in_series_s = np.zeros_like(last_s)
+            lasts_s = np.where(children, sends_s, 0.0)
+            for child in range(at):
+                no_earlier = waits_s >= waits_s[:, child, None]
+                end_s = waits_s[:, child] + np.where(no_earlier, lasts_s, 0.0).sum(axis=1)
+                in_series_s = np.maximum(in_series_s, np.where(children[child], end_s, 0.0))
+            last_s = np.where(half[np.arange(half.shape[0])[:, None], node[at]], in_series_s, last_s)
+        np.maximum(has_s[:, at], last_s, out=has_s[:, at])
+    makespan: FloatArray = has_s[:, -1]
+    return makespan
+
+
+def _nondominated(seconds: FloatArray, joules: FloatArray) -> IntArray:
+    """Return the indices of the finite, non-dominated points, by rising seconds; the first of equal ones."""
+    candidates = np.flatnonzero(np.isfinite(seconds) & np.isfinite(joules))
+    if candidates.size == 0:
+        return candidates
+    least_s, least_j = seconds[candidates].min(), joules[candidates].min()
+    most_j = joules[candidates][seconds[candidates] == least_s].min()
+    most_s = seconds[candidates][joules[candidates] == least_j].min()
+    candidates = candidates[(seconds[candidates] <= most_s) & (joules[candidates] <= most_j)]
+    order = candidates[np.lexsort((joules[candidates], seconds[candidates]))]
+    falling = joules[order]
+    keep = np.ones(order.size, dtype=np.bool_)
+    keep[1:] = falling[1:] < np.minimum.accumulate(falling)[:-1]
+    kept: IntArray = order[keep]
+    return kept
+
+
+def _checked_front(problem: RelayingProblem, root: IntArray, trees: IntArray) -> Front:
+    """Return the front with every point re-evaluated on the problem's own clock."""
+    parents = np.full((3, root.size, problem.num_nodes), -1)
+    latency_s, energy_j = np.empty(root.size), np.empty(root.size)
+    nodes_of_root = {int(row[0]): row for group in _groups(problem) for row in group}
+    for k, which in enumerate(root.tolist()):
+        nodes = nodes_of_root[which]
+        for phase, column in enumerate(trees[k].tolist()):
+            if column >= 0:
+                parents[phase, k, nodes[1:]] = nodes[tree_table(nodes.size).parent[1:, column]]
+        if not problem.has_leg_tree:
+            parents[2, k] = parents[0, k]
+        plan = evaluate(problem, which, *parents[:, k])
+        latency_s[k], energy_j[k] = plan.latency_s, plan.energy_j
+    keep = _nondominated(latency_s, energy_j)
+    return Front(
+        latency_s=frozen(latency_s[keep]),
+        energy_j=frozen(energy_j[keep]),
+        root=frozen(root[keep]),
+        parent=frozen(parents[0, keep]),
+        return_parent=frozen(parents[1, keep]),
+        leg_parent=frozen(parents[2, keep]),
+    )
