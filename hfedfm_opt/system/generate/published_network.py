@@ -102,7 +102,7 @@ def _point_about(rng: np.random.Generator, centre: FloatArray, radius_m: float) 
     while True:
         distance = radius_m * np.sqrt(rng.random())
         angle = 2.0 * np.pi * rng.random()
-        point = centre + distance * np.array([np.cos(angle), np.sin(angle)])
+        point: FloatArray = centre + distance * np.array([np.cos(angle), np.sin(angle)])
         if np.all((point >= 0.0) & (point < AREA_M)):
             return point
 
