@@ -22,6 +22,8 @@ Solver = Callable[[Fleet, State, BoolArray], State]
 
 _BRACKET_ABOVE = 1e-10
 """Relative gap above which a cell is solved again by brackets."""
+_LOWER_PRICES = 60
+"""Steps down, of a factor e each, in search of a bandwidth price whose bound suffers less from rounding."""
 _HELD = 1e-12
 """Margin, as a share of the deadline, at which a deadline held at ``base`` is looked at."""
 
@@ -46,11 +48,24 @@ def by_dual(prepared: Prepared, options: Options) -> Proposal:
     late = options.time_limit_s is not None and time.perf_counter() - started > options.time_limit_s
     if not weak.any() or late:
         return replace(proposal, timed_out=late)
-    again = _on(fleet, weak, state, held, bracketed)
-    _, gap_again = _judged(prepared, again, held, asked)
-    keep = gap <= gap_again
-    final = State(np.where(keep, state.ln_mu, again.ln_mu), np.where(keep, state.z, again.z))
-    return _judged(prepared, final, held, asked)[0]
+    state, gap = _better(prepared, state, gap, _on(fleet, weak, state, held, bracketed), held, asked)
+    steep = weak & held & (gap > limit)
+    for _ in range(_LOWER_PRICES if steep.any() else 0):
+        lower = State(state.ln_mu - steep, state.z)
+        kept = state
+        state, gap = _better(prepared, state, gap, lower, held, asked)
+        steep &= state.ln_mu < kept.ln_mu
+    return _judged(prepared, state, held, asked)[0]
+
+
+def _better(
+    prepared: Prepared, state: State, gap: FloatArray, other: State, held: BoolArray, asked: BoolArray
+) -> tuple[State, FloatArray]:
+    """Return for each cell the state with the smaller proven gap, and that gap (M,)."""
+    _, other_gap = _judged(prepared, other, held, asked)
+    keep = gap <= other_gap
+    chosen = State(np.where(keep, state.ln_mu, other.ln_mu), np.where(keep, state.z, other.z))
+    return chosen, np.minimum(gap, other_gap)
 
 
 def _asked(fleet: Fleet) -> BoolArray:

@@ -27,7 +27,7 @@ def least_margin(fleet: Fleet) -> FloatArray:
     if not len(chosen):
         return margin
     part = fleet.of_cells(chosen)
-    high = np.log(_equal_band_margin(part))
+    high = np.log(equal_band_margin(part))
     low = np.minimum(np.log(part.base * LEAST_MARGIN), high)
 
     def crowding(z: FloatArray, cells: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -64,7 +64,7 @@ def _crowding(fleet: Fleet, margin: FloatArray) -> tuple[FloatArray, FloatArray]
     return np.log(total / fleet.band), -cells.sum(fall) / total
 
 
-def _equal_band_margin(fleet: Fleet) -> FloatArray:
+def equal_band_margin(fleet: Fleet) -> FloatArray:
     """Return the margin at which an equal share of the band is enough for everybody."""
     group, cells = fleet.transmitters, fleet.transmitter_cells
     share = cells.spread(fleet.band / cells.sum(np.ones_like(group.a)))

@@ -18,6 +18,8 @@ def repaired(
     airtime: FloatArray,
     margin: FloatArray,
     prices: Prices | None = None,
+    *,
+    full_speed: bool = False,
 ) -> Proposal:
     """Return a feasible proposal near a point of a method.
 
@@ -37,6 +39,8 @@ def repaired(
         Seconds of each deadline above ``fleet.base``, at least the least margin.
     prices : Prices or None
         Passed on.
+    full_speed : bool
+        Whether to compute at full frequency even where a lower one is in time.
     """
     group, cells = fleet.transmitters, fleet.transmitter_cells
     deadline = fleet.base + margin if fleet.deadline is None else fleet.deadline
@@ -51,10 +55,12 @@ def repaired(
     power = np.minimum(group.n * b * np.expm1(group.a / (b * t)), group.cap)
     frequency = np.zeros(problem.num_devices)
     own = cells.spread(deadline)
-    frequency[group.index] = _frequency(problem, group.index, group.c_min, own - t)
+    frequency[group.index] = _frequency(problem, group.index, group.c_min, 0.0 * t if full_speed else own - t)
     workers = fleet.computers
     own = fleet.computer_cells.spread(deadline)
-    frequency[workers.index] = _frequency(problem, workers.index, workers.c_min, own)
+    frequency[workers.index] = _frequency(
+        problem, workers.index, workers.c_min, 0.0 * workers.c_min if full_speed else own
+    )
     return Proposal(
         bandwidth_hz=_placed(group.index, b, problem.num_devices),
         power_w=_placed(group.index, power, problem.num_devices),

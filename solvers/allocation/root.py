@@ -34,16 +34,20 @@ def decreasing_root(
     max_steps : int
         Evaluations after which the best point so far is returned.
     """
+    first_low, last_high = low, high
     low, high = low.copy(), high.copy()
     z = np.clip(start, low, high)
     best, best_value = z.copy(), np.full(len(z), np.inf)
     active = np.arange(len(z))
     reach = np.full(len(z), 1.0)
+    rises, falls = np.zeros(len(z), dtype=bool), np.zeros(len(z), dtype=bool)
     for _ in range(max_steps):
         value, slope = function(z[active], active)
         better = np.abs(value) < best_value[active]
         best[active[better]], best_value[active[better]] = z[active[better]], np.abs(value[better])
         above = value > 0
+        rises[active] |= above
+        falls[active] |= ~above
         low[active[above]] = z[active[above]]
         high[active[~above]] = z[active[~above]]
         step = _newton_step(value, slope, reach[active])
@@ -57,7 +61,9 @@ def decreasing_root(
         active = active[~done]
         if not len(active):
             break
-    return best
+    missed = best_value > tolerance
+    best = np.where(missed & ~rises, first_low, best)
+    return np.where(missed & ~falls, last_high, best)
 
 
 def _newton_step(value: FloatArray, slope: FloatArray, reach: FloatArray) -> FloatArray:
