@@ -1,7 +1,7 @@
 """How many transfers per second the clock plays: ``python benchmarks/clock.py``.
 
-A star of 40 devices that share a band, 500 rounds, with and without fading; and the same devices in front of one
-half-duplex radio, where every transfer waits for the one before.
+A star of 40 devices that share a band, 500 rounds, with and without fading; and the same devices in front
+of one half-duplex radio, where every transfer waits for the one before.
 """
 
 import time

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fl_runtime import physics
 from fl_runtime.compiled import nodes_of_step
-from fl_runtime.defects import Defects, nearest
+from fl_runtime.defects import Defects, exceeds, nearest
 from fl_runtime.schedule import (
     Band,
     Compute,
@@ -25,8 +25,8 @@ from fl_runtime.schedule import (
 WEIGHT_TOLERANCE = 1e-9
 """How far the sums of a mixing matrix may be from one."""
 
-BAND_TOLERANCE = 1e-9
-"""Part of a band by which a share of it may be too wide: rounding of a planner's sums."""
+CAP_TOLERANCE = 1e-9
+"""Part by which a share of a band, or a frequency, may exceed its cap: rounding of a planner's sums."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +127,12 @@ def _check_compute(step: Compute, where: str, world: _World, defects: Defects) -
                 where, f"frequency_hz is {step.frequency_hz!r}, must be None: {step.node!r} has no cpu"
             )
         return
-    if not defects.number(where, "frequency_hz", step.frequency_hz, positive=True):
-        return
-    if step.frequency_hz is not None and step.frequency_hz > processor.max_frequency_hz * (1 + 1e-9):
-        cap = processor.max_frequency_hz
-        defects.add(
-            where, f"frequency_hz is {step.frequency_hz!r}, must be <= {cap!r}, the highest of its cpu"
-        )
+    if defects.number(where, "frequency_hz", step.frequency_hz, positive=True):
+        cap_hz = processor.max_frequency_hz
+        if exceeds(step.frequency_hz, cap_hz, CAP_TOLERANCE):
+            defects.add(
+                where, f"frequency_hz is {step.frequency_hz!r}, must be <= {cap_hz!r}, the highest of its cpu"
+            )
 
 
 def _check_transfer(step: Transfer, where: str, world: _World, defects: Defects) -> None:
@@ -156,7 +155,7 @@ def _check_wireless(medium: Wireless, where: str, world: _World, defects: Defect
         fine &= defects.number(where, field, getattr(medium, field), positive=True)
     if defects.name(where, "band", medium.band, world.bands, "band"):
         width_hz = world.bands[medium.band].band_hz
-        if fine and medium.band_hz > width_hz * (1 + BAND_TOLERANCE):
+        if fine and exceeds(medium.band_hz, width_hz, CAP_TOLERANCE):
             defects.add(
                 where,
                 f"band_hz is {medium.band_hz!r}, must be <= {width_hz!r}, the width of {medium.band!r}",

@@ -92,7 +92,7 @@ def play(
     kinds = [kind_of_name[schedule.cycle[index % len(schedule.cycle)]] for index in range(num_rounds)]
     costs = _costs(schedule, kinds, fading, seed)
     player = _Player(kinds, [[cost.seconds for cost in of_round] for of_round in costs], len(resources))
-    player.play((EVERYBODY, *index_of_node.values()))
+    player.play(len(schedule.nodes))
     return timeline_of_play(schedule, kinds, costs, player.start_s, player.end_s)
 
 
@@ -135,6 +135,8 @@ class _Player:
         self._num_waits = [list(kind.num_waits) for kind in kinds]
         self._round_of_node: dict[int, int] = {}
         self._num_open: dict[int, int] = {}  # steps that the node has still to end in its round
+        self._num_left = [len(kind.steps) for kind in kinds]  # steps of the round that have not ended
+        self._first_left = 0  # the first round that has not ended
         self._events: list[tuple[float, int, int]] = []  # heap of (end, round, place)
         self._moment = 0
         self._new: list[Waiting] = []
@@ -148,9 +150,10 @@ class _Player:
         ):
             self._smallest[resource] = min(self._smallest[resource], part)
 
-    def play(self, nodes: Sequence[int]) -> None:
+    def play(self, num_nodes: int) -> None:
         """Play all rounds to their end."""
-        for node in nodes:
+        self._open(EVERYBODY, 0, 0.0)
+        for node in range(num_nodes):
             self._open_next_round(node, 0.0)
         self._end_instant(0.0)
         self._start_waiting(0.0)
@@ -181,6 +184,9 @@ class _Player:
             num_open[node] -= 1
             if not num_open[node]:
                 self._open_next_round(node, now_s)
+        self._num_left[index] -= 1
+        if index == self._first_left and not self._num_left[index]:
+            self._end_rounds(now_s)
 
     def _end_instant(self, now_s: float) -> None:
         while self._instant:
@@ -209,11 +215,21 @@ class _Player:
             num_steps = kind.num_steps_of_node.get(node, 0)
             self._round_of_node[node] = index
             self._num_open[node] = num_steps
-            for position in kind.gated.get(node, ()):
-                self._wait_less(now_s, index, position)
+            self._open(node, index, now_s)
             if num_steps:
                 return
             index += 1
+
+    def _end_rounds(self, now_s: float) -> None:
+        """Let go the steps that wait for all rounds before theirs."""
+        while self._first_left < len(self._kinds) and not self._num_left[self._first_left]:
+            self._first_left += 1
+            if self._first_left < len(self._kinds):
+                self._open(EVERYBODY, self._first_left, now_s)
+
+    def _open(self, node: int, index: int, now_s: float) -> None:
+        for position in self._kinds[index].gated.get(node, ()):
+            self._wait_less(now_s, index, position)
 
     def _start_waiting(self, now_s: float) -> None:
         """Start, in the order of their rank, the waiting steps whose resources are free.

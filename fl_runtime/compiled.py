@@ -22,7 +22,7 @@ from fl_runtime.schedule import (
 )
 
 EVERYBODY = -1
-"""Pseudo node in which every step takes part but that only Evaluate waits for."""
+"""Pseudo node: a step without nodes waits for the earlier rounds of all."""
 
 Demand = tuple[int, float]
 """A resource and the part of it, in (0, 1], that a step holds while it lasts."""
@@ -189,11 +189,11 @@ def compile_kind(
             successors[predecessor].append(position)
         nodes = tuple(dict.fromkeys(index_of_node[name] for name in nodes_of_step(step)))
         gates = nodes or (EVERYBODY,)
-        members.append((*nodes, EVERYBODY) if nodes else ())
+        members.append(nodes)
         num_waits.append(len(predecessors) + len(gates))
         for node in gates:
             gated.setdefault(node, []).append(position)
-        for node in members[-1]:
+        for node in nodes:
             num_steps_of_node[node] = num_steps_of_node.get(node, 0) + 1
     costs = [cost_of_step(step, node_of_id) for step in kind.steps]
     demands = [

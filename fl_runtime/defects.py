@@ -56,5 +56,10 @@ def nearest(value: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
+def exceeds(value: object, cap: object, tolerance: float) -> bool:
+    """Return whether a number is above its cap by more than a part of it; a cap that is no number is none."""
+    return _is_real(value) and _is_real(cap) and value > cap * (1 + tolerance)  # type: ignore[operator]
+
+
 def _is_real(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
