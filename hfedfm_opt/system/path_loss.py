@@ -204,12 +204,14 @@ def rma_los_loss_db(paths: Paths, carrier_hz: float, building_height_m: float = 
     def near(distance_m: FloatArray) -> FloatArray:
         free_space = 20.0 * np.log10(40.0 * np.pi * distance_m * carrier_hz / 1e9 / 3.0)
         clutter = min(0.03 * power, 10.0) * np.log10(distance_m) - min(0.044 * power, 14.77)
-        return free_space + clutter + 0.002 * np.log10(building_height_m) * distance_m
+        loss: FloatArray = free_space + clutter + 0.002 * np.log10(building_height_m) * distance_m
+        return loss
 
     heights = paths.base_height_m * paths.terminal_height_m
     breakpoint_m = 2.0 * np.pi * heights * carrier_hz / SPEED_OF_LIGHT_M_PER_S
     far = near(breakpoint_m) + 40.0 * np.log10(paths.distance_3d_m / breakpoint_m)
-    return np.where(paths.distance_2d_m <= breakpoint_m, near(paths.distance_3d_m), far)
+    loss: FloatArray = np.where(paths.distance_2d_m <= breakpoint_m, near(paths.distance_3d_m), far)
+    return loss
 
 
 def _two_slopes_db(
@@ -222,11 +224,12 @@ def _two_slopes_db(
     near = intercept_db + slope_db * log_distance + carrier_db
     correction = correction_db * np.log10(breakpoint_m**2 + (base - terminal) ** 2)
     far = intercept_db + 40.0 * log_distance + carrier_db - correction
-    return np.where(paths.distance_2d_m <= breakpoint_m, near, far)
+    loss: FloatArray = np.where(paths.distance_2d_m <= breakpoint_m, near, far)
+    return loss
 
 
 def _d2d_free_space_db(paths: Paths, carrier_hz: float) -> FloatArray:
-    return 46.4 + 20.0 * np.log10(paths.distance_3d_m) + 20.0 * (_lg_ghz(carrier_hz) - np.log10(5.0))
+    return 46.4 + 20.0 * np.log10(paths.distance_3d_m) + 20.0 * _lg_ghz(carrier_hz / 5.0)
 
 
 def _lg_ghz(carrier_hz: float) -> float:
@@ -234,4 +237,5 @@ def _lg_ghz(carrier_hz: float) -> float:
 
 
 def _larger(*losses_db: FloatArray) -> FloatArray:
-    return np.max(losses_db, axis=0)
+    loss: FloatArray = np.max(losses_db, axis=0)
+    return loss

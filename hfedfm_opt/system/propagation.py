@@ -19,6 +19,7 @@ MIN_DISTANCE_M = 1.0
 """Closer antennas are taken to be this far apart: path-loss formulas mean nothing below."""
 IntArray = npt.NDArray[np.int64]
 KeyArray = npt.NDArray[np.uint64]
+_DRAW_KEYS = (0x0, 0xD1342543DE82EF95, 0xA0761D6478BD642F)  # arbitrary, one for each draw of a pair
 _PAIRS_PER_BLOCK = 2_000_000  # bounds the memory that the search for pairs within reach takes
 
 
@@ -57,12 +58,14 @@ def links_of_group(
         np.array([index_of[name] for name in receivers]),
         group.max_distance_m,
     )
-    if group.both_ways:
-        first, second = _with_reverse(first, second, len(names))
     model = model_named(group.channel.model, group.channel.reference_loss_db, group.channel.exponent)
     antennas = _antennas_m(names, nodes, positions, model)
     keys = _pair_keys(names, first, second, group.channel.seed)
     gains = _gains(group.channel, model, _paths(antennas, first, second), _carrier_hz(group, bands), keys)
+    if group.both_ways:
+        new = ~np.isin(second * len(names) + first, first * len(names) + second)
+        first, second = np.concatenate([first, second[new]]), np.concatenate([second, first[new]])
+        gains = np.concatenate([gains, gains[new]])
     labels = np.array(names, dtype=object)
     return labels[first].tolist(), labels[second].tolist(), gains
 
@@ -125,12 +128,6 @@ def _pairs_within_reach(
     return np.concatenate(first), np.concatenate(second)
 
 
-def _with_reverse(first: IntArray, second: IntArray, num_names: int) -> tuple[IntArray, IntArray]:
-    """Return the pairs followed by those of their reverses that are not among them."""
-    new = ~np.isin(second * num_names + first, first * num_names + second)
-    return np.concatenate([first, second[new]]), np.concatenate([second, first[new]])
-
-
 def _paths(antennas_m: FloatArray, first: IntArray, second: IntArray) -> Paths:
     offset = antennas_m[first] - antennas_m[second]
     heights = np.stack([antennas_m[first, 2], antennas_m[second, 2]])
@@ -167,7 +164,7 @@ def _mixed(values: KeyArray) -> KeyArray:
 
 def _uniform(keys: KeyArray, draw: int) -> FloatArray:
     """Return one number in (0, 1] for each key; each ``draw`` gives others."""
-    bits = _mixed(keys + np.uint64(draw) * np.uint64(0xD1342543DE82EF95)) >> np.uint64(11)
+    bits = _mixed(keys ^ np.uint64(_DRAW_KEYS[draw])) >> np.uint64(11)
     return (bits.astype(np.float64) + 1.0) * 2.0**-53
 
 
