@@ -14,7 +14,7 @@ from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.options import Options
 
 _LONGEST = 60.0
-"""Natural logarithm of how far above the least margin the best one is sought: a factor of 1e26."""
+"""Natural logarithm of how far above the least deadline the best one is sought: a factor of 1e26."""
 
 
 def equal_bandwidth_full_power(prepared: Prepared, options: Options) -> Proposal:
@@ -85,7 +85,7 @@ def _best_margin(fleet: Fleet, bandwidth: FloatArray, least: FloatArray) -> Floa
         value = np.where(total > 0, np.log(size / part.time_weight), -1.0)
         return value, slope * margin / size
 
-    z = decreasing_root(balance, low, low, low + _LONGEST)
+    z = decreasing_root(balance, low, low, np.maximum(low, np.log(fleet.base)) + _LONGEST)
     return np.where(z > low, np.exp(z), least)
 
 

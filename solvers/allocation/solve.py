@@ -9,7 +9,7 @@ from solvers.allocation.dual_bound import ROUNDING, dual_value
 from solvers.allocation.evaluate import TOLERANCE, cost, violations
 from solvers.allocation.fleet import cells_of
 from solvers.allocation.methods import AUTO, METHODS
-from solvers.allocation.prepared import Prepared, prepare
+from solvers.allocation.prepared import Prepared, prepare, restricted
 from solvers.allocation.problem import AllocationProblem
 from solvers.allocation.solution import AllocationResult, AllocationSolution, Proposal, relative_gaps
 from solvers.common.arrays import BoolArray, FloatArray, IntArray, frozen
@@ -68,23 +68,6 @@ def solve(
         proposal: Proposal = function(some, options)
         parts = (proposal, *_judge(some.problem, proposal, name))
     return _result(prepared, feasible, least, parts, name, options, started)
-
-
-def restricted(problem: AllocationProblem, chosen: BoolArray) -> AllocationProblem:
-    """Return the problem of the chosen cells (M,) alone, numbered anew in their order."""
-    cell = cells_of(problem)
-    number = np.cumsum(chosen) - 1
-    mine = chosen[cell]
-    arrays = ("bits", "gain", "noise_w_per_hz", "max_power_w", "cycles", "max_frequency_hz", "capacitance")
-    rows: dict[str, FloatArray] = {name: getattr(problem, name)[mine] for name in arrays}
-    names = (
-        "band_hz",
-        "energy_weight",
-        "time_weight",
-        *(("deadline_s",) if problem.deadline_s is not None else ()),
-    )
-    columns: dict[str, FloatArray] = {name: np.atleast_1d(getattr(problem, name))[chosen] for name in names}
-    return AllocationProblem(cell=number[cell[mine]], **rows, **columns)
 
 
 def _judge(problem: AllocationProblem, proposal: Proposal, name: str) -> tuple[FloatArray, FloatArray]:
