@@ -1,0 +1,213 @@
+"""The learning side of a schedule: what the devices' models are worth after each round."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from fl_runtime.aggregation import Mixing, mixings
+from fl_runtime.cohorts import Cohort, form_cohorts
+from fl_runtime.schedule import Module, Schedule
+from fl_runtime.tasks.partition import draw_batches
+from fl_runtime.tasks.workload import IntArray, Workload
+
+Observer = Callable[[int, Mapping[str, float]], None]
+"""Called after each round with its index and the accuracy of each task."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningCurve:
+    """What training reached, round by round.
+
+    Parameters
+    ----------
+    tasks : tuple of str
+        The tasks that devices run, sorted.
+    accuracy : array of float, shape (rounds, tasks)
+        Share of the common test set that the models in use after the round get right, in [0, 1]; mean over
+        the devices that run the task.
+    reached_cloud : array of bool, shape (rounds,)
+        In which rounds the cloud averaged.
+    state : mapping of str to array
+        After the last round: of each adapter and head module the parameters of its replicas, (replicas, size).
+    """
+
+    tasks: tuple[str, ...]
+    accuracy: npt.NDArray[np.float64]
+    reached_cloud: npt.NDArray[np.bool_]
+    state: Mapping[str, npt.NDArray[np.float32]]
+
+    @property
+    def mean_accuracy(self) -> npt.NDArray[np.float64]:
+        """Mean over tasks of each round's accuracy, (rounds,)."""
+        return np.asarray(self.accuracy.mean(axis=1))
+
+    @property
+    def at_last_sync(self) -> dict[str, float]:
+        """Accuracy of each task after the last round that reached the cloud; after the last one if none did."""
+        synced = np.flatnonzero(self.reached_cloud)
+        index = int(synced[-1]) if len(synced) else -1
+        return dict(zip(self.tasks, self.accuracy[index].tolist(), strict=True))
+
+    @property
+    def late_average(self) -> dict[str, float]:
+        """Accuracy of each task, mean over the last third of the rounds (at least one round)."""
+        late = self.accuracy[-max(1, len(self.accuracy) // 3) :]
+        return dict(zip(self.tasks, late.mean(axis=0).tolist(), strict=True))
+
+
+def learn(
+    schedule: Schedule, workload: Workload | None = None, seed: int = 0, observer: Observer | None = None
+) -> LearningCurve:
+    """Train and average as a schedule says, and test after each round.
+
+    Every device trains in every round, whatever the kind of round; what the round's steps then do to the replicas of
+    a module is one mixing matrix.  All in one process and on one thread: same seed, same bytes.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        Trainable modules must be adapters or heads, hosted on the devices that use them.
+    workload : Workload or None
+        Tasks and data; ``None``: the default, ``digits``.
+    seed : int
+        Draws training sets, initial modules and batches, >= 0; none of them depends on how updates travel.
+    observer : callable or None
+        Told of each round's accuracy.
+
+    Returns
+    -------
+    LearningCurve
+        Accuracy per round and task, and the final state.
+
+    Raises
+    ------
+    ValueError
+        If the schedule trains what this engine does not train, or names an unknown task or modality.
+    """
+    from fl_runtime.modules.weights import load_frozen
+    from fl_runtime.tasks.digits import digits_workload
+    from fl_runtime.training import accuracy_of_devices, prefixes_of, train_round
+
+    cohorts = form_cohorts(schedule, workload or digits_workload(), seed)
+    mixing_of_kind = {kind.name: mixings(schedule, kind) for kind in schedule.kinds}
+    accuracies: list[dict[str, float]] = []
+    with _one_reproducible_thread():
+        model = load_frozen()
+        prefixes = prefixes_of(model, cohorts)
+        state = initial_state(schedule, cohorts, seed)
+        for index in range(schedule.rounds):
+            batches = [_batches(cohort, schedule, seed, index) for cohort in cohorts]
+            state = train_round(model, cohorts, prefixes, state, batches, schedule.training)
+            state = _mixed(state, mixing_of_kind[schedule.kind_of_round(index).name])
+            accuracies.append(accuracy_of_devices(model, cohorts, prefixes, state))
+            if observer is not None:
+                observer(index, accuracies[-1])
+    tasks = tuple(sorted({cohort.task.name for cohort in cohorts}))
+    kinds = [schedule.kind_of_round(index) for index in range(schedule.rounds)]
+    return LearningCurve(
+        tasks=tasks,
+        accuracy=np.array([[round_[task] for task in tasks] for round_ in accuracies]),
+        reached_cloud=np.array([kind.reaches_cloud for kind in kinds]),
+        state=MappingProxyType(state),
+    )
+
+
+def learning_key(schedule: Schedule, seed: int = 0) -> str:
+    """Return a hash of all that decides what :func:`learn` returns for a schedule and a seed.
+
+    Schedules that differ in links, relays, powers or names of kinds, but average the same replicas with the same
+    weights in the same rounds, have the same key: one training run serves them all.
+    """
+    mixing_of_kind = {kind.name: mixings(schedule, kind) for kind in schedule.kinds}
+    digest_of_kind = {
+        kind.name: [kind.reaches_cloud, {name: _digest(m) for name, m in mixing_of_kind[kind.name].items()}]
+        for kind in schedule.kinds
+    }
+    facts = {
+        "seed": seed,
+        "rounds": [digest_of_kind[schedule.kind_of_round(index).name] for index in range(schedule.rounds)],
+        "training": asdict(schedule.training),
+        "modules": [[m.id, m.kind, m.trainable, m.task, m.modality] for m in schedule.modules],
+        "replicas": [[replica.module, replica.host] for replica in schedule.replicas],
+        "routes": [
+            [route.device, route.task, route.samples, route.modalities, sorted(route.hosts.items())]
+            for route in schedule.routes
+        ],
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def initial_state(
+    schedule: Schedule, cohorts: tuple[Cohort, ...], seed: int
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the first parameters of each adapter and head module in use: all replicas of one are equal."""
+    from fl_runtime.modules.heads import initial_head
+    from fl_runtime.modules.model import ModelSize, initial_adapters
+
+    size = ModelSize()
+    classes = {cohort.head: cohort.task.num_classes for cohort in cohorts}
+    adapters = {cohort.adapter for cohort in cohorts}
+    counts = Counter(replica.module for replica in schedule.replicas)
+    state = {}
+    for module in schedule.modules:
+        rng = np.random.default_rng([seed, crc32(_role(module).encode())])
+        if module.id in adapters:
+            first = initial_adapters(size, rng)
+        elif module.id in classes:
+            first = initial_head(size.width, classes[module.id], rng)
+        else:
+            continue
+        state[module.id] = np.tile(first, (counts[module.id], 1))
+    return state
+
+
+def _role(module: Module) -> str:
+    return f"{module.kind}:{module.task}"
+
+
+def _batches(cohort: Cohort, schedule: Schedule, seed: int, index: int) -> IntArray:
+    """Return the samples of the round of each client that has any, (clients, steps, batch)."""
+    training = schedule.training
+    drawn = [
+        draw_batches(held, training.local_steps, training.batch_size, seed, (device, cohort.task.name), index)
+        for device, held in zip(cohort.devices, cohort.held, strict=True)
+        if len(held)
+    ]
+    return np.array(drawn, dtype=np.int64)
+
+
+def _mixed(
+    state: Mapping[str, npt.NDArray[np.float32]], mixing: Mapping[str, Mixing]
+) -> dict[str, npt.NDArray[np.float32]]:
+    return {name: mixing[name].apply(rows) if name in mixing else rows for name, rows in state.items()}
+
+
+def _digest(mixing: Mixing) -> str:
+    rows = mixing.rows
+    parts = (mixing.group, rows.indptr.astype(np.int64), rows.indices.astype(np.int64), rows.data)
+    return hashlib.sha256(b"|".join(part.tobytes() for part in parts)).hexdigest()
+
+
+@contextmanager
+def _one_reproducible_thread() -> Iterator[None]:
+    """Fix what decides the order of torch's sums, and restore it."""
+    import torch
+
+    threads, strictness = torch.get_num_threads(), torch.get_deterministic_debug_mode()
+    torch.set_num_threads(1)
+    torch.set_deterministic_debug_mode(
+        "error"
+    )  # use_deterministic_algorithms would import the compiler first
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(strictness)
+        torch.set_num_threads(threads)

@@ -1,0 +1,1 @@
+"""The compact model: frozen encoders and backbone, adapters and heads stacked by client."""

@@ -1,0 +1,101 @@
+"""The compact multi-modal model: frozen encoders and backbone, adapters and heads stacked by client.
+
+The adapters sit behind blocks 3 and 4, so that everything up to the end of block 3 is the same for all clients
+and for the whole run: :meth:`FrozenModel.prefix` is computed once per sample and kept.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from fl_runtime.modules.adapters import adapt, adapter_size, initial_adapter
+from fl_runtime.modules.backbone import Block
+from fl_runtime.modules.encoders import AudioEncoder, ImageEncoder, TextEncoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSize:
+    """Sizes of the compact model; the defaults are those of the shipped weights."""
+
+    width: int = 64
+    num_blocks: int = 4
+    num_heads: int = 4
+    bottleneck: int = 16
+    canvas: int = 24
+    num_sound_samples: int = 256
+    num_tokens: int = 8
+    text_length: int = 2
+
+
+class FrozenModel(nn.Module):
+    """Encoders and backbone, shared by all clients."""
+
+    def __init__(self, size: ModelSize) -> None:
+        super().__init__()
+        self.size = size
+        self.encoders = nn.ModuleDict(
+            {
+                "image": ImageEncoder(size.width, size.canvas),
+                "audio": AudioEncoder(size.width, size.num_sound_samples),
+                "text": TextEncoder(size.width, size.num_tokens, size.text_length),
+            }
+        )
+        self.read_out = nn.Parameter(0.02 * torch.randn(size.width))
+        self.blocks = nn.ModuleList(Block(size.width, size.num_heads) for _ in range(size.num_blocks))
+        self.norm = nn.LayerNorm(size.width)
+
+    def prefix(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return what enters the first adapter, (n, tokens, width); the read-out token comes first."""
+        encoded = [self.encoders[name](inputs[name]) for name in sorted(inputs)]
+        read_out = self.read_out.expand(len(encoded[0]), 1, -1)
+        tokens = torch.cat([read_out, *encoded], dim=1)  # (n, 1 + tokens of all modalities, width)
+        for block in self.blocks[:-1]:
+            tokens = block(tokens)
+        return tokens
+
+    def tokens_of(
+        self, modality: str, tokens: torch.Tensor, inputs: Mapping[str, torch.Tensor]
+    ) -> torch.Tensor:
+        """Return the tokens of one modality out of the prefix of ``inputs``, (n, tokens, width)."""
+        start = 1
+        for name in sorted(inputs):
+            length = self.encoders[name].position.shape[0]
+            if name == modality:
+                return tokens[:, start : start + length]
+            start += length
+        raise ValueError(f"no modality {modality!r} among {', '.join(sorted(inputs))}")
+
+    def features(self, tokens: torch.Tensor, adapters: torch.Tensor | None) -> torch.Tensor:
+        """Return what the heads read, (clients, samples, width).
+
+        Parameters
+        ----------
+        tokens : tensor, shape (clients, samples, tokens, width)
+            Prefixes of each client's samples.
+        adapters : tensor, shape (clients, adapters_size), or None
+            Each client's adapters behind the last two blocks.
+        """
+        clients, samples, _, width = shape = tokens.shape
+        if adapters is not None:
+            first, second = adapters.chunk(2, dim=1)
+            tokens = adapt(tokens.flatten(1, 2), first, self.size.bottleneck).view(shape)
+        read = self.blocks[-1](tokens.flatten(0, 1), num_read=1)  # (clients * samples, 1, width)
+        read = read.view(clients, samples, width)
+        if adapters is not None:
+            read = adapt(read, second, self.size.bottleneck)
+        result: torch.Tensor = self.norm(read)
+        return result
+
+
+def adapters_size(size: ModelSize) -> int:
+    """Return the number of parameters of a client's two adapters together."""
+    return 2 * adapter_size(size.width, size.bottleneck)
+
+
+def initial_adapters(size: ModelSize, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return both adapters' first values, one flat vector."""
+    return np.concatenate([initial_adapter(size.width, size.bottleneck, rng) for _ in range(2)])

@@ -1,0 +1,193 @@
+"""Local training and testing of all clients at once: stacked modules, one shared pass, one optimiser.
+
+Each optimiser step takes one batch of every task that a device has and descends the sum of their losses, so
+that ``local_steps`` is both the steps of a device in a round and its batches of each task.  The optimiser
+starts afresh in each round: its memory is not averaged, so it would not fit the averaged model.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from fl_runtime.cohorts import Cohort
+from fl_runtime.modules.heads import classify
+from fl_runtime.modules.model import FrozenModel
+from fl_runtime.schedule import Training
+from fl_runtime.tasks.workload import IntArray, Samples, Task
+
+State = Mapping[str, npt.NDArray[np.float32]]
+"""Of each module, the parameters of its replicas: (replicas, size)."""
+
+_PREFIX_CHUNK = 512  # samples
+_TEST_CHUNK = 8  # distinct models tested in one pass
+
+
+@dataclass(frozen=True)
+class Prefixes:
+    """What enters the first adapter, of a task's pool and of its test set, each (samples, tokens, width)."""
+
+    train: torch.Tensor
+    test: torch.Tensor
+
+
+def prefixes_of(model: FrozenModel, cohorts: Sequence[Cohort]) -> list[Prefixes]:
+    """Return what the frozen part of the model makes of the data of each cohort."""
+    return [_prefixes(model, cohort.task, cohort.modalities) for cohort in cohorts]
+
+
+@lru_cache(maxsize=8)  # runs that differ in seeds or periods share it; about 15 MB each
+def _prefixes(model: FrozenModel, task: Task, modalities: tuple[str, ...]) -> Prefixes:
+    return Prefixes(train=_prefix(model, task.train, modalities), test=_prefix(model, task.test, modalities))
+
+
+def train_round(
+    model: FrozenModel,
+    cohorts: Sequence[Cohort],
+    prefixes: Sequence[Prefixes],
+    state: State,
+    batches: Sequence[IntArray],
+    training: Training,
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the state after every device's local training of one round.
+
+    Parameters
+    ----------
+    model : FrozenModel
+        Shared by all clients.
+    cohorts, prefixes
+        Clients, and what the model makes of their data.
+    state : mapping of str to array
+        Parameters of all replicas; those without data stay as they are.
+    batches : sequence of array of int
+        For each cohort the samples of its training clients, (clients with data, steps, batch).
+    training : Training
+        Steps and learning rate.
+    """
+    names = list(state)
+    flat = torch.cat([torch.from_numpy(state[name]).flatten() for name in names]).requires_grad_()
+    optimiser = torch.optim.AdamW([flat], lr=training.learning_rate, fused=True)
+    jobs = [
+        _Job(model, cohort, prefix, torch.from_numpy(batch))
+        for cohort, prefix, batch in zip(cohorts, prefixes, batches, strict=True)
+        if len(batch)
+    ]
+    for step in range(training.local_steps if jobs else 0):
+        parts = flat.split([state[name].size for name in names])
+        modules = {name: part.view(state[name].shape) for name, part in zip(names, parts, strict=True)}
+        loss = torch.stack([job.loss(modules, step) for job in jobs]).sum()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    ends = np.cumsum([state[name].size for name in names])[:-1]
+    trained = np.split(flat.detach().numpy(), ends)
+    return {
+        name: _with_rows(state[name], part.reshape(state[name].shape), _trained_rows(name, cohorts))
+        for name, part in zip(names, trained, strict=True)
+    }
+
+
+def accuracy_of_devices(
+    model: FrozenModel, cohorts: Sequence[Cohort], prefixes: Sequence[Prefixes], state: State
+) -> dict[str, float]:
+    """Return per task the accuracy on its common test set, mean over the devices that run it.
+
+    A device is tested with the replicas and the modalities that it uses; equal models are tested once.
+    """
+    found: dict[str, list[float]] = {}
+    for cohort, prefix in zip(cohorts, prefixes, strict=True):
+        found.setdefault(cohort.task.name, []).extend(_accuracies(model, cohort, prefix.test, state))
+    return {task: float(np.mean(found[task])) for task in sorted(found)}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A cohort's training clients with their batches of one round, (clients, steps, batch)."""
+
+    model: FrozenModel
+    cohort: Cohort
+    prefix: Prefixes
+    batches: torch.Tensor
+
+    def loss(self, modules: Mapping[str, torch.Tensor], step: int) -> torch.Tensor:
+        """Return the sum over clients of their mean cross-entropies: each client sees its own gradient."""
+        chosen = self.batches[:, step]  # (clients, batch)
+        labels = torch.from_numpy(self.cohort.task.train.labels[chosen.numpy()])
+        clients = training_clients(self.cohort)
+        logits = _logits(self.model, self.cohort, self.prefix.train[chosen], modules, clients)
+        loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
+        return loss / chosen.shape[1]
+
+
+def training_clients(cohort: Cohort) -> IntArray:
+    """Return the positions of the clients that have data."""
+    return np.array([place for place, held in enumerate(cohort.held) if len(held)], dtype=np.int64)
+
+
+def _logits(
+    model: FrozenModel,
+    cohort: Cohort,
+    tokens: torch.Tensor,
+    modules: Mapping[str, torch.Tensor],
+    clients: IntArray,
+) -> torch.Tensor:
+    """Return logits (clients, samples, classes) of prefixes (clients, samples, tokens, width)."""
+    adapters = None
+    if cohort.adapter is not None:
+        adapters = modules[cohort.adapter][torch.from_numpy(cohort.adapter_rows[clients])]
+    heads = modules[cohort.head][torch.from_numpy(cohort.head_rows[clients])]
+    return classify(model.features(tokens, adapters), heads, cohort.task.num_classes)
+
+
+def _accuracies(model: FrozenModel, cohort: Cohort, tokens: torch.Tensor, state: State) -> list[float]:
+    """Return the accuracy of each client of a cohort on test prefixes (samples, tokens, width)."""
+    first_with: dict[tuple[bytes, bytes], int] = {}  # the first client that uses a model speaks for all
+    speaker = []
+    for client, (adapter_row, head_row) in enumerate(zip(cohort.adapter_rows, cohort.head_rows, strict=True)):
+        adapter = b"" if cohort.adapter is None else state[cohort.adapter][adapter_row].tobytes()
+        key = (adapter, state[cohort.head][head_row].tobytes())
+        speaker.append(first_with.setdefault(key, client))
+    names = [name for name in (cohort.adapter, cohort.head) if name is not None]
+    modules = {name: torch.from_numpy(state[name]) for name in names}
+    distinct = np.unique(speaker)
+    accuracy_of: dict[int, float] = {}
+    labels = torch.tensor(cohort.task.test.labels)
+    for start in range(0, len(distinct), _TEST_CHUNK):
+        clients = distinct[start : start + _TEST_CHUNK]
+        with torch.no_grad():
+            logits = _logits(model, cohort, tokens.expand(len(clients), -1, -1, -1), modules, clients)
+        right = (logits.argmax(dim=2) == labels).double().mean(dim=1)
+        accuracy_of.update(zip(clients.tolist(), right.tolist(), strict=True))
+    return [accuracy_of[client] for client in speaker]
+
+
+def _prefix(model: FrozenModel, samples: Samples, modalities: tuple[str, ...]) -> torch.Tensor:
+    parts = []
+    for start in range(0, len(samples), _PREFIX_CHUNK):
+        chunk = slice(start, start + _PREFIX_CHUNK)
+        inputs = {name: torch.tensor(samples.inputs[name][chunk]) for name in modalities}
+        with torch.no_grad():
+            parts.append(model.prefix(inputs))
+    return torch.cat(parts)
+
+
+def _trained_rows(name: str, cohorts: Sequence[Cohort]) -> IntArray:
+    rows = [np.empty(0, dtype=np.int64)]
+    for cohort in cohorts:
+        if name == cohort.adapter:
+            rows.append(cohort.adapter_rows[training_clients(cohort)])
+        if name == cohort.head:
+            rows.append(cohort.head_rows[training_clients(cohort)])
+    return np.unique(np.concatenate(rows))
+
+
+def _with_rows(
+    old: npt.NDArray[np.float32], new: npt.NDArray[np.float32], rows: IntArray
+) -> npt.NDArray[np.float32]:
+    result = old.copy()
+    result[rows] = new[rows]
+    return result
