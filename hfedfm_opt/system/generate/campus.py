@@ -136,10 +136,13 @@ def draw_in_disc(
     """Return a point for each centre (n, 2), uniform on the disc about it."""
     distance = radius_m * np.sqrt(rng.random(len(centres_m)))
     angle = 2.0 * np.pi * rng.random(len(centres_m))
-    points: npt.NDArray[np.float64] = centres_m + distance[:, None] * np.stack(
-        [np.cos(angle), np.sin(angle)], axis=1
-    )
-    return points
+    offset = distance[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return rounded_m(centres_m + offset)
+
+
+def rounded_m(positions_m: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return positions to the centimetre: last bits of sines differ between processors, files should not."""
+    return np.round(positions_m, 2)
 
 
 def _server(index: int) -> Node:

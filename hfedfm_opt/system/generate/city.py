@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from hfedfm_opt.system.generate.campus import backhaul, draw_in_disc, draw_tasks
+from hfedfm_opt.system.generate.campus import backhaul, draw_in_disc, draw_tasks, rounded_m
 from hfedfm_opt.system.generate.compact_model import compact_modules, compact_tasks
 from hfedfm_opt.system.generate.default_tasks import data_of, modalities_for
 from hfedfm_opt.system.generate.hardware import (
@@ -74,7 +74,7 @@ def city_instance(num_devices: int, num_edges: int | None = None, seed: int = 0)
         raise ValueError(f"a city needs devices and edge servers, got {num_devices} and {num_edges}")
     rng = np.random.default_rng(seed)
     cell_of_grid = _grid(num_edges)
-    servers_m = SERVER_SPACING_M * (cell_of_grid + rng.uniform(-0.2, 0.2, size=(num_edges, 2)))
+    servers_m = rounded_m(SERVER_SPACING_M * (cell_of_grid + rng.uniform(-0.2, 0.2, size=(num_edges, 2))))
     home, devices_m = _place_devices(rng, num_devices, servers_m)
     return Instance(
         format="hfedfm-instance",

@@ -2,8 +2,10 @@
 
 Source: "Hierarchical Federated Foundation Models over Wireless Networks", IEEE Communications Magazine 64(4),
 66-72.  Its lengths are m, its powers mW, its bandwidths kHz and its rates kbit/s; here all is SI.
+Scalar functions are Python's, because numpy's differ in the last bit between processors.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +94,7 @@ def _spaced_points(rng: np.random.Generator) -> FloatArray:
     points: list[FloatArray] = []
     while len(points) < NUM_SERVERS:
         point = np.array([rng.uniform(0.0, AREA_M), rng.uniform(0.0, AREA_M)])
-        if all(np.hypot(*(point - other)) >= SERVER_SPACING_M for other in points):
+        if all(math.hypot(*(point - other)) >= SERVER_SPACING_M for other in points):
             points.append(point)
     return np.array(points)
 
@@ -100,9 +102,9 @@ def _spaced_points(rng: np.random.Generator) -> FloatArray:
 def _point_about(rng: np.random.Generator, centre: FloatArray, radius_m: float) -> FloatArray:
     """Return a point uniform on the part of a disc that lies in the area."""
     while True:
-        distance = radius_m * np.sqrt(rng.random())
-        angle = 2.0 * np.pi * rng.random()
-        point: FloatArray = centre + distance * np.array([np.cos(angle), np.sin(angle)])
+        distance = radius_m * math.sqrt(rng.random())
+        angle = 2.0 * math.pi * rng.random()
+        point: FloatArray = centre + distance * np.array([math.cos(angle), math.sin(angle)])
         if np.all((point >= 0.0) & (point < AREA_M)):
             return point
 
@@ -110,5 +112,5 @@ def _point_about(rng: np.random.Generator, centre: FloatArray, radius_m: float) 
 def _faded_gain(rng: np.random.Generator, sender: FloatArray, receiver: FloatArray) -> float:
     """Return ``1e-3 d^-3 (a^2 + b^2)`` with standard normal a and b: path loss and Rayleigh fading."""
     real, imaginary = rng.standard_normal(), rng.standard_normal()
-    distance = float(np.hypot(*(sender - receiver)))
-    return float(GAIN_AT_1_M * distance**-PATH_LOSS_EXPONENT * (real**2 + imaginary**2))
+    distance = math.hypot(*(sender - receiver))
+    return GAIN_AT_1_M * distance**-PATH_LOSS_EXPONENT * (real**2 + imaginary**2)
