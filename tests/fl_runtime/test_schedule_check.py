@@ -259,16 +259,15 @@ STEPWISE = {
 }
 
 FLOW = {
-    UP
-    + "'edge' has no update of 'head' to send: it hosts no replica and merged none before; add a merge there"
-    " and name it in after": with_step("up-1", source="edge"),
-    "step 'average': 'edge' has no update of 'head': it hosts no replica and none arrived before; name the step"
-    " that brings it in after": with_step("average", after=("train-1",)),
+    UP + "'edge' has no update of 'head' to send: it hosts no replica and merged none before;"
+    " add a merge there and name it in after": with_step("up-1", source="edge"),
+    "step 'average': 'edge' has no update of 'head': it hosts no replica and none arrived before;"
+    " name the step that brings it in after": with_step("average", after=("train-1",)),
     "step 'up-1': the update of 'head' is lost at 'd2'; merge or aggregate it there later": with_step(
         "merge", node="d1"
     ),
-    "step 'down-1': 'edge' has no model of 'head' to send; aggregate it there or bring it there, and name that"
-    " step in after": with_step("down-1", after=("up-2",)),
+    "step 'down-1': 'edge' has no model of 'head' to send; aggregate it there or bring it there,"
+    " and name that step in after": with_step("down-1", after=("up-2",)),
     "step 'deliver': no model of 'head' reached 'd2'; send it, and name that step in after": with_step(
         "deliver", after=("down-1",)
     ),
