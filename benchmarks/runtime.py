@@ -1,8 +1,18 @@
-"""Measures the runtime's learning: accuracy of four ways to federate, and the speed of the stacked engine.
+"""Measures the runtime's learning: accuracy of ways to federate, and the speed of the stacked engine.
 
-Run it with ``python benchmarks/runtime.py accuracy|speed``.
+Run it with ``python benchmarks/runtime.py accuracy|speed``; it prints what it measured.
 """
 
+import argparse
+import time
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from fl_runtime.cohorts import form_cohorts
+from fl_runtime.learn import initial_state, learn, round_batches
+from fl_runtime.modules.weights import load_frozen
 from fl_runtime.schedule import (
     Aggregate,
     Compute,
@@ -18,40 +28,56 @@ from fl_runtime.schedule import (
     Transfer,
     Wired,
 )
+from fl_runtime.tasks import digits_workload
+from fl_runtime.training import prefixes_of, train_round, training_clients
 
 LINK = Wired(rate_bps=1e7)
 PAIRS = (("read", "spoken"), ("spoken", "cmp"), ("cmp", "read"))
 MODALITIES = {"read": ("image", "text"), "spoken": ("audio", "text"), "cmp": ("image", "audio", "text")}
+CYCLES = {
+    "star": ("cloud",),
+    "hierarchical:2": ("edge", "cloud"),
+    "hierarchical:8": ("edge",) * 7 + ("cloud",),
+    "edge-only": ("edge",),
+}
 
 
 def federation(cycle, *, clusters=10, size=4, rounds=24, samples=96, training=None):
     """Return a schedule: devices under edge servers under a cloud, two of three tasks on each device.
 
-    ``cycle`` names round kinds: ``edge`` (servers average), ``cloud`` (the cloud averages), ``local`` (nobody).
+    ``cycle`` names round kinds: ``edge`` (servers average), ``cloud`` (the cloud does), ``local`` (nobody).
     """
     cells = {f"e{c}": [f"d{c * size + i}" for i in range(size)] for c in range(clusters)}
     devices = [device for cell in cells.values() for device in cell]
     tasks = {device: PAIRS[index % 3] for index, device in enumerate(devices)}
+    held = {d: ("adapter", *(f"head-{t}" for t in tasks[d])) for d in devices}
     modules = [Module(id="adapter", kind="adapter", update_bits=1e5, trainable=True)]
     modules += [
-        Module(id=f"head-{t}", kind="head", update_bits=1e4, trainable=True, task=t) for t in MODALITIES
+        Module(id=f"head-{task}", kind="head", update_bits=1e4, trainable=True, task=task)
+        for task in MODALITIES
     ]
-    replicas = [Replica(module="adapter", host=d, weight=2 * samples) for d in devices]
-    replicas += [Replica(module=f"head-{t}", host=d, weight=samples) for d in devices for t in tasks[d]]
+    weight = {"adapter": 2.0 * samples}
+    replicas = [
+        Replica(module=m, host=d, weight=weight.get(m, float(samples))) for d in devices for m in held[d]
+    ]
     routes = [
         Route(
-            device=d, task=t, samples=samples, modalities=MODALITIES[t], hosts={"adapter": d, f"head-{t}": d}
+            device=d,
+            task=t,
+            samples=samples,
+            modalities=MODALITIES[t],
+            hosts={"adapter": d, f"head-{t}": d},
         )
         for d in devices
         for t in tasks[d]
     ]
-    held = {d: ("adapter", *(f"head-{t}" for t in tasks[d])) for d in devices}
+    works = [Compute(id=f"work-{d}", node=d, flops=1.0) for d in devices]
     kinds = {
-        "local": RoundKind(
-            name="local", steps=tuple(Compute(id=f"work-{d}", node=d, flops=1.0) for d in devices)
+        "local": RoundKind(name="local", steps=tuple(works)),
+        "edge": RoundKind(name="edge", steps=(*works, *_averaging(cells, held, to_cloud=False))),
+        "cloud": RoundKind(
+            name="cloud", steps=(*works, *_averaging(cells, held, to_cloud=True)), reaches_cloud=True
         ),
-        "edge": RoundKind(name="edge", steps=_steps(cells, held, to_cloud=False)),
-        "cloud": RoundKind(name="cloud", steps=_steps(cells, held, to_cloud=True), reaches_cloud=True),
     }
     return Schedule(
         name="-".join(cycle),
@@ -67,32 +93,30 @@ def federation(cycle, *, clusters=10, size=4, rounds=24, samples=96, training=No
     )
 
 
-def _steps(cells, held, to_cloud):
+def _averaging(cells, held, to_cloud):
     steps: list[Step] = []
+    everything = tuple(sorted({module for modules in held.values() for module in modules}))
     for server, cell in cells.items():
-        everything = tuple(sorted({module for device in cell for module in held[device]}))
-        for d in cell:
-            steps.append(Compute(id=f"work-{d}", node=d, flops=1.0))
-            steps.append(_send(f"up-{d}", f"work-{d}", d, server, held[d], "update"))
-        ups = tuple(f"up-{d}" for d in cell)
-        steps.append(Aggregate(id=f"average-{server}", after=ups, node=server, modules=everything))
+        of_cell = tuple(sorted({module for device in cell for module in held[device]}))
+        steps.extend(_send(f"up-{d}", f"work-{d}", (d, server), held[d], "update") for d in cell)
+        arrived = tuple(f"up-{d}" for d in cell)
+        steps.append(Aggregate(id=f"average-{server}", after=arrived, node=server, modules=of_cell))
         ready = f"average-{server}"
         if to_cloud:
-            steps.append(_send(f"up-{server}", ready, server, "cloud", everything, "update"))
-            steps.append(_send(f"down-{server}", "average-cloud", "cloud", server, everything, "model"))
+            steps.append(_send(f"up-{server}", ready, (server, "cloud"), of_cell, "update"))
             ready = f"down-{server}"
-        steps.extend(_send(f"down-{d}", ready, server, d, held[d], "model") for d in cell)
+            steps.append(_send(ready, "average-cloud", ("cloud", server), of_cell, "model"))
+        steps.extend(_send(f"down-{d}", ready, (server, d), held[d], "model") for d in cell)
     if to_cloud:
-        ups = tuple(f"up-{server}" for server in cells)
-        every = tuple(sorted({module for modules in held.values() for module in modules}))
-        steps.append(Aggregate(id="average-cloud", after=ups, node="cloud", modules=every))
+        arrived = tuple(f"up-{server}" for server in cells)
+        steps.append(Aggregate(id="average-cloud", after=arrived, node="cloud", modules=everything))
     downs = tuple(f"down-{d}" for d in held)
-    every = tuple(sorted({module for modules in held.values() for module in modules}))
-    steps.append(Deliver(id="deliver", after=downs, nodes=tuple(held), modules=every))
+    steps.append(Deliver(id="deliver", after=downs, nodes=tuple(held), modules=everything))
     return tuple(steps)
 
 
-def _send(name, after, source, target, modules, content):
+def _send(name, after, ends, modules, content):
+    source, target = ends
     return Transfer(
         id=name,
         after=(after,),
@@ -103,3 +127,132 @@ def _send(name, after, source, target, modules, content):
         bits=1e5,
         medium=LINK,
     )
+
+
+def train_one_by_one(model, cohorts, state, batches, training, prefixes=None):
+    """Train the clients one after another, each with its own optimiser; the oracle of the stacked engine.
+
+    Without ``prefixes`` the frozen part of the model is run for each batch, as a loop over devices would.
+    Nothing is copied between clients but what they train.
+    """
+    result = {name: rows.copy() for name, rows in state.items()}
+    for device in sorted({device for cohort in cohorts for device in cohort.devices}):
+        jobs, own = [], {}
+        for place, cohort in enumerate(cohorts):
+            clients = training_clients(cohort).tolist()
+            if device not in cohort.devices or cohort.devices.index(device) not in clients:
+                continue
+            client = cohort.devices.index(device)
+            rows = {cohort.adapter: cohort.adapter_rows[client], cohort.head: cohort.head_rows[client]}
+            for name in cohort.trained:
+                own.setdefault((name, rows[name]), torch.tensor(state[name][rows[name]], requires_grad=True))
+            keys = ((cohort.adapter, rows[cohort.adapter]), (cohort.head, rows[cohort.head]))
+            pool = None if prefixes is None else prefixes[place].train
+            jobs.append((cohort, keys, batches[place][clients.index(client)], pool))
+        if not own:
+            continue
+        optimiser = torch.optim.AdamW(own.values(), lr=training.learning_rate)
+        for step in range(training.local_steps):
+            losses = []
+            for cohort, (adapter, head), batch, pool in jobs:
+                logits = _one_client(model, cohort, own[adapter], own[head], batch[step], pool)
+                labels = torch.tensor(cohort.task.train.labels[batch[step]])
+                losses.append(functional.cross_entropy(logits, labels))
+            optimiser.zero_grad()
+            torch.autograd.backward(sum(losses))
+            optimiser.step()
+        for (name, row), parameters in own.items():
+            result[name][row] = parameters.detach().numpy()
+    return result
+
+
+def _one_client(model, cohort, adapters, head, chosen, pool):
+    """Return one client's logits (batch, classes) with plain linear layers."""
+    if pool is None:
+        inputs = {name: torch.tensor(cohort.task.train.inputs[name][chosen]) for name in cohort.modalities}
+        with torch.no_grad():
+            tokens = model.prefix(inputs)
+    else:
+        tokens = pool[torch.from_numpy(chosen)]
+    first, second = adapters.chunk(2)
+    read = model.blocks[-1](_adapted(tokens, first, model.size), num_read=1)[:, 0]
+    features = model.norm(_adapted(read, second, model.size))
+    width = features.shape[1]
+    weight = head[: -cohort.task.num_classes].view(width, -1)
+    return functional.linear(features, weight.T, head[-cohort.task.num_classes :])
+
+
+def _adapted(tokens, flat, size):
+    product = size.width * size.bottleneck
+    down, up, bias_down, bias_up = torch.split(flat, [product, product, size.bottleneck, size.width])
+    normed = functional.layer_norm(tokens, (size.width,))
+    hidden = functional.gelu(functional.linear(normed, down.view(size.width, -1).T, bias_down))
+    return tokens + functional.linear(hidden, up.view(-1, size.width).T, bias_up)
+
+
+def measure_accuracy(seeds, samples, rounds, training):
+    total = time.perf_counter()
+    for name, cycle in CYCLES.items():
+        schedule = federation(cycle, samples=samples, rounds=rounds, training=training)
+        start = time.perf_counter()
+        curves = [learn(schedule, seed=seed) for seed in range(seeds)]
+        seconds = (time.perf_counter() - start) / seeds
+        sync = [100 * np.mean(list(curve.at_last_sync.values())) for curve in curves]
+        late = [100 * np.mean(list(curve.late_average.values())) for curve in curves]
+        print(
+            f"{name:15} last sync {np.mean(sync):5.1f} +- {np.std(sync):3.1f} %   "
+            f"last third {np.mean(late):5.1f} +- {np.std(late):3.1f} %   {seconds:5.1f} s a run",
+            flush=True,
+        )
+    print(f"all {len(CYCLES) * seeds} runs: {time.perf_counter() - total:.0f} s")
+
+
+def measure_speed(repeats=5):
+    torch.set_num_threads(1)
+    for clusters, batch_size in ((10, 4), (10, 8), (25, 8)):
+        seconds = _round_seconds(clusters, Training(batch_size=batch_size), repeats)
+        ratios = ", ".join(
+            f"{name} {value * 1e3:.0f} ms ({value / seconds['stacked']:.1f})"
+            for name, value in seconds.items()
+        )
+        print(f"{4 * clusters} clients, batch {batch_size}, one round: {ratios}", flush=True)
+
+
+def _round_seconds(clusters, training, repeats):
+    """Return the shortest time of a round of local training, for each way to do it."""
+    schedule = federation(("cloud",), clusters=clusters, training=training)
+    cohorts = form_cohorts(schedule, digits_workload(), 0)
+    model, state = load_frozen(), initial_state(schedule, cohorts, 0)
+    prefixes, batches = prefixes_of(model, cohorts), round_batches(cohorts, training, 0, 0)
+    ways = {
+        "stacked": lambda: train_round(model, cohorts, prefixes, state, batches, training),
+        "one by one": lambda: train_one_by_one(model, cohorts, state, batches, training, prefixes),
+        "one by one, uncached": lambda: train_one_by_one(model, cohorts, state, batches, training),
+    }
+    seconds = {name: [] for name in ways}
+    for _ in range(repeats):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: min(values) for name, values in seconds.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("accuracy", "speed"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--samples", type=int, default=96, help="per device and task")
+    parser.add_argument("--rounds", type=int, default=24)
+    parser.add_argument("--local-steps", type=int, default=Training().local_steps)
+    parser.add_argument("--learning-rate", type=float, default=Training().learning_rate)
+    options = parser.parse_args()
+    if options.what == "speed":
+        measure_speed()
+        return
+    training = Training(local_steps=options.local_steps, learning_rate=options.learning_rate)
+    measure_accuracy(options.seeds, options.samples, options.rounds, training)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 """What a round does to the replicas of a module, as one mixing matrix: ``new = W @ old``.
 
-The steps of a round are followed with symbols: a node holds, of each module, a weighted sum over replicas whose
-coefficients and total are exact numbers.  They are divided once, at the end.  So two relay trees that
+The steps of a round are followed with symbols: a node holds, of each module, a weighted sum over replicas
+whose coefficients and total are exact numbers.  They are divided once, at the end.  So two relay trees that
 average the same replicas give the same matrix to the last bit, and hence the same model.
 """
 
@@ -195,7 +195,7 @@ def _sum_of(parts: list[_Sum]) -> _Sum:
 
 
 def _mix(ledger: _Ledger, module: str, step: Mix) -> None:
-    """Replace the nodes' models by ``weights ** sweeps`` times them; the weight of each node's update stays."""
+    """Replace the nodes' models by ``weights ** sweeps`` times them; each node keeps its weight."""
     updates = [
         ledger.models.get(node) or _held(ledger.updates, node, "update", module, step) for node in step.nodes
     ]

@@ -30,6 +30,8 @@ class Cohort:
         The module of their heads.
     adapter_rows, head_rows : array of int, shape (clients,)
         Which replica of the module (in the order of the schedule) each client uses.
+    trained : tuple of str
+        Which of adapter and head are trained; the others keep their first parameters.
     held : tuple of array of int
         Each client's samples, indices into the task's pool.
     """
@@ -41,20 +43,22 @@ class Cohort:
     head: str
     adapter_rows: IntArray
     head_rows: IntArray
+    trained: tuple[str, ...]
     held: tuple[IntArray, ...]
 
 
 def form_cohorts(schedule: Schedule, workload: Workload, seed: int) -> tuple[Cohort, ...]:
     """Return the cohorts of a schedule, their training sets drawn.
 
-    A route uses the one adapter module and the one head module that its ``hosts`` name; so there may be one adapter
-    for all tasks, one per task, or none.
+    A route uses the one adapter module and the one head module that its ``hosts`` name; so there may be one
+    adapter for all tasks, one per task, or none.
 
     Raises
     ------
     ValueError
-        If a trainable module is of a kind that this engine does not train or is hosted elsewhere than on the device
-        that uses it, if a route names two adapters or not exactly one head, or a task or modality is unknown.
+        If a trainable module is of a kind that this engine does not train or is hosted elsewhere than on the
+        device that uses it, if a route names two adapters or not exactly one head, or a task or modality is
+        unknown.
     """
     modules = {module.id: module for module in schedule.modules}
     _check_kinds(schedule)
@@ -73,6 +77,7 @@ def form_cohorts(schedule: Schedule, workload: Workload, seed: int) -> tuple[Coh
             head=head,
             adapter_rows=_rows_of(routes, adapter, modules, rows),
             head_rows=_rows_of(routes, head, modules, rows),
+            trained=tuple(name for name in (adapter, head) if name is not None and modules[name].trainable),
             held=tuple(_held_by(route, workload, schedule.training.label_skew, seed) for route in routes),
         )
         for (task, modalities, adapter, head), routes in members.items()

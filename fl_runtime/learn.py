@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fl_runtime.aggregation import Mixing, mixings
 from fl_runtime.cohorts import Cohort, form_cohorts
-from fl_runtime.schedule import Module, Schedule
+from fl_runtime.schedule import Module, Schedule, Training
 from fl_runtime.tasks.partition import draw_batches
 from fl_runtime.tasks.workload import IntArray, Workload
 
@@ -36,7 +36,7 @@ class LearningCurve:
     reached_cloud : array of bool, shape (rounds,)
         In which rounds the cloud averaged.
     state : mapping of str to array
-        After the last round: of each adapter and head module the parameters of its replicas, (replicas, size).
+        After the last round: of each adapter and head module its replicas' parameters, (replicas, size).
     """
 
     tasks: tuple[str, ...]
@@ -51,7 +51,7 @@ class LearningCurve:
 
     @property
     def at_last_sync(self) -> dict[str, float]:
-        """Accuracy of each task after the last round that reached the cloud; after the last one if none did."""
+        """Accuracy of each task after the last round that reached the cloud; if none did, the last."""
         synced = np.flatnonzero(self.reached_cloud)
         index = int(synced[-1]) if len(synced) else -1
         return dict(zip(self.tasks, self.accuracy[index].tolist(), strict=True))
@@ -68,8 +68,8 @@ def learn(
 ) -> LearningCurve:
     """Train and average as a schedule says, and test after each round.
 
-    Every device trains in every round, whatever the kind of round; what the round's steps then do to the replicas of
-    a module is one mixing matrix.  All in one process and on one thread: same seed, same bytes.
+    Every device trains in every round, whatever the kind of round; what the round's steps then do to the
+    replicas of a module is one mixing matrix.  All in one process and on one thread: same seed, same bytes.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def learn(
         prefixes = prefixes_of(model, cohorts)
         state = initial_state(schedule, cohorts, seed)
         for index in range(schedule.rounds):
-            batches = [_batches(cohort, schedule, seed, index) for cohort in cohorts]
+            batches = round_batches(cohorts, schedule.training, seed, index)
             state = train_round(model, cohorts, prefixes, state, batches, schedule.training)
             state = _mixed(state, mixing_of_kind[schedule.kind_of_round(index).name])
             accuracies.append(accuracy_of_devices(model, cohorts, prefixes, state))
@@ -123,8 +123,8 @@ def learn(
 def learning_key(schedule: Schedule, seed: int = 0) -> str:
     """Return a hash of all that decides what :func:`learn` returns for a schedule and a seed.
 
-    Schedules that differ in links, relays, powers or names of kinds, but average the same replicas with the same
-    weights in the same rounds, have the same key: one training run serves them all.
+    Schedules that differ in links, relays, powers or names of kinds, but average the same replicas with the
+    same weights in the same rounds, have the same key: one training run serves them all.
     """
     mixing_of_kind = {kind.name: mixings(schedule, kind) for kind in schedule.kinds}
     digest_of_kind = {
@@ -146,7 +146,7 @@ def learning_key(schedule: Schedule, seed: int = 0) -> str:
 
 
 def initial_state(
-    schedule: Schedule, cohorts: tuple[Cohort, ...], seed: int
+    schedule: Schedule, cohorts: Sequence[Cohort], seed: int
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Return the first parameters of each adapter and head module in use: all replicas of one are equal."""
     from fl_runtime.modules.heads import initial_head
@@ -169,19 +169,26 @@ def initial_state(
     return state
 
 
+def round_batches(
+    cohorts: Sequence[Cohort], training: Training, seed: int, round_index: int
+) -> list[IntArray]:
+    """Return each cohort's samples of a round, (clients with data, steps, batch)."""
+    shape = (training.local_steps, training.batch_size)
+    return [
+        np.array(
+            [
+                draw_batches(held, *shape, seed, (device, cohort.task.name), round_index)
+                for device, held in zip(cohort.devices, cohort.held, strict=True)
+                if len(held)
+            ],
+            dtype=np.int64,
+        )
+        for cohort in cohorts
+    ]
+
+
 def _role(module: Module) -> str:
     return f"{module.kind}:{module.task}"
-
-
-def _batches(cohort: Cohort, schedule: Schedule, seed: int, index: int) -> IntArray:
-    """Return the samples of the round of each client that has any, (clients, steps, batch)."""
-    training = schedule.training
-    drawn = [
-        draw_batches(held, training.local_steps, training.batch_size, seed, (device, cohort.task.name), index)
-        for device, held in zip(cohort.devices, cohort.held, strict=True)
-        if len(held)
-    ]
-    return np.array(drawn, dtype=np.int64)
 
 
 def _mixed(

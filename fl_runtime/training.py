@@ -77,11 +77,11 @@ def train_round(
         if len(batch)
     ]
     for step in range(training.local_steps if jobs else 0):
-        parts = flat.split([state[name].size for name in names])
+        parts = torch.split(flat, [state[name].size for name in names])
         modules = {name: part.view(state[name].shape) for name, part in zip(names, parts, strict=True)}
         loss = torch.stack([job.loss(modules, step) for job in jobs]).sum()
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
     ends = np.cumsum([state[name].size for name in names])[:-1]
     trained = np.split(flat.detach().numpy(), ends)
@@ -176,11 +176,12 @@ def _prefix(model: FrozenModel, samples: Samples, modalities: tuple[str, ...]) -
 
 
 def _trained_rows(name: str, cohorts: Sequence[Cohort]) -> IntArray:
+    """Return which replicas of a module this engine trains: those of clients with data, if trainable."""
     rows = [np.empty(0, dtype=np.int64)]
     for cohort in cohorts:
-        if name == cohort.adapter:
+        if name in cohort.trained and name == cohort.adapter:
             rows.append(cohort.adapter_rows[training_clients(cohort)])
-        if name == cohort.head:
+        if name in cohort.trained and name == cohort.head:
             rows.append(cohort.head_rows[training_clients(cohort)])
     return np.unique(np.concatenate(rows))
 

@@ -35,8 +35,8 @@ def adapt(tokens: torch.Tensor, flat: torch.Tensor, bottleneck: int) -> torch.Te
     """
     width = tokens.shape[-1]
     product = width * bottleneck
-    down, up, bias_down, bias_up = flat.split([product, product, bottleneck, width], dim=1)
+    down, up, bias_down, bias_up = torch.split(flat, [product, product, bottleneck, width], dim=1)
     normed = functional.layer_norm(tokens, (width,))
-    hidden = torch.baddbmm(bias_down[:, None], normed, down.unflatten(1, (width, bottleneck)))
+    hidden = torch.baddbmm(bias_down[:, None], normed, down.reshape(-1, width, bottleneck))
     hidden = functional.gelu(hidden)  # (clients, rows, bottleneck)
-    return tokens + torch.baddbmm(bias_up[:, None], hidden, up.unflatten(1, (bottleneck, width)))
+    return tokens + torch.baddbmm(bias_up[:, None], hidden, up.reshape(-1, bottleneck, width))

@@ -39,4 +39,5 @@ class Block(nn.Module):
         return result
 
     def _by_head(self, tokens: torch.Tensor) -> torch.Tensor:
-        return tokens.unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        samples, length, width = tokens.shape
+        return tokens.reshape(samples, length, self.num_heads, width // self.num_heads).transpose(1, 2)

@@ -22,5 +22,6 @@ def classify(features: torch.Tensor, flat: torch.Tensor, num_classes: int) -> to
 
     ``flat`` (clients, head_size) holds each client's weights, then its biases.
     """
-    weight, bias = flat.split([features.shape[-1] * num_classes, num_classes], dim=1)
-    return torch.baddbmm(bias[:, None], features, weight.unflatten(1, (-1, num_classes)))
+    width = features.shape[-1]
+    weight, bias = torch.split(flat, [width * num_classes, num_classes], dim=1)
+    return torch.baddbmm(bias[:, None], features, weight.reshape(-1, width, num_classes))

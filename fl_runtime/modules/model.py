@@ -1,7 +1,7 @@
 """The compact multi-modal model: frozen encoders and backbone, adapters and heads stacked by client.
 
-The adapters sit behind blocks 3 and 4, so that everything up to the end of block 3 is the same for all clients
-and for the whole run: :meth:`FrozenModel.prefix` is computed once per sample and kept.
+The adapters sit behind blocks 3 and 4, so that everything up to the end of block 3 is the same for all
+clients and for the whole run: :meth:`FrozenModel.prefix` is computed once per sample and kept.
 """
 
 from collections.abc import Mapping
@@ -61,13 +61,9 @@ class FrozenModel(nn.Module):
         self, modality: str, tokens: torch.Tensor, inputs: Mapping[str, torch.Tensor]
     ) -> torch.Tensor:
         """Return the tokens of one modality out of the prefix of ``inputs``, (n, tokens, width)."""
-        start = 1
-        for name in sorted(inputs):
-            length = self.encoders[name].position.shape[0]
-            if name == modality:
-                return tokens[:, start : start + length]
-            start += length
-        raise ValueError(f"no modality {modality!r} among {', '.join(sorted(inputs))}")
+        lengths = {name: len(self.encoders[name].get_parameter("position")) for name in sorted(inputs)}
+        start = 1 + sum(length for name, length in lengths.items() if name < modality)
+        return tokens[:, start : start + lengths[modality]]
 
     def features(self, tokens: torch.Tensor, adapters: torch.Tensor | None) -> torch.Tensor:
         """Return what the heads read, (clients, samples, width).

@@ -2,7 +2,8 @@
 
 An image is a 24 x 24 canvas with a real handwritten digit (scikit-learn's ``load_digits``) somewhere in each
 of its four 12 x 12 cells.  A sound is 256 samples at 8 kHz of the two tones that a telephone keypad
-gives for a digit (ITU-T Q.23), in noise.  A text is a question of two tokens: what is asked, and about which cell.
+gives for a digit (ITU-T Q.23), in noise.  A text is a question of two tokens: what is
+asked, and about which cell.
 
 - ``read``: the digit in the asked cell, 10 classes; image and text.
 - ``spoken``: the spoken digit, 10 classes; audio and text.
@@ -148,7 +149,8 @@ def draw_sounds(rng: np.random.Generator, spoken: IntArray) -> FloatArray:
     seconds = np.arange(NUM_SOUND_SAMPLES) / SAMPLE_RATE_HZ
     waves = amplitude[..., None] * np.sin(2 * np.pi * tones_hz[..., None] * seconds + phase[..., None])
     noise = rng.normal(0.0, _SOUND_NOISE, size=(size, NUM_SOUND_SAMPLES))
-    return (waves.sum(axis=1) + noise).astype(np.float32)
+    sounds: FloatArray = (waves.sum(axis=1) + noise).astype(np.float32)
+    return sounds
 
 
 def tones_of(spoken: IntArray) -> FloatArray:

@@ -32,8 +32,8 @@ def draw_held(
     samples : int
         How many samples the device holds, >= 0.
     label_skew : float or None
-        Concentration of the symmetric Dirichlet distribution of the device's label frequencies (Hsu et al. 2019,
-        arXiv:1909.06335); ``None``: equal frequencies.
+        Concentration of the symmetric Dirichlet distribution of the device's label frequencies (Hsu et al.
+        2019, arXiv:1909.06335); ``None``: equal frequencies.
     seed : int
         Seed of the run, >= 0.
     owner : tuple of str
@@ -60,7 +60,7 @@ def draw_held(
 def draw_batches(
     held: IntArray, num_steps: int, batch_size: int, seed: int, owner: tuple[str, str], round_index: int
 ) -> IntArray:
-    """Return the samples of each step of one round, shape (num_steps, batch_size): shuffled, then repeated."""
+    """Return the samples of each step of one round, (num_steps, batch_size): shuffled, then repeated."""
     rng = _stream(seed, owner, _TRAIN, round_index)
     return np.resize(rng.permutation(held), (num_steps, batch_size))
 

@@ -72,7 +72,7 @@ def pretrain(
         losses = [_loss(task, model, decoders, images, rng) for task in ("read", "cmp", "spoken")]
         loss = torch.stack(losses).sum()
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         if observer is not None and (step % _LOG_EVERY == 0 or step == steps - 1):
@@ -139,8 +139,8 @@ def _tokens_by_cell(
     image = model.tokens_of("image", tokens, inputs)  # (batch, 16, width), row by row
     half = model.size.canvas // CELL  # cells in each direction
     side = math.isqrt(image.shape[1]) // half  # tokens of a cell in each direction
-    grid = image.unflatten(1, (half, side, half, side)).transpose(2, 3)
-    return grid.flatten(3, 4).flatten(1, 2)
+    grid = image.reshape(len(image), half, side, half, side, image.shape[2]).transpose(2, 3)
+    return grid.reshape(len(image), half * half, side * side, image.shape[2])
 
 
 def main(arguments: list[str] | None = None) -> None:
