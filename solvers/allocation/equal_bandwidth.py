@@ -95,7 +95,8 @@ def _best_airtime(
     """Return the best airtime t (s) at a bandwidth, its deadline price, and that one's derivative by T.
 
     The price of time in the air, A b chi with A = energy_price n, falls in t; that of computing,
-    K^3 / (T - t)^3, rises in t.  They meet, or t is at one of its ends.
+    K^3 / (T - t)^3, rises in t.  They meet, or t is at one of its ends: at its least (full power) the price is
+    that of computing, at its largest (full frequency) that of sending.
     """
     group = fleet.transmitters
     room = margin_room(fleet, margin)
@@ -125,8 +126,11 @@ def _best_airtime(
     t = np.exp(z)
     q = group.a / (bandwidth * t)
     shape = shape_at(q + np.log(-np.expm1(-q)))
-    price = worth * shape.chi
+    sending = worth * shape.chi
     c = np.maximum(total - t, 1e-300)
     steep = shape.p / shape.g / t
     follow = np.where((z < high) & (group.K > 0), 3.0 / c / (steep + 3.0 / c), 1.0)
-    return t, price, -price * steep * follow
+    capped = (group.K > 0) & (z <= low) & (z < high)
+    computing = (group.K / c) ** 3
+    price = np.where(capped, computing, sending)
+    return t, price, np.where(capped, -3.0 * computing / c, -sending * steep * follow)
