@@ -78,7 +78,7 @@ def _best_root(problem: RelayingProblem, make_tree: _TreeMaker) -> Outcome:
 
 
 def _shortest_path_tree(problem: RelayingProblem, root: int, back: bool) -> IntArray | None:
-    distance, parent = shortest_paths_to(problem, root, _union_seconds(problem, root, back), back=back)
+    distance, parent = shortest_paths_to(problem, root, _union_seconds(problem, back), back=back)
     return parent if np.isfinite(distance[problem.members]).all() else None
 
 
@@ -104,14 +104,13 @@ def _cheapest_tree(problem: RelayingProblem, root: int, back: bool) -> IntArray 
 
 def _spanning_tree(problem: RelayingProblem, root: int, back: bool) -> IntArray | None:
     links, child, parent = usable_links(problem, root, back=back)
-    seconds = _union_seconds(problem, root, back)[links]
+    seconds = _union_seconds(problem, back)[links]
     dense = np.full((problem.num_nodes, problem.num_nodes), np.inf)
     dense[child, parent] = seconds
     either = np.triu(np.minimum(dense, dense.T))
     row, column = np.nonzero(np.isfinite(either) & ~np.tri(problem.num_nodes, dtype=np.bool_))
-    rank = (
-        1.0 + np.unique(either[row, column], return_inverse=True)[1]
-    )  # the order decides; 0 would be no link
+    # only the order of the seconds decides; counted from 1, as 0 would be no link
+    rank = 1.0 + np.unique(either[row, column], return_inverse=True)[1]
     spanning = csgraph.minimum_spanning_tree(sparse.csr_matrix((rank, (row, column)), shape=dense.shape))
     _, before = csgraph.breadth_first_order(spanning, root, directed=False)
     tree = np.where(before < 0, -1, before).astype(np.int64)
@@ -126,8 +125,7 @@ def _is_complete(problem: RelayingProblem, root: int, tree: IntArray) -> bool:
     return bool((tree[needed] >= 0).all())
 
 
-def _union_seconds(problem: RelayingProblem, root: int, back: bool) -> FloatArray:
-    bits = problem.union_bits(root)
+def _union_seconds(problem: RelayingProblem, back: bool) -> FloatArray:
     if back:
-        return problem.return_link_delay_s + bits / problem.return_link_rate_bps
-    return problem.link_delay_s + bits / problem.link_rate_bps
+        return problem.return_link_delay_s + problem.union_bits / problem.return_link_rate_bps
+    return problem.link_delay_s + problem.union_bits / problem.link_rate_bps

@@ -41,7 +41,7 @@ def least_link_costs(problem: RelayingProblem, root: int, *, back: bool) -> tupl
     The payload is the sender's own items on the way up, and the union on the way back.
     """
     if back:
-        bits = np.full(problem.return_link_source.size, problem.union_bits(root))
+        bits = np.full(problem.return_link_source.size, problem.union_bits)
         seconds = problem.return_link_delay_s + bits / problem.return_link_rate_bps
         return seconds, problem.return_link_power_w * seconds
     own_bits = problem.items_of_node @ problem.item_bits

@@ -218,7 +218,7 @@ def _return(
     ranks: "Sequence[int] | None",
 ) -> _Phase:
     tree = _tree(problem, "return_parent", root, parent)
-    bits = problem.union_bits(root)
+    bits = problem.union_bits
     busy_s, joules = [0.0] * problem.num_nodes, 0.0
     for node in tree.downwards[1:]:
         link = problem.return_link_of[tree.parent[node], node]

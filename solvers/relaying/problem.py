@@ -46,7 +46,8 @@ class RelayingProblem:
     ready_s : float or (N,) float
         >= 0, s: when a node's own items are ready; it may receive before.
     members : (N,) bool or None
-        Nodes that must be connected; ``None``: all. Any other node appears in a plan only as its root.
+        Nodes that must be connected; ``None``: all. Any other node has no items and appears in a plan only as
+        its root (such as an edge server that could aggregate).
     roots : (R,) int or None
         Candidate roots, of which the plan chooses one; ``None``: all members.
     half_duplex : bool or (N,) bool
@@ -155,6 +156,9 @@ class RelayingProblem:
             )
         if item.size and bits.size == 0:
             raise InvalidProblem("node_item", 0, int(item[0]), "absent: there are no items")
+        idle = np.flatnonzero(~self.members & (np.diff(start) > 0))
+        if idle.size:
+            raise InvalidProblem("members", int(idle[0]), False, "true, as the node has items")
         self._set("node_item", item)
         self._set("node_item_start", start)
 
@@ -221,7 +225,6 @@ class RelayingProblem:
         """Which items each node contributes, (N, M) bool."""
         has = np.zeros((self.num_nodes, self.item_bits.size), dtype=np.bool_)
         has[np.repeat(np.arange(self.num_nodes), np.diff(self.node_item_start)), self.node_item] = True
-        has[~self.members & ~np.isin(np.arange(self.num_nodes), self.roots)] = False
         return frozen(has)
 
     @cached_property
@@ -234,11 +237,10 @@ class RelayingProblem:
         """Index of the return link of each (source, target), in the direction of travel."""
         return _links_by_pair(self.return_link_source, self.return_link_target)
 
-    def union_bits(self, root: int) -> float:
-        """Return the bits of the union of all items when ``root`` is the root: what travels back."""
-        nodes = self.members.copy()
-        nodes[root] = True
-        return float(self.item_bits[self.items_of_node[nodes].any(axis=0)].sum())
+    @cached_property
+    def union_bits(self) -> float:
+        """Bits of the union of all items: what travels back."""
+        return float(self.item_bits[self.items_of_node.any(axis=0)].sum())
 
 
 def _links_by_pair(source: IntArray, target: IntArray) -> dict[tuple[int, int], int]:

@@ -74,9 +74,10 @@ def tree_table(num_nodes: int) -> TreeTable:
 
 def _parent_vectors(num_nodes: int) -> IntArray:
     """Return the (n, T) parent vectors without a cycle, out of all n ** (n - 1)."""
+    if num_nodes == 1:
+        return np.array([[-1]])
     choices = np.indices((num_nodes,) * (num_nodes - 1), dtype=np.int8).reshape(num_nodes - 1, -1)
-    root = np.zeros((1, choices.shape[1] if num_nodes > 1 else 1), dtype=np.int8)
-    parent = np.concatenate([root, choices]) if num_nodes > 1 else root
+    parent = np.concatenate([np.zeros((1, choices.shape[1]), dtype=np.int8), choices])
     for node in range(1, num_nodes):
         parent = parent[:, parent[node] != node]
     columns = np.arange(parent.shape[1])
