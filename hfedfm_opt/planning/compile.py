@@ -156,7 +156,9 @@ def _cluster_steps(
 ) -> tuple[Modules, After, list[str]]:
     """Write a cluster's part of a round; return its modules, what ends at the server, and all ends."""
     own = {device: frozenset(writer.network.trained_on[device]) for device in cluster.members}
-    union, arrivals = writer.gather(cluster.gather, cluster.aggregator, own, busy)
+    union, arrivals = writer.gather(
+        cluster.gather_hops(to_cloud=bool(kind.due)), cluster.aggregator, own, busy
+    )
     stays, goes = union - kind.due, union & kind.due
     merged = arrivals
     if stays:

@@ -45,7 +45,7 @@ class Cluster(Part):
     """How the members of a cluster average.
 
     In an edge round updates flow up ``gather`` to the aggregator and the average flows down ``deliver``.
-    In a cloud round the merged update goes on over ``uplink``, and the new model comes down over ``downlink``.
+    In a cloud round the merged update goes on over ``uplink``, and the new model comes down ``downlink``.
     """
 
     id: Name = Field(description="Id of the node above the cluster, or of its one member.")
@@ -54,11 +54,18 @@ class Cluster(Part):
     gather: tuple[Hop, ...] = Field(
         (), description="Tree up to the aggregator: each other member sends once."
     )
+    gather_to_cloud: tuple[Hop, ...] | None = Field(
+        None, description="Tree up to the aggregator in cloud rounds; null: the same."
+    )
     deliver: tuple[Hop, ...] = Field(
         (), description="Tree down from the aggregator: each member receives once."
     )
     uplink: tuple[Hop, ...] = Field((), description="From the aggregator to the server.")
     downlink: tuple[Hop, ...] = Field((), description="Tree from the server down to the members.")
+
+    def gather_hops(self, *, to_cloud: bool) -> tuple[Hop, ...]:
+        """Return the tree up to the aggregator in a cloud round or in an edge round."""
+        return self.gather_to_cloud if to_cloud and self.gather_to_cloud is not None else self.gather
 
 
 class Frequency(Part):
@@ -78,6 +85,8 @@ class ModulePeriod(Part):
 class Claim(Part):
     """What the planner says of its plan; a check recomputes it."""
 
+    energy_weight_per_j: NonNegative = Field(description="Price of a joule.")
+    time_weight_per_s: NonNegative = Field(description="Price of a second.")
     latency_s: NonNegative = Field(description="Seconds per round, over a cycle.")
     energy_j: NonNegative = Field(description="Joules per round, over a cycle.")
     objective: NonNegative = Field(description="Weighted sum of both.")

@@ -1,0 +1,148 @@
+"""Whether a plan keeps every limit: each violation with its place, amount and unit."""
+
+from collections.abc import Iterable, Iterator
+
+from hfedfm_opt.planning.check_structure import all_hops, structure_violations
+from hfedfm_opt.planning.costs import Prediction, predict
+from hfedfm_opt.planning.phase import Use
+from hfedfm_opt.planning.trees import gather_order
+from hfedfm_opt.planning.violations import TOLERANCE, PlanViolation, over
+from hfedfm_opt.system.decisions import Cluster, Decisions
+from hfedfm_opt.system.instance import Cpu
+from hfedfm_opt.system.network import Network, WirelessEdge
+
+
+def check_plan(network: Network, decisions: Decisions) -> tuple[PlanViolation, ...]:
+    """Return all violations of a plan; empty for a plan that keeps every limit.
+
+    Limits are judged only if the plan is sound: names exist, hops have links, trees are trees.
+
+    Parameters
+    ----------
+    network : Network
+        The network, with the plan's duplex.
+    decisions : Decisions
+        The plan.
+    """
+    unsound = structure_violations(network, decisions)
+    if unsound:
+        return unsound
+    prediction = predict(network, decisions)
+    return (
+        *_memory(network, decisions),
+        *_processors(network, decisions),
+        *_radio(network, decisions),
+        *_bands(network, prediction.uses),
+        *_limits(network, decisions, prediction),
+        *_claim(decisions, prediction),
+    )
+
+
+def _memory(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:
+    used: dict[str, float] = {}
+    for entry in decisions.hosted:
+        used[entry.node] = used.get(entry.node, 0.0) + network.modules[entry.module].memory_bytes
+    for node, amount in used.items():
+        limit = network.nodes[node].memory_bytes
+        if limit is not None:
+            yield from over(f"node {node!r}", "memory", amount, limit, "byte")
+
+
+def _processors(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:
+    shares: dict[str, float] = {}
+    for serving in decisions.servings:
+        shares[serving.host] = shares.get(serving.host, 0.0) + serving.share
+    for host, share in shares.items():
+        if network.nodes[host].processor is not None:
+            yield from over(f"node {host!r}", "reserved part of the processor", share, 1.0, "")
+    for entry in decisions.frequencies:
+        processor = network.nodes[entry.device].processor if entry.device in network.nodes else None
+        if not isinstance(processor, Cpu):
+            yield PlanViolation(f"device {entry.device!r}", "has a frequency but no CPU")
+        else:
+            place = f"device {entry.device!r}"
+            yield from over(place, "frequency_hz", entry.frequency_hz, processor.max_frequency_hz, "Hz")
+
+
+def _radio(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:
+    for hop in dict.fromkeys(all_hops(decisions)):
+        edge = network.edges[hop.source, hop.target]
+        radio = network.nodes[hop.source].radio
+        if isinstance(edge, WirelessEdge) and radio is not None:
+            place = f"hop {hop.source!r} -> {hop.target!r}"
+            yield from over(place, "power_w", hop.power_w or 0.0, radio.max_power_w, "W")
+
+
+def _bands(network: Network, uses: Iterable[Use]) -> Iterator[PlanViolation]:
+    """Compare each band with the sum of the peaks of its clusters, which run freely side by side."""
+    of_phase: dict[tuple[str, str, str], list[Use]] = {}
+    for use in uses:
+        of_phase.setdefault((use.band, use.cluster, use.phase), []).append(use)
+    peak_of: dict[str, dict[str, float]] = {}
+    for (band, cluster, _), found in of_phase.items():
+        peaks = peak_of.setdefault(band, {})
+        peaks[cluster] = max(peaks.get(cluster, 0.0), _peak_hz(found))
+    for band, peaks in peak_of.items():
+        total = sum(peaks.values())
+        yield from over(f"band {band!r}", "use at one moment", total, network.bands[band].band_hz, "Hz")
+
+
+def _peak_hz(uses: Iterable[Use]) -> float:
+    """Return the largest sum of shares in use at one moment; ends that touch do not overlap."""
+    events: list[tuple[float, int, float]] = []
+    for use in uses:
+        margin = 1e-12 * use.end_s
+        if use.end_s - use.start_s > margin:
+            events.extend([(use.start_s, 1, use.band_hz), (use.end_s - margin, 0, -use.band_hz)])
+    level = peak = 0.0
+    for _, _, change in sorted(events):
+        level += change
+        peak = max(peak, level)
+    return peak
+
+
+def _limits(network: Network, decisions: Decisions, prediction: Prediction) -> Iterator[PlanViolation]:
+    limits = network.instance.limits
+    if limits.max_latency_s is not None:
+        yield from over("plan", "latency of a round", prediction.latency_s, limits.max_latency_s, "s")
+    if limits.max_energy_j is not None:
+        yield from over("plan", "energy of a round", prediction.energy_j, limits.max_energy_j, "J")
+    if limits.max_device_energy_j is not None:
+        for device in network.devices:
+            spent = prediction.node_energy_j.get(device, 0.0)
+            yield from over(f"device {device!r}", "energy of a round", spent, limits.max_device_energy_j, "J")
+    if limits.max_relay_hops is not None:
+        for cluster in decisions.clusters:
+            hops = _depth(cluster)
+            yield from over(
+                f"cluster {cluster.id!r}", "way to the aggregator", hops, limits.max_relay_hops, "hop"
+            )
+
+
+def _depth(cluster: Cluster) -> int:
+    deepest = 0
+    for hops in (cluster.gather, cluster.gather_to_cloud or ()):
+        depth = {cluster.aggregator: 0}
+        for hop in reversed(gather_order(hops, cluster.aggregator)):
+            depth[hop.source] = depth[hop.target] + 1
+        deepest = max(deepest, *depth.values())
+    return deepest
+
+
+def _claim(decisions: Decisions, prediction: Prediction) -> Iterator[PlanViolation]:
+    claim = decisions.claim
+    if claim is None:
+        return
+    objective = (
+        claim.energy_weight_per_j * prediction.energy_j + claim.time_weight_per_s * prediction.latency_s
+    )
+    for name, claimed, found, unit in (
+        ("latency_s", claim.latency_s, prediction.latency_s, "s"),
+        ("energy_j", claim.energy_j, prediction.energy_j, "J"),
+        ("objective", claim.objective, objective, ""),
+    ):
+        if abs(claimed - found) > TOLERANCE * max(abs(found), 1e-300):
+            text = f"{name} is said to be {claimed!r}, recomputed {found!r}"
+            yield PlanViolation("claim", text, abs(claimed - found), unit)
+    if claim.bound is not None and claim.bound > objective * (1 + TOLERANCE):
+        yield PlanViolation("claim", f"bound {claim.bound!r} is above the objective {objective!r}")

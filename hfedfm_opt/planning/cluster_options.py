@@ -1,0 +1,323 @@
+"""What a cluster can do in a cycle: each option is a pair of trees, with or without an allocated uplink."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hfedfm_opt.planning.formulate_relaying import formulate_relaying
+from hfedfm_opt.planning.hops import MissingLink, from_server, nominal_hop, to_server, tree_hops
+from hfedfm_opt.planning.phase import Ledger, Phase
+from hfedfm_opt.planning.work import loads_of
+from hfedfm_opt.system.decisions import Cluster, Hop, Serving
+from hfedfm_opt.system.instance import Cpu
+from hfedfm_opt.system.network import Network, WirelessEdge
+from solvers.common.arrays import FloatArray
+from solvers.relaying import pareto_front
+
+MAX_ENUMERATED_MEMBERS = 6
+"""Largest cluster whose trees are all priced (6^5 gather trees for each aggregator)."""
+
+
+@dataclass(frozen=True)
+class UplinkCell:
+    """Senders of one cluster that share its uplink band, for the allocation solver.
+
+    Parameters
+    ----------
+    senders : tuple of str
+        Ids; arrays below have one value for each.
+    server : str
+        Id of the receiver.
+    bits, gain, noise_w_per_hz, max_power_w, cycles, max_frequency_hz, capacitance : FloatArray
+        As ``solvers.allocation.AllocationProblem`` takes them; power is drawn: radiated over efficiency.
+    band_hz : float
+        The whole band of the server, Hz.
+    overhead_w : FloatArray
+        Power besides the amplifier's while a sender is on the air, both ends, W; the solver does not see it.
+    """
+
+    senders: tuple[str, ...]
+    server: str
+    bits: FloatArray
+    gain: FloatArray
+    noise_w_per_hz: FloatArray
+    max_power_w: FloatArray
+    cycles: FloatArray
+    max_frequency_hz: FloatArray
+    capacitance: FloatArray
+    band_hz: float
+    overhead_w: FloatArray
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way of a cluster to spend a cycle.
+
+    Its cycle takes ``seconds + repeat * tau`` and costs ``joules + repeat * e(tau)``, where ``e`` is the
+    least energy of ``cell`` within a deadline ``tau``; without a cell the second terms vanish.
+
+    Parameters
+    ----------
+    cluster : int
+        Index of the cluster.
+    plan : Cluster
+        Its trees; hops of an allocated cell are nominal until the allocation is known.
+    seconds, joules : float
+        What is fixed, from the start of the cycle to the update at the server (to the end of the round where
+        nothing goes to the cloud).
+    cell : UplinkCell or None
+        What is allocated.
+    repeat : float
+        How often a cycle uses the cell.
+    """
+
+    cluster: int
+    plan: Cluster
+    seconds: float
+    joules: float
+    cell: UplinkCell | None = None
+    repeat: float = 0.0
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """How often a cycle of ``period`` rounds gathers and brings back, and how often it goes to the cloud."""
+
+    period: int | None
+
+    @property
+    def num_edge_rounds(self) -> int:
+        """Rounds of a cycle that stay in the cluster."""
+        return 1 if self.period is None else self.period - 1
+
+    @property
+    def num_cloud_rounds(self) -> int:
+        """Rounds of a cycle that go to the cloud."""
+        return 0 if self.period is None else 1
+
+    @property
+    def num_rounds(self) -> int:
+        """Rounds of a cycle."""
+        return self.num_edge_rounds + self.num_cloud_rounds
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """When each device's own update is ready and what it costs.
+
+    Parameters
+    ----------
+    seconds, joules : mapping of str to float
+        Per device and round, at full CPU frequency.
+    own_flops : mapping of str to float
+        Operations per round on the device itself.
+    helped : frozenset of str
+        Devices for which other nodes run a module.
+    """
+
+    seconds: Mapping[str, float]
+    joules: Mapping[str, float]
+    own_flops: Mapping[str, float]
+    helped: frozenset[str]
+
+
+def readiness(network: Network, servings: tuple[Serving, ...]) -> Readiness:
+    """Return when each device's update is ready at full CPU frequency, and the joules that it takes."""
+    of_device: dict[str, list[Serving]] = {}
+    for serving in servings:
+        of_device.setdefault(serving.device, []).append(serving)
+    seconds, joules, own_flops = {}, {}, {}
+    for device in network.devices:
+        ledger = Ledger()
+        helped = of_device.get(device, ())
+        seconds[device] = Phase(network, ledger, "", "").train(device, None, helped)
+        joules[device] = sum(ledger.energy_j.values())
+        remote = {serving.module for serving in helped}
+        loads = loads_of(network, device)
+        own_flops[device] = sum(load.flops for module, load in loads.items() if module not in remote)
+    return Readiness(seconds, joules, own_flops, frozenset(of_device))
+
+
+def server_options(
+    network: Network, index: int, server: str, rhythm: Rhythm, ready: Readiness, *, allocate: bool
+) -> list[Option]:
+    """Return the options in which every member sends straight to its server, which aggregates.
+
+    With ``allocate`` the members' bandwidth, power and CPU frequency are left open, if they train without
+    other nodes; the nominal option is there in any case.
+    """
+    members = network.members[server]
+    try:
+        up = to_server(network, members, server)
+        down = from_server(network, members, server)
+    except MissingLink:
+        return []
+    plan = Cluster(id=server, members=members, aggregator=server, gather=up, deliver=down, downlink=down)
+    ledger = Ledger()
+    phase = Phase(network, ledger, server, "nominal")
+    own = {device: frozenset(network.trained_on[device]) for device in members}
+    gather_s, _ = phase.gather(up, server, ready.seconds, own, ready.helped)
+    gather_j = sum(ledger.energy_j.values()) + sum(ready.joules[device] for device in members)
+    ledger.energy_j.clear()
+    deliver_s = phase.deliver(down, server, 0.0, own) * rhythm.num_edge_rounds
+    deliver_j = sum(ledger.energy_j.values()) * rhythm.num_edge_rounds
+    rounds = rhythm.num_rounds
+    options = [Option(index, plan, rounds * gather_s + deliver_s, rounds * gather_j + deliver_j)]
+    if allocate and not ready.helped & set(members):
+        cell = uplink_cell(network, members, server, ready.own_flops)
+        if cell is not None:
+            options.append(Option(index, plan, deliver_s, deliver_j, cell, float(rounds)))
+    return options
+
+
+def relayed_options(
+    network: Network, index: int, server: str, rhythm: Rhythm, ready: Readiness, *, allocate: bool
+) -> list[Option]:
+    """Return every non-dominated way to average over D2D links, for each aggregator.
+
+    D2D hops are nominal; with ``allocate`` the aggregator's uplink gets the server's whole band, and its
+    power is left open.
+    """
+    members = network.members[server]
+    options: list[Option] = []
+    for aggregator in members:
+        uplink = _uplink(network, aggregator, server, len(members)) if rhythm.num_cloud_rounds else ()
+        downlink = downlink_of(network, members, server)
+        if uplink is None or downlink is None or len(members) < 2:
+            continue
+        problem = formulate_relaying(
+            network,
+            members,
+            ready.seconds,
+            roots=(aggregator,),
+            num_round_trips=float(rhythm.num_edge_rounds),
+            num_root_legs=float(rhythm.num_cloud_rounds),
+            own_leg_tree=True,
+        )
+        front = pareto_front(problem)
+        train_j = rhythm.num_rounds * sum(ready.joules[device] for device in members)
+        for row in range(len(front)):
+            plan = Cluster(
+                id=server,
+                members=members,
+                aggregator=aggregator,
+                gather=tree_hops(network, _pairs(members, front.parent[row]), members),
+                gather_to_cloud=tree_hops(network, _pairs(members, front.leg_parent[row]), members),
+                deliver=tree_hops(
+                    network,
+                    [(high, low) for low, high in _pairs(members, front.return_parent[row])],
+                    members,
+                ),
+                uplink=uplink,
+                downlink=downlink if rhythm.num_cloud_rounds else (),
+            )
+            fixed = Option(index, plan, float(front.latency_s[row]), float(front.energy_j[row]) + train_j)
+            options.extend(_with_uplink(network, fixed, allocate=allocate))
+    return options
+
+
+def uplink_cell(
+    network: Network, senders: Sequence[str], server: str, flops: Mapping[str, float] | None
+) -> UplinkCell | None:
+    """Return the allocation cell of senders to a server, or ``None`` where links or processors do not fit it.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    senders : sequence of str
+        One sender carries its cluster's merged update; several each carry their own.
+    server : str
+        Id of the receiver.
+    flops : mapping of str to float or None
+        Training of each sender that is part of the cell; ``None``: it only sends its cluster's update.
+    """
+    edges = [network.edges.get((sender, server)) for sender in senders]
+    wireless = [edge for edge in edges if isinstance(edge, WirelessEdge)]
+    if len(wireless) < len(senders) or len({edge.band for edge in wireless}) != 1:
+        return None
+    rows = [_sender_figures(network, sender, server, flops[sender] if flops else 0.0) for sender in senders]
+    if any(row is None for row in rows):
+        return None
+    figures = np.array([row for row in rows if row is not None]).T
+    efficiency, overhead_w, max_power_w, cycles, max_frequency_hz, capacitance = figures
+    cluster = network.members[server] if flops is None else ()
+    union = {name for device in cluster for name in network.trained_on[device]}
+    return UplinkCell(
+        senders=tuple(senders),
+        server=server,
+        bits=np.array(
+            [
+                sum(network.update_bits(name) for name in sorted(union or network.trained_on[sender]))
+                for sender in senders
+            ]
+        ),
+        gain=np.array([edge.gain for edge in wireless]) * efficiency,
+        noise_w_per_hz=np.array([edge.noise_w_per_hz for edge in wireless]),
+        max_power_w=max_power_w / efficiency,
+        cycles=cycles,
+        max_frequency_hz=max_frequency_hz,
+        capacitance=capacitance,
+        band_hz=network.bands[wireless[0].band].band_hz,
+        overhead_w=overhead_w,
+    )
+
+
+def downlink_of(network: Network, members: Sequence[str], server: str) -> tuple[Hop, ...] | None:
+    """Return the server's hops to its members, or ``None`` if it does not reach all of them."""
+    try:
+        return from_server(network, members, server)
+    except MissingLink:
+        return None
+
+
+def _sender_figures(network: Network, sender: str, server: str, flops: float) -> tuple[float, ...] | None:
+    node, radio, receiver = network.nodes[sender], network.nodes[sender].radio, network.nodes[server].radio
+    assert radio is not None, "a wireless link starts at a radio"
+    assert receiver is not None, "a wireless link ends at a radio"
+    overhead_w = radio.circuit_power_w + receiver.receive_power_w
+    if not isinstance(node.processor, Cpu):
+        if flops > 0 and node.processor is not None:
+            return None
+        return radio.amplifier_efficiency, overhead_w, radio.max_power_w, 0.0, 1.0, 0.0
+    return (
+        radio.amplifier_efficiency,
+        overhead_w,
+        radio.max_power_w,
+        flops / node.processor.flops_per_cycle,
+        node.processor.max_frequency_hz,
+        node.processor.effective_capacitance,
+    )
+
+
+def _uplink(network: Network, aggregator: str, server: str, sharers: int) -> tuple[Hop, ...] | None:
+    try:
+        return (nominal_hop(network, aggregator, server, sharers),)
+    except MissingLink:
+        return None
+
+
+def _pairs(members: Sequence[str], parent: Sequence[int]) -> list[tuple[str, str]]:
+    return [(members[node], members[above]) for node, above in enumerate(parent) if above >= 0]
+
+
+def _with_uplink(network: Network, option: Option, *, allocate: bool) -> list[Option]:
+    """Return the option with its uplink at nominal resources and, if asked, with an allocated one."""
+    if not option.plan.uplink:
+        return [option]
+    ledger = Ledger()
+    phase = Phase(network, ledger, option.plan.id, "nominal")
+    union = frozenset(name for device in option.plan.members for name in network.trained_on[device])
+    seconds = 0.0
+    for hop in option.plan.uplink:
+        seconds = phase.send(hop, union, seconds)
+    joules = sum(ledger.energy_j.values())
+    nominal = Option(option.cluster, option.plan, option.seconds + seconds, option.joules + joules)
+    cell = None
+    if allocate:
+        cell = uplink_cell(network, (option.plan.aggregator,), option.plan.id, None)
+    if cell is None:
+        return [nominal]
+    allocated = Option(option.cluster, option.plan, option.seconds, option.joules, cell, 1.0)
+    return [nominal, allocated]

@@ -1,0 +1,295 @@
+"""The best option of each cluster under a common deadline, with a certificate.
+
+Clusters meet only at the cloud, which waits for all of them.  So the least energy of a cycle within a
+deadline T is ``E(T) = sum_c min_o E_o(T)`` over the options o of each cluster c, and the whole problem has
+one dimension: minimise ``w_E E(T) + w_T T``.  Each ``E_o`` is convex and falls, so that on an interval [a, b]
+it lies above its tangent at b.  A minimum of lines is concave, hence so is the sum over the clusters, and its
+least value is at an end of the interval: that is the bound.  Bisecting the interval with the least bound
+closes the gap.  ``docs/mathematics/planning.md`` has the proof.
+"""
+
+import heapq
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from hfedfm_opt.planning.cluster_options import Option, UplinkCell
+from solvers.allocation import AllocationProblem, AllocationSolution, solve
+from solvers.common.arrays import FloatArray
+
+GRID = 33
+"""Deadlines priced at once at the start."""
+MAX_POINTS = 4000
+"""Deadlines priced at most; a guard, never met in practice."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An option of a cluster with what was allocated to it.
+
+    Parameters
+    ----------
+    option : Option
+        The option.
+    bandwidth_hz, drawn_power_w, frequency_hz : FloatArray or None
+        For each sender of the option's cell; ``None`` without a cell.
+    """
+
+    option: Option
+    bandwidth_hz: FloatArray | None = None
+    drawn_power_w: FloatArray | None = None
+    frequency_hz: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The best choice found and a lower bound on the best over all options and deadlines.
+
+    Parameters
+    ----------
+    deadline_s : float
+        Common deadline of a cycle; ``inf`` without a choice.
+    choices : tuple of Choice
+        One for each cluster; empty if some cluster has no option.
+    value, bound : float
+        ``w_E * joules + w_T * deadline`` of the choice, and a lower bound on it over all choices.
+    """
+
+    deadline_s: float
+    choices: tuple[Choice, ...]
+    value: float
+    bound: float
+
+
+@dataclass(frozen=True)
+class _Prices:
+    energy: float
+    time: float
+
+
+@dataclass(frozen=True)
+class _Point:
+    """What is known at one deadline: value, and a bound and slope for each option (inf where infeasible)."""
+
+    deadline_s: float
+    value: float
+    chosen: tuple[int, ...]
+    bound_j: FloatArray
+    slope_w: FloatArray
+
+
+def search_deadline(
+    options: Sequence[Option],
+    delay_s: Sequence[float],
+    *,
+    energy_weight: float,
+    time_weight: float,
+    gap: float = 1e-6,
+    max_deadline_s: float = np.inf,
+    time_limit_s: float = np.inf,
+) -> SearchResult:
+    """Return the options and deadline of least weighted cost.
+
+    Parameters
+    ----------
+    options : sequence of Option
+        Options of all clusters.
+    delay_s : sequence of float, one for each cluster
+        Time from a cluster's update at its server to the cloud.
+    energy_weight, time_weight : float
+        Prices of a joule and a second of a cycle; ``time_weight`` > 0 unless ``max_deadline_s`` is finite or
+        nothing is allocated.
+    gap : float
+        Relative gap at which to stop.
+    max_deadline_s : float
+        Latest deadline allowed.
+    time_limit_s : float
+        Wall seconds after which the best choice so far is returned.
+    """
+    stop_at = time.monotonic() + time_limit_s
+    prices = _Prices(energy_weight, time_weight)
+    curves = _Curves(tuple(options), np.asarray(delay_s, dtype=np.float64), prices)
+    earliest = curves.earliest_s(max_deadline_s)
+    if not np.isfinite(earliest) or earliest > max_deadline_s:
+        return SearchResult(np.inf, (), np.inf, np.inf)
+    best, heap = _start(curves, earliest, max_deadline_s)
+    points = len(heap)
+    while heap and points < MAX_POINTS and time.monotonic() < stop_at:
+        bound, low, high = heap[0][0], heap[0][2], heap[0][3]
+        if best.value - bound <= gap * abs(best.value) or high.deadline_s - low <= 1e-12 * high.deadline_s:
+            break
+        heapq.heappop(heap)
+        middle = curves.price(np.array([0.5 * (low + high.deadline_s)]))[0]
+        best = min(best, middle, key=lambda point: point.value)
+        heapq.heappush(heap, (curves.bound(low, middle), 2 * points, low, middle))
+        heapq.heappush(heap, (curves.bound(middle.deadline_s, high), 2 * points + 1, middle.deadline_s, high))
+        points += 1
+    bound = min(heap[0][0], best.value) if heap else best.value
+    return SearchResult(best.deadline_s, curves.choices(best), best.value, bound)
+
+
+_Interval = tuple[float, int, float, _Point]
+
+
+def _start(curves: "_Curves", earliest: float, latest: float) -> tuple[_Point, list[_Interval]]:
+    """Price deadlines from the earliest to the last that can pay, those of the options among them."""
+    first = curves.price(np.array([earliest]))[0]
+    end = min(first.value / curves.prices.time if curves.prices.time > 0 else np.inf, latest)
+    if not np.isfinite(end):
+        end = curves.last_change_s()
+    kinks = curves.kinks_s()
+    kinks = kinks[(kinks > earliest) & (kinks < end)]
+    grid = np.unique(np.concatenate([np.linspace(earliest, max(end, earliest), GRID), kinks]))
+    points = curves.price(grid)
+    best = min(points, key=lambda point: point.value)
+    if not curves.cells:
+        return best, []
+    heap = [
+        (curves.bound(low.deadline_s, high), index, low.deadline_s, high)
+        for index, (low, high) in enumerate(pairwise(points))
+    ]
+    heapq.heapify(heap)
+    return best, heap
+
+
+class _Curves:
+    """Energy of every option as a function of the common deadline, priced for many deadlines in one call."""
+
+    def __init__(self, options: tuple[Option, ...], delay_s: FloatArray, prices: _Prices) -> None:
+        self.options = options
+        self.prices = prices
+        self.cluster = np.array([option.cluster for option in options])
+        self.num_clusters = len(delay_s)
+        self.fixed_s = np.array([option.seconds for option in options]) + delay_s[self.cluster]
+        self.fixed_j = np.array([option.joules for option in options])
+        self.repeat = np.array([option.repeat for option in options])
+        self.cells = [index for index, option in enumerate(options) if option.cell is not None]
+        self.least_tau_s = np.zeros(len(options))
+        if self.cells:
+            result = solve(self._problem([(index, 1e300) for index in self.cells], free=True))
+            self.least_tau_s[self.cells] = np.atleast_1d(result.minimum_deadline_s)
+
+    def earliest_s(self, latest: float) -> float:
+        """Return the least deadline that every cluster can meet; ``inf`` if one has no option."""
+        own = self.fixed_s + self.repeat * self.least_tau_s
+        least = np.full(self.num_clusters, np.inf)
+        np.minimum.at(least, self.cluster, own)
+        return float(least.max()) if least.size else 0.0
+
+    def kinks_s(self) -> FloatArray:
+        """Return the deadlines from which on each option is feasible."""
+        kinks: FloatArray = np.unique(self.fixed_s + self.repeat * self.least_tau_s)
+        return kinks[np.isfinite(kinks)]
+
+    def last_change_s(self) -> float:
+        """Return a deadline beyond which no option without allocation becomes feasible."""
+        return float(self.kinks_s().max())
+
+    def price(self, deadlines: FloatArray) -> list[_Point]:
+        """Return the value, and bounds and slopes of all options, at each deadline."""
+        shape = (deadlines.size, len(self.options))
+        value_j = np.where(deadlines[:, None] >= self.fixed_s * (1 - 1e-15), self.fixed_j, np.inf)
+        bound_j, slope_w = value_j.copy(), np.zeros(shape)
+        if self.cells:
+            self._price_cells(deadlines, value_j, bound_j, slope_w)
+        return [
+            self._point(float(deadline), *rows)
+            for deadline, *rows in zip(deadlines, value_j, bound_j, slope_w, strict=True)
+        ]
+
+    def bound(self, low: float, high: _Point) -> float:
+        """Return a lower bound on the weighted cost over all deadlines from ``low`` to that of ``high``."""
+        ends = []
+        for deadline in (low, high.deadline_s):
+            tangent = high.bound_j + high.slope_w * (deadline - high.deadline_s)
+            least = np.full(self.num_clusters, np.inf)
+            np.minimum.at(least, self.cluster, tangent)
+            ends.append(self.prices.energy * float(least.sum()) + self.prices.time * deadline)
+        return min(ends)
+
+    def choices(self, point: _Point) -> tuple[Choice, ...]:
+        """Return each cluster's option at a point, with its allocation."""
+        found: list[Choice] = []
+        for index in point.chosen:
+            option = self.options[index]
+            if option.cell is None:
+                found.append(Choice(option))
+                continue
+            tau = (point.deadline_s - self.fixed_s[index]) / option.repeat
+            solution = solve(self._problem([(index, tau)])).solution
+            assert solution is not None, "the option was priced at this deadline"
+            found.append(Choice(option, solution.bandwidth_hz, solution.power_w, solution.frequency_hz))
+        return tuple(found)
+
+    def _point(
+        self, deadline: float, value_j: FloatArray, bound_j: FloatArray, slope_w: FloatArray
+    ) -> _Point:
+        order = np.lexsort((value_j, self.cluster))
+        _, first = np.unique(self.cluster[order], return_index=True)
+        chosen = tuple(int(index) for index in order[first])
+        total = self.prices.energy * float(value_j[list(chosen)].sum()) + self.prices.time * deadline
+        return _Point(deadline, total, chosen, bound_j, slope_w)
+
+    def _price_cells(
+        self, deadlines: FloatArray, value_j: FloatArray, bound_j: FloatArray, slope_w: FloatArray
+    ) -> None:
+        tau = np.full(value_j.shape, -np.inf)
+        cells = np.array(self.cells)
+        tau[:, cells] = (deadlines[:, None] - self.fixed_s[cells]) / self.repeat[cells]
+        feasible = np.argwhere(tau >= self.least_tau_s * (1 - 1e-15))
+        feasible = feasible[np.isin(feasible[:, 1], cells)]
+        value_j[:, cells] = bound_j[:, cells] = np.inf
+        if not feasible.size:
+            return
+        asked = [
+            (int(option), max(float(tau[row, option]), self.least_tau_s[option])) for row, option in feasible
+        ]
+        problem = self._problem(asked)
+        result = solve(problem)
+        if result.solution is None:
+            return
+        overhead_j = self._overhead_j(asked, result.solution)
+        at = (feasible[:, 0], feasible[:, 1])
+        repeat = self.repeat[feasible[:, 1]]
+        fixed = self.fixed_j[feasible[:, 1]]
+        value_j[at] = fixed + repeat * (np.asarray(result.objective) + overhead_j)
+        bound_j[at] = fixed + repeat * np.asarray(result.bound)
+        slope_w[at] = -np.asarray(result.solution.deadline_price)
+
+    def _overhead_j(self, asked: Sequence[tuple[int, float]], solution: AllocationSolution) -> FloatArray:
+        overhead_w = np.concatenate([self._cell(option).overhead_w for option, _ in asked])
+        sizes = [len(self._cell(option).senders) for option, _ in asked]
+        starts = np.cumsum([0, *sizes[:-1]])
+        joules: FloatArray = np.add.reduceat(overhead_w * solution.transmit_s, starts)
+        return joules
+
+    def _cell(self, option: int) -> UplinkCell:
+        cell = self.options[option].cell
+        assert cell is not None, "only options with a cell are allocated"
+        return cell
+
+    def _problem(self, asked: Sequence[tuple[int, float]], *, free: bool = False) -> AllocationProblem:
+        """Return the least-energy problem of cells with deadlines, or the fastest if ``free``."""
+        cells = [self._cell(option) for option, _ in asked]
+        sizes = [len(cell.senders) for cell in cells]
+
+        def joined(name: str) -> FloatArray:
+            return np.concatenate([getattr(cell, name) for cell in cells])
+
+        return AllocationProblem(
+            bits=joined("bits"),
+            gain=joined("gain"),
+            noise_w_per_hz=joined("noise_w_per_hz"),
+            max_power_w=joined("max_power_w"),
+            cycles=joined("cycles"),
+            max_frequency_hz=joined("max_frequency_hz"),
+            capacitance=joined("capacitance"),
+            band_hz=np.array([cell.band_hz for cell in cells]),
+            energy_weight=np.zeros(len(cells)) if free else np.ones(len(cells)),
+            time_weight=np.ones(len(cells)) if free else np.zeros(len(cells)),
+            deadline_s=None if free else np.array([tau for _, tau in asked]),
+            cell=np.repeat(np.arange(len(cells)), sizes),
+        )

@@ -1,0 +1,230 @@
+"""The optimised arrangement: each cluster's best option under a common deadline, with a bound."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hfedfm_opt.planning.cluster_options import (
+    MAX_ENUMERATED_MEMBERS,
+    Option,
+    Readiness,
+    Rhythm,
+    downlink_of,
+    readiness,
+    relayed_options,
+    server_options,
+)
+from hfedfm_opt.planning.deadline_search import Choice, SearchResult, search_deadline
+from hfedfm_opt.planning.hops import MissingLink, backhaul
+from hfedfm_opt.planning.optimistic import optimistic_readiness
+from hfedfm_opt.planning.phase import Ledger, Phase
+from hfedfm_opt.planning.place import Placed
+from hfedfm_opt.system.decisions import Cluster, Frequency, Hop
+from hfedfm_opt.system.instance import Cpu
+from hfedfm_opt.system.network import Network
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """Clusters and frequencies, with a lower bound on the objective per round and what proves it.
+
+    Parameters
+    ----------
+    clusters : tuple of Cluster
+        All clusters.
+    frequencies : tuple of Frequency
+        CPU frequencies that are not the highest.
+    bound : float
+        No plan of the stated scope has a lower objective; ``-inf`` if none is proven.
+    proof : str
+        What proves the bound, and for which plans.
+    timed_out : bool
+        Whether the search ended at its time limit.
+    """
+
+    clusters: tuple[Cluster, ...]
+    frequencies: tuple[Frequency, ...]
+    bound: float
+    proof: str
+    timed_out: bool = False
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all clusters share in a cycle: the ways between the servers and the root."""
+
+    delay_s: tuple[float, ...]
+    down_s: float
+    joules: float
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Whether resources are allocated, when to stop, and the longest round allowed."""
+
+    allocate: bool
+    gap: float
+    time_limit_s: float
+    max_latency_s: float
+
+
+def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchSettings) -> Arrangement:
+    """Return the best arrangement of clusters for a placement and a period.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    placed : Placed
+        Who runs what.
+    rhythm : Rhythm
+        How often the cloud averages.
+    settings : SearchSettings
+        How to search.
+
+    Raises
+    ------
+    MissingLink
+        If a cluster can average in no way, or not within the limit on latency.
+    """
+    ready = readiness(network, placed.servings)
+    shared = _shared(network, rhythm)
+    options = _options(network, rhythm, ready, allocate=settings.allocate)
+    found = _search(network, options, shared, rhythm, settings)
+    if not found.choices:
+        lost = sorted(set(network.members) - {option.plan.id for option in options})
+        where = f"the cluster of {lost[0]!r}" if lost else "some cluster"
+        raise MissingLink(f"{where} can average neither over its server nor over D2D links within the limits")
+    bound, proof = _bound(network, placed, rhythm, settings, shared, found)
+    clusters, frequencies = _assemble(network, found.choices)
+    timed_out = found.value - found.bound > settings.gap * abs(found.value)
+    return Arrangement(clusters, frequencies, bound, proof, timed_out)
+
+
+def _options(network: Network, rhythm: Rhythm, ready: Readiness, *, allocate: bool) -> list[Option]:
+    options: list[Option] = []
+    for index, (server, members) in enumerate(network.members.items()):
+        options.extend(server_options(network, index, server, rhythm, ready, allocate=allocate))
+        if len(members) <= MAX_ENUMERATED_MEMBERS:
+            options.extend(relayed_options(network, index, server, rhythm, ready, allocate=allocate))
+    return options
+
+
+def _search(
+    network: Network, options: Sequence[Option], shared: Shared, rhythm: Rhythm, settings: SearchSettings
+) -> SearchResult:
+    prices = network.instance.objective
+    return search_deadline(
+        options,
+        shared.delay_s,
+        energy_weight=prices.energy_weight_per_j,
+        time_weight=prices.time_weight_per_s,
+        gap=settings.gap,
+        max_deadline_s=settings.max_latency_s * rhythm.num_rounds - shared.down_s,
+        time_limit_s=settings.time_limit_s,
+    )
+
+
+def _shared(network: Network, rhythm: Rhythm) -> Shared:
+    """Return what the cloud leg takes: it is the same for every arrangement of the clusters."""
+    if not rhythm.num_cloud_rounds:
+        return Shared((0.0,) * len(network.members), 0.0, 0.0)
+    up, down = backhaul(network, network.members)
+    union_of = {
+        server: frozenset(name for device in members for name in network.trained_on[device])
+        for server, members in network.members.items()
+    }
+    ledger = Ledger()
+    phase = Phase(network, ledger, network.root, "nominal")
+    seconds_up = {hop.source: phase.send(hop, _below(network, hop.source, union_of), 0.0) for hop in up}
+    seconds_down = {hop.target: phase.send(hop, _below(network, hop.target, union_of), 0.0) for hop in down}
+    delays, downs = [], []
+    for server, members in network.members.items():
+        path = network.path_up(server)[:-1]
+        delays.append(sum(seconds_up[node] for node in path))
+        hops = downlink_of(network, members, server) or ()
+        own = {device: frozenset(network.trained_on[device]) for device in members}
+        last = phase.deliver(hops, server, 0.0, own)
+        downs.append(sum(seconds_down[node] for node in path) + last)
+    return Shared(tuple(delays), max(downs), sum(ledger.energy_j.values()))
+
+
+def _below(network: Network, node: str, union_of: dict[str, frozenset[str]]) -> frozenset[str]:
+    return frozenset[str]().union(
+        *(modules for server, modules in union_of.items() if node in network.path_up(server))
+    )
+
+
+def _bound(
+    network: Network,
+    placed: Placed,
+    rhythm: Rhythm,
+    settings: SearchSettings,
+    shared: Shared,
+    found: SearchResult,
+) -> tuple[float, str]:
+    """Return a lower bound on the objective per round, and what proves it."""
+    large = [server for server, members in network.members.items() if len(members) > MAX_ENUMERATED_MEMBERS]
+    if large:
+        return -math.inf, (
+            f"no bound: the cluster of {large[0]!r} has {len(network.members[large[0]])} members, "
+            f"more than the {MAX_ENUMERATED_MEMBERS} whose trees are all priced"
+        )
+    prices = network.instance.objective
+    lower, placement = found.bound, "the placement, which has no alternative"
+    if not placed.forced:
+        ready = optimistic_readiness(network)
+        options = _options(network, rhythm, ready, allocate=settings.allocate)
+        lower = _search(network, options, shared, rhythm, settings).bound
+        placement = "any placement (each device relaxed to its best hosts, whatever fits their memories)"
+    cycle = lower + prices.energy_weight_per_j * shared.joules + prices.time_weight_per_s * shared.down_s
+    resources = (
+        "uplink bandwidth and power optimal (CPU frequencies too where members send to their server "
+        "themselves), D2D links at nominal channel and power"
+        if settings.allocate
+        else "all links at nominal channel and power"
+    )
+    proof = (
+        f"all trees and aggregators of each cluster were priced, {resources}; the common deadline was "
+        f"searched with a tangent bound; holds for period {rhythm.period or 'never'}, the given "
+        f"association and {placement}"
+    )
+    return cycle / rhythm.num_rounds, proof
+
+
+def _assemble(
+    network: Network, choices: Sequence[Choice]
+) -> tuple[tuple[Cluster, ...], tuple[Frequency, ...]]:
+    """Return the clusters with their allocated hops, and the frequencies that were allocated."""
+    clusters: list[Cluster] = []
+    frequencies: list[Frequency] = []
+    for choice in choices:
+        plan, cell = choice.option.plan, choice.option.cell
+        if cell is None or choice.bandwidth_hz is None:
+            clusters.append(plan)
+            continue
+        assert choice.drawn_power_w is not None, "an allocation has powers"
+        assert choice.frequency_hz is not None, "an allocation has frequencies"
+        hops = {
+            sender: _allocated(network, sender, cell.server, float(band_hz), float(power_w))
+            for sender, band_hz, power_w in zip(
+                cell.senders, choice.bandwidth_hz, choice.drawn_power_w, strict=True
+            )
+        }
+        if plan.uplink:
+            clusters.append(plan.model_copy(update={"uplink": (hops[plan.aggregator],)}))
+            continue
+        clusters.append(plan.model_copy(update={"gather": tuple(hops[device] for device in plan.members)}))
+        frequencies.extend(
+            Frequency(device=device, frequency_hz=float(frequency_hz))
+            for device, frequency_hz in zip(cell.senders, choice.frequency_hz, strict=True)
+            if isinstance(network.nodes[device].processor, Cpu) and frequency_hz > 0
+        )
+    return tuple(clusters), tuple(frequencies)
+
+
+def _allocated(network: Network, sender: str, server: str, band_hz: float, drawn_w: float) -> Hop:
+    radio = network.nodes[sender].radio
+    assert radio is not None, "a wireless link starts at a radio"
+    power_w = min(drawn_w * radio.amplifier_efficiency, radio.max_power_w)
+    return Hop(source=sender, target=server, band_hz=band_hz, power_w=power_w)

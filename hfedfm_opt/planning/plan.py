@@ -1,0 +1,95 @@
+"""A plan: decisions together with the instance that they are for, and the result that a planner gives."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from fl_runtime.schedule import Schedule
+from hfedfm_opt.planning.check import check_plan
+from hfedfm_opt.planning.compile import compile_schedule
+from hfedfm_opt.planning.costs import Prediction, predict
+from hfedfm_opt.planning.violations import PlanViolation
+from hfedfm_opt.system.decisions import Decisions
+from hfedfm_opt.system.instance import Instance
+from hfedfm_opt.system.network import Network, resolve_network
+from solvers.common import Status, StopReason, relative_gap
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Decisions for an instance.
+
+    Parameters
+    ----------
+    instance : Instance
+        What was given.
+    decisions : Decisions
+        What was decided.
+    """
+
+    instance: Instance
+    decisions: Decisions
+
+    @cached_property
+    def network(self) -> Network:
+        """The network, with the plan's duplex."""
+        return resolve_network(self.instance, self.decisions.duplex)
+
+    @cached_property
+    def prediction(self) -> Prediction:
+        """Seconds and joules per round over one cycle on a still channel."""
+        return predict(self.network, self.decisions)
+
+    @cached_property
+    def violations(self) -> tuple[PlanViolation, ...]:
+        """What is wrong with the plan; empty for a plan that keeps every limit."""
+        return check_plan(self.network, self.decisions)
+
+    def compile(self, rounds: int | None = None) -> Schedule:
+        """Return the schedule that executes the plan for a number of rounds (default: the instance's)."""
+        return compile_schedule(self.network, self.decisions, rounds or self.instance.training.rounds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanResult:
+    """What a planner answers: a checked plan, its cost, and how far from the best it can be.
+
+    Parameters
+    ----------
+    planner : str
+        Name of the planner.
+    status : Status
+        What is known.
+    stop_reason : StopReason
+        Why it ended.
+    plan : Plan or None
+        The plan, which breaks no limit; ``None`` exactly when there is none.
+    objective : float
+        Weighted energy and latency per round; ``inf`` without a plan.
+    bound : float
+        No plan of the scope in ``proof`` is below; ``-inf`` when none is proven.
+    proof : str
+        What proves the bound, and for which plans.
+    latency_s, energy_j : float
+        Seconds and joules per round, over a cycle; ``inf`` without a plan.
+    seconds : float
+        Wall seconds spent.
+    explanation : str
+        What a person should know besides: why there is no plan and which limit to relax.
+    """
+
+    planner: str
+    status: Status
+    stop_reason: StopReason
+    plan: Plan | None
+    objective: float
+    bound: float
+    proof: str
+    latency_s: float
+    energy_j: float
+    seconds: float
+    explanation: str = ""
+
+    @property
+    def gap(self) -> float:
+        """Relative distance of ``objective`` from ``bound``; ``inf`` where either is missing."""
+        return relative_gap(self.objective, self.bound)

@@ -1,0 +1,176 @@
+"""The front door of planning: from an instance and a planner's name to a checked plan with a bound."""
+
+import math
+import time
+
+from hfedfm_opt.planning import baselines
+from hfedfm_opt.planning.arrange import arrange
+from hfedfm_opt.planning.digest import instance_digest
+from hfedfm_opt.planning.hops import MissingLink
+from hfedfm_opt.planning.optimise import Arrangement
+from hfedfm_opt.planning.place import NoPlacement, Placed, place
+from hfedfm_opt.planning.plan import Plan, PlanResult
+from hfedfm_opt.planning.recipes import RECIPES, Recipe, period_name, recipe_of
+from hfedfm_opt.planning.settings import PlannerOptions
+from hfedfm_opt.system.decisions import Claim, Decisions, ModulePeriod
+from hfedfm_opt.system.instance import Instance, Objective
+from hfedfm_opt.system.network import Duplex, Network, resolve_network
+from solvers.common import Options, Status, StopReason, relative_gap
+
+
+def planners() -> dict[str, str]:
+    """Return the names of all planners with what each does; ``:E`` marks those that take a period."""
+    return {f"{name}:E" if recipe.takes_period else name: recipe.summary for name, recipe in RECIPES.items()}
+
+
+def plan(
+    instance: Instance, planner: str = "optimised", options: PlannerOptions | None = None, **changes: object
+) -> PlanResult:
+    """Return a checked plan for an instance.
+
+    Parameters
+    ----------
+    instance : Instance
+        What is given.
+    planner : str
+        Name of a planner, see :func:`planners`.
+    options : PlannerOptions or None
+        How to plan.
+    **changes
+        Fields of :class:`PlannerOptions`, in place of ``options``.
+
+    Returns
+    -------
+    PlanResult
+        With ``plan`` ``None`` where no plan meets the limits; ``explanation`` then says which to relax.
+
+    Raises
+    ------
+    UnknownPlanner
+        For a name that no planner has.
+    """
+    settings = options if options is not None else PlannerOptions(**changes)  # type: ignore[arg-type]
+    priced = _priced(instance, settings)
+    recipe = recipe_of(planner, instance.training.period)
+    if recipe.arrangement == "optimised" and ":" not in planner and settings.periods:
+        names = [f"{planner}:{period_name(period)}" for period in settings.periods]
+        results = [plan(instance, name, settings) for name in names]
+        return min(results, key=lambda result: result.objective)
+    started = time.monotonic()
+    network = resolve_network(priced, settings.duplex)
+    limit = settings.time_limit_s
+    try:
+        placed = place(network, recipe.placement, Options(time_limit_s=limit, seed=settings.seed))
+        left = math.inf if limit is None else max(limit - (time.monotonic() - started), 1e-3)
+        arrangement = arrange(network, recipe, placed, settings, left)
+    except (NoPlacement, MissingLink) as error:
+        return _without_plan(planner, error, time.monotonic() - started)
+    decisions = _decisions(network, planner, recipe, placed, arrangement, settings.duplex)
+    return _result(priced, decisions, arrangement, settings, time.monotonic() - started)
+
+
+def _priced(instance: Instance, settings: PlannerOptions) -> Instance:
+    energy, seconds = settings.energy_weight_per_j, settings.time_weight_per_s
+    if energy is None and seconds is None:
+        return instance
+    given = instance.objective
+    objective = Objective(
+        energy_weight_per_j=given.energy_weight_per_j if energy is None else energy,
+        time_weight_per_s=given.time_weight_per_s if seconds is None else seconds,
+    )
+    return instance.model_copy(update={"objective": objective})
+
+
+def _decisions(
+    network: Network,
+    planner: str,
+    recipe: Recipe,
+    placed: Placed,
+    arrangement: Arrangement,
+    duplex: Duplex,
+) -> Decisions:
+    trainable = [module.id for module in network.instance.modules if module.trainable]
+    up, down = baselines.backhaul_of(network, arrangement.clusters) if recipe.period is not None else ((), ())
+    return Decisions(
+        planner=planner,
+        instance=network.instance.name,
+        instance_sha256=instance_digest(network.instance),
+        duplex=duplex,
+        periods=tuple(ModulePeriod(module=name, period=recipe.period) for name in trainable),
+        hosted=placed.hosted,
+        servings=placed.servings,
+        frequencies=arrangement.frequencies,
+        clusters=arrangement.clusters,
+        backhaul_up=up,
+        backhaul_down=down,
+    )
+
+
+def _result(
+    instance: Instance,
+    decisions: Decisions,
+    arrangement: Arrangement,
+    settings: PlannerOptions,
+    seconds: float,
+) -> PlanResult:
+    draft = Plan(instance, decisions)
+    if draft.violations:
+        reason = "; ".join(str(violation) for violation in draft.violations[:5])
+        more = len(draft.violations) - 5
+        return PlanResult(
+            planner=decisions.planner,
+            status=Status.UNKNOWN,
+            stop_reason=StopReason.NO_PROGRESS,
+            plan=None,
+            objective=math.inf,
+            bound=arrangement.bound,
+            proof=arrangement.proof,
+            latency_s=math.inf,
+            energy_j=math.inf,
+            seconds=seconds,
+            explanation=f"the plan breaks limits: {reason}" + (f"; and {more} more" if more > 0 else ""),
+        )
+    prices, prediction = instance.objective, draft.prediction
+    objective = (
+        prices.energy_weight_per_j * prediction.energy_j + prices.time_weight_per_s * prediction.latency_s
+    )
+    claim = Claim(
+        energy_weight_per_j=prices.energy_weight_per_j,
+        time_weight_per_s=prices.time_weight_per_s,
+        latency_s=prediction.latency_s,
+        energy_j=prediction.energy_j,
+        objective=objective,
+        bound=arrangement.bound if math.isfinite(arrangement.bound) else None,
+        proof=arrangement.proof,
+    )
+    optimal = relative_gap(objective, arrangement.bound) <= settings.gap
+    stop = StopReason.TIME_LIMIT if arrangement.timed_out else StopReason.NO_PROGRESS
+    return PlanResult(
+        planner=decisions.planner,
+        status=Status.OPTIMAL if optimal else Status.FEASIBLE,
+        stop_reason=StopReason.GAP_REACHED if optimal else stop,
+        plan=Plan(instance, decisions.model_copy(update={"claim": claim})),
+        objective=objective,
+        bound=arrangement.bound,
+        proof=arrangement.proof,
+        latency_s=prediction.latency_s,
+        energy_j=prediction.energy_j,
+        seconds=seconds,
+    )
+
+
+def _without_plan(planner: str, error: NoPlacement | MissingLink, seconds: float) -> PlanResult:
+    proven = isinstance(error, MissingLink) or error.stop_reason is StopReason.PROVEN_INFEASIBLE
+    return PlanResult(
+        planner=planner,
+        status=Status.INFEASIBLE if proven else Status.UNKNOWN,
+        stop_reason=StopReason.PROVEN_INFEASIBLE if isinstance(error, MissingLink) else error.stop_reason,
+        plan=None,
+        objective=math.inf,
+        bound=math.inf if proven else -math.inf,
+        proof="",
+        latency_s=math.inf,
+        energy_j=math.inf,
+        seconds=seconds,
+        explanation=str(error),
+    )

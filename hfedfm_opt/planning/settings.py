@@ -1,0 +1,43 @@
+"""The options that every planner understands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hfedfm_opt.system.network import Duplex
+
+DEFAULT_GAP = 1e-6
+"""Relative gap at which a planner may stop and call its plan optimal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannerOptions:
+    """How to plan.
+
+    Parameters
+    ----------
+    time_limit_s : float or None
+        Wall seconds after which the best checked plan is returned; ``None``: no limit.
+    gap : float
+        Relative gap at which to stop, in [0, 1).
+    seed : int
+        Seed of random choices, >= 0.
+    duplex : "as given", "full" or "half"
+        Whether the devices' radios are taken as the instance says, or all of one kind.
+    allocate : bool
+        Whether the optimised planner also allocates bandwidth, power and CPU frequency; otherwise every link
+        keeps its nominal channel and power.
+    periods : sequence of int or None
+        Candidate periods of the optimised planner when its name carries none; the best objective wins.
+        ``None`` in it means never.  Empty: the instance's period.
+    energy_weight_per_j, time_weight_per_s : float or None
+        Prices in place of the instance's.
+    """
+
+    time_limit_s: float | None = None
+    gap: float = DEFAULT_GAP
+    seed: int = 0
+    duplex: Duplex = "as given"
+    allocate: bool = True
+    periods: Sequence[int | None] = ()
+    energy_weight_per_j: float | None = None
+    time_weight_per_s: float | None = None
