@@ -112,5 +112,5 @@ def _point_about(rng: np.random.Generator, centre: FloatArray, radius_m: float) 
 def _faded_gain(rng: np.random.Generator, sender: FloatArray, receiver: FloatArray) -> float:
     """Return ``1e-3 d^-3 (a^2 + b^2)`` with standard normal a and b: path loss and Rayleigh fading."""
     real, imaginary = rng.standard_normal(), rng.standard_normal()
-    distance = math.hypot(*(sender - receiver))
+    distance: float = math.hypot(*(sender - receiver).tolist())
     return GAIN_AT_1_M * distance**-PATH_LOSS_EXPONENT * (real**2 + imaginary**2)
