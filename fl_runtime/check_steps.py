@@ -10,6 +10,7 @@ from fl_runtime.schedule import (
     Band,
     Compute,
     Cpu,
+    Deliver,
     Evaluate,
     FixedSpeed,
     Mix,
@@ -102,7 +103,8 @@ def _check_names(step: Step, where: str, world: _World, defects: Defects) -> Non
         return
     if not nodes:
         defects.add(where, "nodes is empty, must name at least one node")
-    if not step.modules:
+    may_be_empty = isinstance(step, Deliver) or (isinstance(step, Transfer) and step.content == "activation")
+    if not step.modules and not may_be_empty:
         defects.add(where, "modules is empty, must name at least one module")
     defects.unique(where, "module", step.modules)
     if not isinstance(step, Transfer):

@@ -91,7 +91,7 @@ def play(
     }
     kinds = [kind_of_name[schedule.cycle[index % len(schedule.cycle)]] for index in range(num_rounds)]
     costs = _costs(schedule, kinds, fading, seed)
-    player = _Player(kinds, [[cost.seconds for cost in of_round] for of_round in costs], len(resources))
+    player = _Player(kinds, costs, len(resources))
     player.play(len(schedule.nodes))
     return timeline_of_play(schedule, kinds, costs, player.start_s, player.end_s)
 
@@ -103,19 +103,26 @@ def _costs(
     if fading is None:
         return [kind.costs for kind in kinds]
     node_of_id = {node.id: node for node in schedule.nodes}
-    gains_of_link: dict[tuple[str, str, str], list[float]] = {}
+    distinct = {id(kind): kind for kind in kinds}
+    faded_of_kind = {key: _wireless_links(kind) for key, kind in distinct.items()}
+    links = {link for faded in faded_of_kind.values() for _, _, link in faded}
+    gains = {link: link_power_gains(fading, seed, *link, len(kinds)).tolist() for link in links}
     costs = []
     for index, kind in enumerate(kinds):
         of_round = list(kind.costs)
-        for position, step in enumerate(kind.steps):
-            if not isinstance(step, Transfer) or not isinstance(step.medium, Wireless):
-                continue
-            link = (step.source, step.target, step.medium.band)
-            if link not in gains_of_link:
-                gains_of_link[link] = link_power_gains(fading, seed, *link, len(kinds)).tolist()
-            of_round[position] = cost_of_step(step, node_of_id, gains_of_link[link][index])
+        for position, step, link in faded_of_kind[id(kind)]:
+            of_round[position] = cost_of_step(step, node_of_id, gains[link][index])
         costs.append(of_round)
     return costs
+
+
+def _wireless_links(kind: CompiledKind) -> list[tuple[int, Transfer, tuple[str, str, str]]]:
+    """Return place, step and link (source, target, band) of each wireless transfer."""
+    return [
+        (position, step, (step.source, step.target, step.medium.band))
+        for position, step in enumerate(kind.steps)
+        if isinstance(step, Transfer) and isinstance(step.medium, Wireless)
+    ]
 
 
 Waiting = tuple[int, int, int]
@@ -126,10 +133,10 @@ class _Player:
     """The state of the play: what has ended, who waits for what, and what is free."""
 
     def __init__(
-        self, kinds: Sequence[CompiledKind], seconds: Sequence[Sequence[float]], num_resources: int
+        self, kinds: Sequence[CompiledKind], costs: Sequence[Sequence[StepCost]], num_resources: int
     ) -> None:
         self._kinds = kinds
-        self._seconds = seconds
+        self._costs = costs
         self.start_s = [[0.0] * len(kind.steps) for kind in kinds]
         self.end_s = [[0.0] * len(kind.steps) for kind in kinds]
         self._num_waits = [list(kind.num_waits) for kind in kinds]
@@ -199,7 +206,7 @@ class _Player:
         if waits[position]:
             return
         self.start_s[index][position] = now_s
-        seconds = self._seconds[index][position]
+        seconds = self._costs[index][position].seconds
         if not seconds:
             self._instant.append((index, position))
         elif self._kinds[index].demands[position]:
@@ -250,7 +257,8 @@ class _Player:
             lacking = self._take(index, position)
             if lacking is None:
                 self.start_s[index][position] = now_s
-                heappush(self._events, (now_s + self._seconds[index][position], index, position))
+                seconds = self._costs[index][position].seconds
+                heappush(self._events, (now_s + seconds, index, position))
             else:
                 refused.append((lacking, waiting))
             if (

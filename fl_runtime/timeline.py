@@ -162,12 +162,14 @@ def timeline_of_play(
     start_s, end_s : sequence of sequence of float
         For each round, when its steps started and ended, s.
     """
-    columns_of_kind = {id(kind): [_words(step) for step in kind.steps] for kind in kinds}
+    distinct = {id(kind): kind for kind in kinds}
+    columns_of_kind = {key: [_words(step) for step in kind.steps] for key, kind in distinct.items()}
     words = [row for kind in kinds for row in columns_of_kind[id(kind)]]
     step_ids, actions, nodes, peers, modules = zip(*words, strict=True)
-    array_of_costs = {id(of_round): np.array(of_round).reshape(-1, 3) for of_round in costs}
+    distinct_costs = {id(of_round): of_round for of_round in costs}
+    array_of_costs = {key: np.array(of_round) for key, of_round in distinct_costs.items()}
     joules = np.concatenate([array_of_costs[id(of_round)] for of_round in costs])
-    bits_of_kind = {id(kind): np.array([_bits(step) for step in kind.steps]) for kind in kinds}
+    bits_of_kind = {key: np.array([_bits(step) for step in kind.steps]) for key, kind in distinct.items()}
     sizes = [len(kind.steps) for kind in kinds]
     return Timeline(
         round=_frozen_ints(np.repeat(np.arange(len(kinds), dtype=np.int64), sizes)),

@@ -302,6 +302,11 @@ def test_one_slip_makes_one_line():
     assert len(check_schedule(with_step("up-2", target="egde"))) == 2  # and the average lacks its update
 
 
+def test_delivery_of_nothing_is_a_meeting_and_no_defect():
+    meeting = Deliver(id="meet", nodes=("d1", "d2"), modules=())
+    assert check_schedule(with_more(meeting)) == ()
+
+
 def test_delivery_passes_over_nodes_without_a_replica():
     assert check_schedule(with_step("deliver", nodes=("d1", "d2", "edge"))) == ()
 
