@@ -69,6 +69,7 @@ class _Ledger:
     hosts: frozenset[str]
     updates: dict[str, _Sum]
     arrived: dict[str, list[_Sum]] = field(default_factory=dict)
+    passing: dict[str, dict[str, _Sum]] = field(default_factory=dict)
     models: dict[str, _Sum] = field(default_factory=dict)
     rows: dict[str, _Sum] = field(default_factory=dict)
 
@@ -154,8 +155,12 @@ def _take(ledger: _Ledger, module: str, step: Transfer | Merge | Aggregate | Mix
     """Follow one step; ``ledger`` is changed."""
     match step:
         case Transfer(content="update"):
-            update = _held(ledger.updates, step.source, "update", module, step)
+            if step.origin is None or step.origin == step.source:
+                update = _held(ledger.updates, step.source, "update", module, step)
+            else:
+                update = _held(ledger.passing.get(step.origin, {}), step.source, "update", module, step)
             ledger.arrived.setdefault(step.target, []).append(update)
+            ledger.passing.setdefault(step.origin or step.source, {})[step.target] = update
         case Transfer(content="model"):
             ledger.models[step.target] = _held(ledger.models, step.source, "model", module, step)
         case Merge():

@@ -25,7 +25,8 @@ def check_flow(schedule: Schedule, kind: RoundKind, defects: Defects) -> None:
 
     - An update of a module leaves a node that hosts the module, or that merged updates of it before.
     - It is merged or averaged at a node that hosts the module or that an update of it reached before.
-    - An update that arrives is merged, averaged or mixed at its target by a later step.
+    - An update that arrives is merged, averaged or mixed at its target by a later step, or passed on.
+    - An update is passed on by a node that it reached before.
     - A model leaves, or is delivered at, a node that made it (Aggregate, Mix) or received it before.
 
     Parameters
@@ -74,6 +75,14 @@ def check_flow(schedule: Schedule, kind: RoundKind, defects: Defects) -> None:
 
 
 def _check_update(flow: "_Flow", position: int, step: Transfer, where: str, defects: Defects) -> None:
+    if step.origin not in {None, step.source}:
+        for module in flow.not_passed(position, step):
+            defects.add(
+                where,
+                f"{step.source!r} has no update of {module!r} from {step.origin!r} to pass on;"
+                " bring it there with the same origin, and name that step in after",
+            )
+        return
     for node, module in flow.lacking(position, (step.source,), step.modules, flow.merged, flow.hosted):
         defects.add(
             where,
@@ -81,7 +90,11 @@ def _check_update(flow: "_Flow", position: int, step: Transfer, where: str, defe
             " add a merge there and name it in after",
         )
     for module in step.modules:
-        if (step.target, module) in flow.known and flow.last_use.get((step.target, module), -1) < position:
+        if (
+            (step.target, module) in flow.known
+            and not flow.passes_on(position, step)
+            and flow.last_use.get((step.target, module), -1) < position
+        ):
             defects.add(
                 where,
                 f"the update of {module!r} is lost at {step.target!r}; merge or aggregate it there later",
@@ -94,6 +107,7 @@ class _Flow:
     def __init__(self, schedule: Schedule, kind: RoundKind) -> None:
         self.known = _Known({node.id for node in schedule.nodes}, {module.id for module in schedule.modules})
         self.hosted = {(replica.host, replica.module) for replica in schedule.replicas}
+        self._steps = kind.steps
         position_of = {step.id: position for position, step in enumerate(kind.steps)}
         self._before = [
             [position_of[name] for name in step.after if position_of.get(name, position) < position]
@@ -124,6 +138,28 @@ class _Flow:
             if not missing:
                 break
         return sorted(missing)
+
+    def not_passed(self, position: int, step: Transfer) -> list[str]:
+        """Return the modules of a transfer whose update from its origin did not reach its source before."""
+        missing = {module for module in step.modules if (step.source, module) in self.known}
+        for earlier in self._steps_before(position) if missing else ():
+            other = self._steps[earlier]
+            if (
+                isinstance(other, Transfer)
+                and other.content == "update"
+                and other.target == step.source
+                and (other.origin or other.source) == step.origin
+            ):
+                missing -= set(other.modules)
+        return sorted(missing)
+
+    def passes_on(self, position: int, step: Transfer) -> bool:
+        """Return whether a later transfer passes this one's update on from where it arrives."""
+        origin = step.origin or step.source
+        return any(
+            isinstance(other, Transfer) and other.source == step.target and other.origin == origin
+            for other in self._steps[position + 1 :]
+        )
 
     def _steps_before(self, position: int) -> Iterator[int]:
         """Yield the steps that must have ended before this one, the nearest first."""

@@ -233,7 +233,11 @@ class Compute:
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer:
-    """Modules that travel over one link; ``bits`` is all that travels, scales and headers included."""
+    """Modules that travel over one link; ``bits`` is all that travels, scales and headers included.
+
+    An update is that of the source, with what it has merged; where ``origin`` names another node, the source
+    only passes that node's update on.
+    """
 
     type: Literal["transfer"] = "transfer"
     id: str
@@ -241,6 +245,7 @@ class Transfer:
     source: str
     target: str
     content: Content
+    origin: str | None = None
     modules: tuple[str, ...]
     bits: float
     medium: Medium

@@ -76,7 +76,7 @@ def published_d2d(network: Network, aggregators: Sequence[str], *, to_cloud: boo
     """Return the published D2D scheme with the given aggregator of each cluster.
 
     Links up to 30 m are used, patched by the minimum spanning tree of the lesser latency of both directions;
-    updates and results take shortest paths over them.
+    updates and results take shortest paths over them, and relays pass each update on without merging.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def published_d2d(network: Network, aggregators: Sequence[str], *, to_cloud: boo
             aggregator,
             published_tree(network, members, aggregator),
             to_cloud=to_cloud,
-        )
+        ).model_copy(update={"relays": "forward"})
         for (server, members), aggregator in zip(network.members.items(), aggregators, strict=True)
     )
 

@@ -6,7 +6,14 @@ from dataclasses import dataclass, field
 from fl_runtime import schedule as runtime
 from hfedfm_opt.planning.payload import kept_modules
 from hfedfm_opt.planning.rounds import Kind, cycle_of
-from hfedfm_opt.planning.trees import Modules, deliver_order, gather_order, modules_down, modules_up
+from hfedfm_opt.planning.trees import (
+    Modules,
+    deliver_order,
+    gather_order,
+    modules_down,
+    modules_up,
+    ways_up,
+)
 from hfedfm_opt.planning.work import loads_of
 from hfedfm_opt.system import instance as given
 from hfedfm_opt.system.decisions import Cluster, Decisions, Hop, Serving
@@ -156,9 +163,8 @@ def _cluster_steps(
 ) -> tuple[Modules, After, list[str]]:
     """Write a cluster's part of a round; return its modules, what ends at the server, and all ends."""
     own = {device: frozenset(writer.network.trained_on[device]) for device in cluster.members}
-    union, arrivals = writer.gather(
-        cluster.gather_hops(to_cloud=bool(kind.due)), cluster.aggregator, own, busy
-    )
+    way_up = writer.forward if cluster.relays == "forward" else writer.gather
+    union, arrivals = way_up(cluster.gather_hops(to_cloud=bool(kind.due)), cluster.aggregator, own, busy)
     stays, goes = union - kind.due, union & kind.due
     merged = arrivals
     if stays:
@@ -279,6 +285,21 @@ class _StepWriter:
             arrivals.setdefault(hop.target, []).append(self.send("gather", hop, "update", modules, after))
         return union.get(root, frozenset()), tuple(arrivals.get(root, ()))
 
+    def forward(
+        self, hops: Sequence[Hop], root: str, own: Mapping[str, Modules], busy: frozenset[str]
+    ) -> tuple[Modules, After]:
+        arrivals = list(self.trained.get(root, ()))
+        for device, way in ways_up(hops, root, list(own)).items():
+            after = self.trained[device]
+            for hop in way if own[device] else ():
+                if hop.target in busy and self.network.is_half_duplex(hop.target):
+                    after += self.trained[hop.target]
+                name = f"gather {device}: {_arrow(hop)}"
+                bits = self._bits(own[device])
+                after = (self.transfer(name, hop, "update", own[device], bits, after, origin=device),)
+            arrivals.extend(after if way else ())
+        return frozenset[str]().union(*own.values()), tuple(dict.fromkeys(arrivals))
+
     def deliver(
         self, label: str, hops: Sequence[Hop], root: str, after: After, own: Mapping[str, Modules]
     ) -> list[str]:
@@ -296,8 +317,11 @@ class _StepWriter:
         return ends
 
     def send(self, label: str, hop: Hop, content: runtime.Content, modules: Modules, after: After) -> str:
-        bits = sum(self.network.update_bits(name) for name in sorted(modules))
-        return self.transfer(f"{label}: {_arrow(hop)}", hop, content, modules, bits, after)
+        name = f"{label}: {_arrow(hop)}"
+        return self.transfer(name, hop, content, modules, self._bits(modules), after)
+
+    def _bits(self, modules: Modules) -> float:
+        return sum(self.network.update_bits(name) for name in sorted(modules))
 
     def transfer(
         self,
@@ -307,6 +331,7 @@ class _StepWriter:
         modules: Iterable[str],
         bits: float,
         after: After,
+        origin: str | None = None,
     ) -> str:
         step = runtime.Transfer(
             id=step_id,
@@ -314,6 +339,7 @@ class _StepWriter:
             source=hop.source,
             target=hop.target,
             content=content,
+            origin=origin,
             modules=tuple(module.id for module in self.network.instance.modules if module.id in set(modules)),
             bits=bits,
             medium=_medium(self.network, hop),

@@ -121,9 +121,8 @@ def _cluster_round(
     """Play a cluster's part of a round; return the modules that it sends to the cloud."""
     network = phase.network
     own = {device: frozenset(network.trained_on[device]) for device in cluster.members}
-    merged, union = phase.gather(
-        cluster.gather_hops(to_cloud=bool(kind.due)), cluster.aggregator, ready, own, busy
-    )
+    way_up = phase.forward if cluster.relays == "forward" else phase.gather
+    merged, union = way_up(cluster.gather_hops(to_cloud=bool(kind.due)), cluster.aggregator, ready, own, busy)
     at_server = merged
     for hop in cluster.uplink if union & kind.due else ():
         at_server = phase.send(hop, union & kind.due, at_server)

@@ -1,14 +1,25 @@
 """Critical paths of one cluster: when its training, its way up and its way down end, and what they cost."""
 
+import heapq
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fl_runtime import physics
-from hfedfm_opt.planning.trees import Modules, deliver_order, gather_order, modules_down, modules_up
+from hfedfm_opt.planning.trees import (
+    Modules,
+    deliver_order,
+    gather_order,
+    modules_down,
+    modules_up,
+    ways_up,
+)
 from hfedfm_opt.planning.work import loads_of
 from hfedfm_opt.system.decisions import Hop, Serving
 from hfedfm_opt.system.instance import Cpu, FixedSpeed
 from hfedfm_opt.system.network import Network, WirelessEdge
+
+ONE_MOMENT = 1e-12
+"""Relative distance of times below which they are one moment, so that rounding decides no contest."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +136,7 @@ class Phase:
         for node in senders or (root,):
             own_ready = ready.get(node, 0.0)
             half = self.network.is_half_duplex(node)
-            listens = free = own_ready if half and node in busy else 0.0
+            listens = free = self._listens(node, ready, busy, 0.0)
             end = own_ready
             for hop in sorted(senders.get(node, ()), key=lambda hop: max(done.get(hop.source, 0.0), listens)):
                 if not union.get(hop.source):
@@ -135,6 +146,64 @@ class Phase:
                 end = max(end, free)
             done[node] = end
         return done.get(root, 0.0), union.get(root, frozenset())
+
+    def forward(
+        self,
+        hops: Sequence[Hop],
+        root: str,
+        ready: Mapping[str, float],
+        own: Mapping[str, Modules],
+        busy: frozenset[str],
+    ) -> tuple[float, Modules]:
+        """Book the way up where relays pass each update on; return as :meth:`gather` does.
+
+        Transfers that wait for a half-duplex radio are served in the order in which they became ready, ties
+        in the order of the members and of their hops.
+        """
+        ways = ways_up(hops, root, list(own))
+        queue = [
+            (self._listens(way[0].target, ready, busy, ready[device]), position, 0, device)
+            for position, (device, way) in enumerate(ways.items())
+            if way and own[device]
+        ]
+        heapq.heapify(queue)
+        active: list[tuple[float, int, int, str]] = []
+        waiting: list[tuple[float, int, int, str]] = []
+        taken: set[str] = set()
+        end_s = ready.get(root, 0.0)
+        while queue or active or waiting:
+            now = min(entries[0][0] for entries in (queue, active) if entries)
+            while active and active[0][0] <= now * (1 + ONE_MOMENT):
+                ended_s, position, index, device = heapq.heappop(active)
+                way = ways[device]
+                taken -= {way[index].source, way[index].target}
+                end_s = max(end_s, ended_s) if index + 1 == len(way) else end_s
+                if index + 1 < len(way):
+                    ready_s = self._listens(way[index + 1].target, ready, busy, ended_s)
+                    heapq.heappush(queue, (ready_s, position, index + 1, device))
+            while queue and queue[0][0] <= now * (1 + ONE_MOMENT):
+                heapq.heappush(waiting, heapq.heappop(queue))
+            blocked = []
+            while waiting:
+                entry = heapq.heappop(waiting)
+                _, position, index, device = entry
+                hop = ways[device][index]
+                radios = {node for node in (hop.source, hop.target) if self.network.is_half_duplex(node)}
+                if radios & taken:
+                    blocked.append(entry)
+                    continue
+                taken |= radios
+                heapq.heappush(active, (self.send(hop, own[device], now), position, index, device))
+            waiting = blocked
+        return end_s, frozenset[str]().union(*own.values())
+
+    def _listens(
+        self, target: str, ready: Mapping[str, float], busy: frozenset[str], start_s: float
+    ) -> float:
+        """Return when a transfer may begin: a half-duplex node ends its own radio work before it listens."""
+        if target in busy and self.network.is_half_duplex(target):
+            return max(start_s, ready.get(target, 0.0))
+        return start_s
 
     def deliver(self, hops: Sequence[Hop], root: str, start_s: float, own: Mapping[str, Modules]) -> float:
         """Book the way down; return when the last node has its modules.

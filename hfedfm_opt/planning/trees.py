@@ -48,6 +48,30 @@ def deliver_order(hops: Sequence[Hop], root: str) -> tuple[Hop, ...]:
     return tuple(_breadth_first(hops, root, near=lambda hop: hop.source, far=lambda hop: hop.target))
 
 
+def ways_up(hops: Sequence[Hop], root: str, nodes: Iterable[str]) -> dict[str, tuple[Hop, ...]]:
+    """Return the hops from each node to the root of an in-tree, empty for the root.
+
+    Parameters
+    ----------
+    hops : sequence of Hop
+        A tree as :func:`gather_order` takes it.
+    root : str
+        The node to which all flows.
+    nodes : iterable of str
+        Where the ways start.
+    """
+    hop_of = {hop.source: hop for hop in hops}
+    ways = {}
+    for start in nodes:
+        way: list[Hop] = []
+        node = start
+        while node != root:
+            way.append(hop_of[node])
+            node = hop_of[node].target
+        ways[start] = tuple(way)
+    return ways
+
+
 def modules_up(ordered: Iterable[Hop], own: Mapping[str, Modules]) -> dict[str, Modules]:
     """Return, for each node of an in-tree, the union of the modules of its subtree: what it sends.
 

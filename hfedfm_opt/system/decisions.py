@@ -51,6 +51,9 @@ class Cluster(Part):
     id: Name = Field(description="Id of the node above the cluster, or of its one member.")
     members: tuple[Name, ...] = Field(min_length=1, description="Ids of its devices.")
     aggregator: Name = Field(description="Id of the node that averages: a member, the server or the cloud.")
+    relays: Literal["merge", "forward"] = Field(
+        "merge", description="merge: a relay sends one merged update; forward: it passes each update on."
+    )
     gather: tuple[Hop, ...] = Field(
         (), description="Tree up to the aggregator: each other member sends once."
     )
