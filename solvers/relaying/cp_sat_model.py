@@ -120,6 +120,10 @@ class RelayingModel:
             self.model.add_exactly_one(
                 [uses[link] for link in out_links.get(node, [])] + ([roots[node]] if node in roots else [])
             )
+        link_of = {(int(phase.child[link]), int(phase.parent[link])): link for link in uses}
+        for (child, parent), link in link_of.items():  # the shortest cycles, known from the start
+            if child < parent and (parent, child) in link_of:
+                self.model.add_bool_or(~uses[link], ~uses[link_of[parent, child]])
         for link, used in uses.items():
             if not members[phase.parent[link]]:
                 self.model.add_implication(used, roots[int(phase.parent[link])])
@@ -197,6 +201,7 @@ class RelayingModel:
         problem, horizon = self._problem, self._horizon
         ready = [_floor(phase.ticks_per_s * seconds) for seconds in phase.ready_s.tolist()]
         end_all = self.model.new_int_var(0, max(horizon, *ready), f"{phase.name} ends")
+        tails = self._tails(phase, uses)
         start, busy, end = {}, {}, {}
         for node in np.flatnonzero(problem.members).tolist():
             start[node] = self.model.new_int_var(ready[node], max(horizon, ready[node]), "")
@@ -213,6 +218,7 @@ class RelayingModel:
                 _floor(phase.ticks_per_s * seconds) * carries[child, item] for item, seconds in extra.items()
             )
             self.model.add(busy[child] >= ticks).only_enforce_if(used)
+            self.model.add(end_all >= end[child] + tails[parent]).only_enforce_if(used)
             if parent in start:
                 self.model.add(start[parent] >= end[child]).only_enforce_if(used)
         for node in np.flatnonzero(problem.half_duplex).tolist():  # (8)
@@ -224,6 +230,27 @@ class RelayingModel:
                 ]
             )
         return end_all
+
+
+    def _tails(self, phase: _Phase, uses: "dict[int, cp_model.IntVar]") -> list[int]:
+        """Return ticks that at least pass from a node having everything below it to the end of the phase.
+
+        These are the shortest paths to the nearest candidate root, with own items as payload.
+        """
+        ticks = {
+            link: _floor(phase.ticks_per_s * (float(phase.delay_s[link]) + own_bits / float(phase.rate_bps[link])))
+            for link in uses
+            for own_bits in [float(phase.item_bits[phase.has[phase.child[link]]].sum())]
+        }
+        tails = [0 if node in self._is_root else self._horizon for node in range(self._problem.num_nodes)]
+        for _ in tails:  # Bellman and Ford, in whole numbers
+            before = list(tails)
+            for link, cost in ticks.items():
+                child, parent = int(phase.child[link]), int(phase.parent[link])
+                tails[child] = min(tails[child], cost + tails[parent])
+            if tails == before:
+                break
+        return tails
 
 
 def _phases(problem: RelayingProblem, tick: float) -> list[_Phase]:

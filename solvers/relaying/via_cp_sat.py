@@ -45,6 +45,7 @@ def _run(problem: RelayingProblem, options: Options, start: RelayingSolution | N
     built = RelayingModel(problem, start)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = options.threads
+    solver.parameters.interleave_search = options.threads == 1
     solver.parameters.random_seed = options.seed
     solver.parameters.relative_gap_limit = _STOP_GAP if options.gap is None else options.gap / 2
     if options.time_limit_s is not None:
