@@ -1,7 +1,7 @@
 """A compact vision-language-audio model of width 384, as modules with their sizes, work and traffic.
 
-A transformer block of width w has ``12 w^2 + 13 w`` parameters: attention ``4 w^2 + 4 w``, feed-forward ``8
-w^2 + 5 w``, two norms ``4 w``.  It takes ``2 * 12 w^2`` flop per token and ``4 w n`` more per token for the
+A transformer block of width w has ``12 w^2 + 13 w`` parameters: attention ``4 w^2 + 4 w``, feed-forward
+``8 w^2 + 5 w``, two norms ``4 w``.  It takes ``2 * 12 w^2`` flop per token and ``4 w n`` more per token for the
 attention over n tokens.  The gradient with respect to the input of a frozen module takes as much work as
 its forward pass, that of a trainable one twice as much.
 
@@ -10,8 +10,8 @@ backbone, one of the task's two experts for each token, and the task's head, whi
 Gradients reach down to the adapter, so that the backbone and the experts have a backward pass, and the
 encoders have none.
 
-A module that runs elsewhere takes its input there and its output back, and the other way round for gradients: each
-way carries the mean of both, twice where gradients pass.
+A module that runs elsewhere gets its input and gives its output back, and the other way round for
+gradients: each way carries the mean of both, twice where gradients pass.
 """
 
 from hfedfm_opt.system.generate.default_tasks import NUM_CLASSES, TASK_NAMES, modalities_for, task_with
