@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from solvers.common.arrays import IntArray
+from solvers.common.arrays import BoolArray, IntArray
 from solvers.common.options import Options
 from solvers.common.result import StopReason
-from solvers.placement.evaluate import RELATIVE_TOLERANCE
+from solvers.placement.filling import Filling
 from solvers.placement.problem import PlacementProblem
 from solvers.placement.reduce import demands_without, reduction_by_limits, share_bound
 from solvers.placement.solution import Claim
@@ -21,58 +21,6 @@ from solvers.placement.step import common_step, round_up
 
 RANDOM_TRIES = 20
 """Orders that the random baseline tries before it gives up."""
-
-
-class _Filling:
-    """A placement under construction: what is chosen, hosted and left; plain lists, which loops read fast."""
-
-    def __init__(self, problem: PlacementProblem) -> None:
-        live = reduction_by_limits(problem).live_pair
-        if problem.split:  # a demand served whole must fit whole
-            live = live & (problem.pair_work <= problem.node_capacity[problem.pair_node])
-        self.pairs_of: list[list[int]] = [[] for _ in range(problem.num_demands)]
-        for pair, demand in zip(
-            np.flatnonzero(live).tolist(), problem.pair_demand[live].tolist(), strict=True
-        ):
-            self.pairs_of[demand].append(pair)
-        self.demand: list[int] = problem.pair_demand.tolist()
-        self.node: list[int] = problem.pair_node.tolist()
-        self.host: list[int] = problem.pair_host.tolist()
-        self.cost: list[float] = problem.pair_cost.tolist()
-        self.work: list[float] = problem.pair_work.tolist()
-        self.host_cost: list[float] = problem.host_cost.tolist()
-        self.bytes: list[float] = problem.item_memory[problem.host_item].tolist()
-        self.memory_left: list[float] = (problem.node_memory * (1 + RELATIVE_TOLERANCE / 2)).tolist()
-        self.capacity_left: list[float] = (problem.node_capacity * (1 + RELATIVE_TOLERANCE / 2)).tolist()
-        self.hosted = [False] * problem.num_hosts
-        self.chosen = [-1] * problem.num_demands
-
-    def fits(self, pair: int) -> bool:
-        """Return whether the pair's node has room for its work and, if new, its replica."""
-        node, host = self.node[pair], self.host[pair]
-        if self.work[pair] > self.capacity_left[node]:
-            return False
-        return self.hosted[host] or self.bytes[host] <= self.memory_left[node]
-
-    def price(self, pair: int) -> float:
-        """Return the cost that choosing the pair adds now, with its replica if new."""
-        host = self.host[pair]
-        return self.cost[pair] if self.hosted[host] else self.cost[pair] + self.host_cost[host]
-
-    def choose(self, pair: int) -> bool:
-        """Serve the pair's demand by it; return whether that opened a replica."""
-        node, host = self.node[pair], self.host[pair]
-        self.chosen[self.demand[pair]] = pair
-        self.capacity_left[node] -= self.work[pair]
-        if self.hosted[host]:
-            return False
-        self.hosted[host] = True
-        self.memory_left[node] -= self.bytes[host]
-        return True
-
-    def fitting(self, demand: int) -> list[int]:
-        """Return the demand's pairs that fit now."""
-        return [pair for pair in self.pairs_of[demand] if self.fits(pair)]
 
 
 def random(problem: PlacementProblem, options: Options) -> Claim:
@@ -88,7 +36,7 @@ def random(problem: PlacementProblem, options: Options) -> Claim:
     rng = np.random.default_rng(options.seed)
     started = time.perf_counter()
     for _ in range(RANDOM_TRIES):
-        filling = _Filling(problem)
+        filling = Filling(problem)
         order = rng.permutation(problem.num_demands).tolist()
         if _fill(filling, order, lambda pairs: pairs[int(rng.integers(len(pairs)))]):
             return _claim(problem, filling.chosen)
@@ -107,7 +55,7 @@ def nearest(problem: PlacementProblem, options: Options) -> Claim:
     options : Options
         Not used: there is nothing to choose.
     """
-    filling = _Filling(problem)
+    filling = Filling(problem)
     done = _fill(filling, range(problem.num_demands), _cheapest_of(filling))
     return _claim(problem, filling.chosen if done else None)
 
@@ -122,7 +70,7 @@ def greedy(problem: PlacementProblem, options: Options) -> Claim:
     options : Options
         Not used: there is nothing to choose.
     """
-    filling = _Filling(problem)
+    filling = Filling(problem)
     sharers: list[list[int]] = [[] for _ in range(problem.num_hosts)]
     heap = []
     for pairs in filling.pairs_of:
@@ -156,20 +104,23 @@ def greedy_regret(problem: PlacementProblem, options: Options) -> Claim:
     options : Options
         Not used: there is nothing to choose.
     """
-    filling = _Filling(problem)
-    heap = [(-_regret(filling, pairs), demand) for demand, pairs in enumerate(filling.pairs_of)]
-    heapq.heapify(heap)
-    while heap:
-        _, demand = heapq.heappop(heap)
-        pairs = filling.fitting(demand)
-        if not pairs:
-            return _claim(problem, None)
-        regret = _regret(filling, pairs)
-        if heap and -regret > heap[0][0]:
-            heapq.heappush(heap, (-regret, demand))
-        else:
-            filling.choose(min(pairs, key=filling.price))
-    return _claim(problem, filling.chosen)
+    return _claim(problem, _by_regret(Filling(problem)))
+
+
+def repair(problem: PlacementProblem, hosted: BoolArray) -> IntArray | None:
+    """Return a greedy placement that takes some replicas for paid, or ``None``.
+
+    Parameters
+    ----------
+    problem : PlacementProblem
+        The problem.
+    hosted : (H,) bool
+        Replicas to prefer, such as those of a relaxation.
+    """
+    filling = Filling(problem)
+    filling.host_cost = np.where(hosted, 0.0, problem.host_cost).tolist()
+    chosen = _by_regret(filling)
+    return None if chosen is None else np.array(chosen, dtype=np.int64)
 
 
 def best_start(problem: PlacementProblem) -> IntArray | None:
@@ -192,7 +143,7 @@ def best_start(problem: PlacementProblem) -> IntArray | None:
     return best
 
 
-def _fill(filling: _Filling, order: Iterable[int], pick: Callable[[list[int]], int]) -> bool:
+def _fill(filling: Filling, order: Iterable[int], pick: Callable[[list[int]], int]) -> bool:
     for demand in order:
         pairs = filling.fitting(demand)
         if not pairs:
@@ -201,11 +152,27 @@ def _fill(filling: _Filling, order: Iterable[int], pick: Callable[[list[int]], i
     return True
 
 
-def _cheapest_of(filling: _Filling) -> Callable[[list[int]], int]:
+def _by_regret(filling: Filling) -> list[int] | None:
+    heap = [(-_regret(filling, pairs), demand) for demand, pairs in enumerate(filling.pairs_of)]
+    heapq.heapify(heap)
+    while heap:
+        _, demand = heapq.heappop(heap)
+        pairs = filling.fitting(demand)
+        if not pairs:
+            return None
+        regret = _regret(filling, pairs)
+        if heap and -regret > heap[0][0]:
+            heapq.heappush(heap, (-regret, demand))
+        else:
+            filling.choose(min(pairs, key=filling.price))
+    return filling.chosen
+
+
+def _cheapest_of(filling: Filling) -> Callable[[list[int]], int]:
     return lambda pairs: min(pairs, key=filling.cost.__getitem__)
 
 
-def _regret(filling: _Filling, pairs: list[int]) -> float:
+def _regret(filling: Filling, pairs: list[int]) -> float:
     if len(pairs) < 2:
         return np.inf
     first, second = heapq.nsmallest(2, map(filling.price, pairs))

@@ -32,11 +32,19 @@ from solvers.placement.solution import Claim, PlacementSolution
 DEFAULT_GAP = 1e-6
 """Relative gap asked when the options name none."""
 
+MOST_EXACT_PAIRS = 50_000
+"""Pairs up to which ``auto`` takes HiGHS; beyond, its first linear program takes minutes."""
+
 EXPLANATION_TIME_S = 10.0
 """Seconds that finding the limits in conflict may take after infeasibility is proven."""
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
+        "by_lagrangian": Method(
+            target="solvers.placement.by_lagrangian:solve",
+            summary="Lagrangian bound with annealing; whole demands, any size",
+            exact=False,
+        ),
         "greedy": Method(
             target="solvers.placement.heuristics:greedy",
             summary="the pair that costs least now, with its replica, again and again",
@@ -119,7 +127,9 @@ def solve(
 
 
 def _automatic(problem: PlacementProblem) -> tuple[str, str]:
-    return "via_highs", f"auto chose via_highs for {problem.num_pairs} pairs"
+    exact = problem.split or problem.num_pairs <= MOST_EXACT_PAIRS
+    name = "via_highs" if exact else "by_lagrangian"
+    return name, f"auto chose {name} for {problem.num_pairs} pairs"
 
 
 def _conflict(problem: PlacementProblem, options: Options) -> str:

@@ -51,7 +51,7 @@ def test_heuristic_certifies_what_it_finds(method, kind, brute, make_problem):
         problem = make_problem(seed, kind)
         best = brute(problem)
 
-        result = solve(problem, method)
+        result = solve(problem, method, Options(time_limit_s=0.03))
 
         assert result.bound <= best + 1e-12 * abs(best), seed
         if result.solution is None:
