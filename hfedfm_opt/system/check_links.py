@@ -1,12 +1,12 @@
 """Checks bands and links: ends, radios, positions, duplicates."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from hfedfm_opt.system.check_nodes import repeated_ids
 from hfedfm_opt.system.defects import Defect, Spelling, listed, shown
 from hfedfm_opt.system.draft import Draft
-from hfedfm_opt.system.instance import Band, WiredLink, WirelessGroup, WirelessLink
+from hfedfm_opt.system.instance import WiredLink, WirelessGroup, WirelessLink
 
 _NEEDS_NO_CARRIER = frozenset({"exponent", "macro"})
 
@@ -76,7 +76,7 @@ def _check_group(draft: Draft, spelling: Spelling, group: WirelessGroup, label: 
         remedy = 'links of a group follow from "position_m"'
         yield Defect(f"{label}: position_m of {listed(lost)}", "missing", "given", remedy)
     yield from _check_band(draft, spelling, group.band, label)
-    band = _band(draft.bands, group.band)
+    band = draft.band_of_id.get(group.band)
     if band is not None and band.carrier_hz is None and group.channel.model not in _NEEDS_NO_CARRIER:
         remedy = f"the channel model {group.channel.model!r} of {label} needs it"
         yield Defect(f"band {band.id!r}: carrier_hz", "missing", "given", remedy)
@@ -84,10 +84,6 @@ def _check_group(draft: Draft, spelling: Spelling, group: WirelessGroup, label: 
 
 def _has_no_radio(draft: Draft, name: str) -> bool:
     return name in draft.node_of_id and draft.node_of_id[name].radio is None
-
-
-def _band(bands: Sequence[Band], name: str) -> Band | None:
-    return next((band for band in bands if band.id == name), None)
 
 
 def _repeated_links(draft: Draft) -> Iterator[Defect]:

@@ -1,7 +1,7 @@
 """Checks modules, tasks and the objective."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from hfedfm_opt.system.check_nodes import repeated_ids
 from hfedfm_opt.system.defects import Defect, Spelling, listed, shown
@@ -32,9 +32,8 @@ def check_model(draft: Draft, spelling: Spelling) -> Iterator[Defect]:
     if draft.is_whole("modules") and not any(module.trainable for module in draft.modules):
         yield Defect("modules: number of trainable modules", "0", ">= 1", 'set "trainable": true')
     yield from repeated_ids(draft, "tasks", "task")
-    modules = {module.id: module for module in draft.modules}
     for task in draft.tasks:
-        yield from _check_task(draft, spelling, task, modules)
+        yield from _check_task(draft, spelling, task)
     if draft.is_whole("tasks"):
         yield from _check_used(draft, spelling)
     prices = draft.objective
@@ -66,9 +65,7 @@ def _check_module(draft: Draft, spelling: Spelling, module: Module) -> Iterator[
             )
 
 
-def _check_task(
-    draft: Draft, spelling: Spelling, task: Task, modules: Mapping[str, Module]
-) -> Iterator[Defect]:
+def _check_task(draft: Draft, spelling: Spelling, task: Task) -> Iterator[Defect]:
     path = f"task {task.id!r}"
     for modality, count in Counter(task.modalities).items():
         if count > 1:
@@ -81,7 +78,7 @@ def _check_task(
         if draft.module_names is not None and name not in draft.module_names:
             remedy = spelling.remedy(name, draft.module_names)
             yield Defect(f"{path}: modules[{index}]", shown(name), "the id of a module", remedy)
-    run = [modules[name] for name in dict.fromkeys(task.modules) if name in modules]
+    run = [draft.module_of_id[name] for name in dict.fromkeys(task.modules) if name in draft.module_of_id]
     for module in run:
         if module.kind == "encoder" and module.modality not in (None, *task.modalities):
             names = ", ".join(repr(modality) for modality in task.modalities)

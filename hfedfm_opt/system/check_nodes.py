@@ -94,8 +94,9 @@ def _check_parent(draft: Draft, spelling: Spelling, node: Node, level: int) -> I
     if node.parent is None:
         yield Defect(path, "missing", expected)
     elif draft.node_names is not None and node.parent not in draft.node_names:
-        above = [name for name, other in draft.level_of_node.items() if other < level]
-        yield Defect(path, shown(node.parent), expected, spelling.remedy(node.parent, above))
+        yield Defect(
+            path, shown(node.parent), expected, spelling.remedy(node.parent, draft.names_above[level])
+        )
     elif draft.level_of_node.get(node.parent, -1) >= level:
         parent = draft.node_of_id.get(node.parent)
         tier = f" of the tier {parent.tier!r}" if parent else ""
@@ -138,7 +139,7 @@ def _check_data(draft: Draft, spelling: Spelling, node: Node) -> Iterator[Defect
             yield Defect(
                 f"{path}: data", f"holding the task {name!r} {count} times", "one entry a task", "add them up"
             )
-    tasks = {task.id: task for task in draft.tasks}
+    tasks = draft.task_of_id
     for index, data in enumerate(node.data):
         where = f"{path}: data[{index}].task"
         if draft.task_names is not None and data.task not in draft.task_names:

@@ -21,14 +21,14 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Group:
-    """Senders and receivers of a group, by node, and its reach, m."""
+    """Senders and receivers of a group, by number, and its reach, m."""
 
-    sends: BoolArray  # (N,)
-    receives: BoolArray  # (N,)
+    senders: IntArray
+    receivers: IntArray
     reach_m: float
 
     def reversed(self) -> "_Group":
-        return _Group(self.receives, self.sends, self.reach_m)
+        return _Group(self.receivers, self.senders, self.reach_m)
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,9 @@ def _parents(draft: Draft, index_of: Mapping[str, int]) -> IntArray:
 def _groups(draft: Draft, index_of: Mapping[str, int]) -> list[_Group]:
     groups = []
     for group in draft.wireless_groups.values():
-        sends, receives = np.zeros(len(index_of), dtype=np.bool_), np.zeros(len(index_of), dtype=np.bool_)
-        sends[[index_of[name] for name in group.sources]] = True
-        receives[[index_of[name] for name in group.targets]] = True
-        made = _Group(sends, receives, np.inf if group.max_distance_m is None else group.max_distance_m)
+        senders = np.unique([index_of[name] for name in group.sources])
+        receivers = np.unique([index_of[name] for name in group.targets])
+        made = _Group(senders, receivers, np.inf if group.max_distance_m is None else group.max_distance_m)
         groups += [made, made.reversed()] if group.both_ways else [made]
     return groups
 
@@ -152,57 +151,71 @@ def _stranded(graph: _Graph) -> BoolArray:
     reached = ~has_parent | _linked(graph, graph.parent)
     for root in graph.roots.tolist():
         reached |= _linked(graph, np.full(len(graph.names), root))
-    if reached.all():
-        return ~reached
-    _spread(graph, reached, has_parent)
+    if not reached.all():
+        reached = _spread(graph, reached, has_parent)
     return ~reached
 
 
 def _linked(graph: _Graph, target: IntArray) -> BoolArray:
-    """Return which nodes have a link to their ``target``, shape (N,)."""
+    """Return which nodes have a link to their ``target``, shape (N,); -1 stands for none."""
     count = len(graph.names)
     codes = graph.links[:, 0] * count + graph.links[:, 1]
     found: BoolArray = np.isin(np.arange(count) * count + target, codes) & (target >= 0)
-    distance_m = np.sqrt(((graph.positions_m - graph.positions_m[target]) ** 2).sum(axis=1))
+    with np.errstate(over="ignore"):  # a distance beyond the range of floats is infinite
+        distance_m = np.sqrt(((graph.positions_m - graph.positions_m[target]) ** 2).sum(axis=1))
+    is_receiver = np.zeros(count, dtype=np.bool_)
     for group in graph.groups:
         # an unknown distance (NaN) counts as near: the missing position is a defect of its own
-        found |= group.sends & group.receives[target] & (target >= 0) & ~(distance_m > group.reach_m)
+        near = group.senders[~(distance_m[group.senders] > group.reach_m) & (target[group.senders] >= 0)]
+        is_receiver[group.receivers] = True
+        found[near[is_receiver[target[near]]]] = True
+        is_receiver[group.receivers] = False
     return found
 
 
-def _spread(graph: _Graph, reached: BoolArray, has_parent: BoolArray) -> None:
-    """Mark in ``reached`` all nodes with a way over nodes of the same cluster, one hop after another."""
+def _spread(graph: _Graph, reached: BoolArray, has_parent: BoolArray) -> BoolArray:
+    """Return which nodes have a way over nodes of their cluster to one in ``reached``, hop after hop."""
     senders_to: dict[int, list[int]] = {}
     is_inside = graph.cluster[graph.links[:, 0]] == graph.cluster[graph.links[:, 1]]
     for sender, receiver in graph.links[is_inside].tolist():
         senders_to.setdefault(receiver, []).append(sender)
-    frontier = np.flatnonzero(reached & has_parent)
-    while len(frontier):
-        near = [sender for node in frontier.tolist() for sender in senders_to.get(node, ())]
+    reached, frontier = reached.copy(), reached & has_parent
+    while frontier.any():
+        near = [s for node in np.flatnonzero(frontier).tolist() for s in senders_to.get(node, ())]
         new = np.zeros_like(reached)
         new[near] = True
         for group in graph.groups:
-            new |= _within_reach(graph, group, frontier, reached | new)
-        new &= ~reached & has_parent
-        reached |= new
-        frontier = np.flatnonzero(new)
+            waiting = group.senders[~(reached[group.senders] | new[group.senders])]
+            new[_within_reach(graph, group, waiting, group.receivers[frontier[group.receivers]])] = True
+        frontier = new & ~reached & has_parent
+        reached |= frontier
+    return reached
 
 
-def _within_reach(graph: _Graph, group: _Group, frontier: IntArray, reached: BoolArray) -> BoolArray:
-    """Return which nodes that are not reached yet can send to the frontier in a group, shape (N,)."""
-    found = np.zeros_like(reached)
-    waiting = np.flatnonzero(group.sends & ~reached)
-    receivers = frontier[group.receives[frontier]]
-    for cluster in np.intersect1d(graph.cluster[waiting], graph.cluster[receivers]).tolist():
-        senders = waiting[graph.cluster[waiting] == cluster]
-        hosts = receivers[graph.cluster[receivers] == cluster]
-        is_unknown = np.isnan(graph.positions_m[hosts]).any() or not np.isfinite(group.reach_m)
-        if is_unknown:
-            found[senders] = True
-            continue
-        lost = np.isnan(graph.positions_m[senders]).any(axis=1)
-        found[senders[lost]] = True
-        senders = senders[~lost]
-        distance_m, _ = cKDTree(graph.positions_m[hosts]).query(graph.positions_m[senders])
-        found[senders[distance_m <= group.reach_m]] = True
-    return found
+def _within_reach(graph: _Graph, group: _Group, senders: IntArray, receivers: IntArray) -> IntArray:
+    """Return those senders that have a receiver of their own cluster within reach."""
+    if not (len(senders) and len(receivers)):
+        return senders[:0]
+    senders = senders[np.isin(graph.cluster[senders], graph.cluster[receivers])]
+    if not len(senders) or np.isinf(group.reach_m):
+        return senders
+    found = []
+    hosts_of = _by_cluster(graph, receivers)
+    for cluster, members in _by_cluster(graph, senders).items():
+        is_lost = np.isnan(graph.positions_m[members]).any(axis=1)
+        hosts_m = graph.positions_m[hosts_of[cluster]]
+        if np.isnan(hosts_m).any():
+            is_lost[:] = True  # an unknown distance counts as near
+        found.append(members[is_lost])
+        placed = members[~is_lost]
+        if len(placed):
+            distance_m, _ = cKDTree(hosts_m).query(graph.positions_m[placed])
+            found.append(placed[distance_m <= group.reach_m])
+    return np.concatenate(found)
+
+
+def _by_cluster(graph: _Graph, nodes: IntArray) -> dict[int, IntArray]:
+    """Return the nodes of each cluster."""
+    ordered = nodes[np.argsort(graph.cluster[nodes], kind="stable")]
+    clusters, starts = np.unique(graph.cluster[ordered], return_index=True)
+    return dict(zip(clusters.tolist(), np.split(ordered, starts[1:]), strict=True))

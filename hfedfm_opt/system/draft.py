@@ -1,6 +1,6 @@
 """The valid elements of a file, and the names of the others: what cross-checks look at."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -71,6 +71,21 @@ class Draft:
         return {node.id: node for node in self.nodes}
 
     @cached_property
+    def band_of_id(self) -> Mapping[str, Band]:
+        """The valid bands by id."""
+        return {band.id: band for band in self.bands}
+
+    @cached_property
+    def module_of_id(self) -> Mapping[str, Module]:
+        """The valid modules by id."""
+        return {module.id: module for module in self.modules}
+
+    @cached_property
+    def task_of_id(self) -> Mapping[str, Task]:
+        """The valid tasks by id."""
+        return {task.id: task for task in self.tasks}
+
+    @cached_property
     def node_names(self) -> frozenset[str] | None:
         """Ids of all nodes, valid or not; ``None`` if any name may be one."""
         return self._names("nodes", self.node_of_id)
@@ -78,17 +93,17 @@ class Draft:
     @cached_property
     def band_names(self) -> frozenset[str] | None:
         """Ids of all bands; ``None`` if any name may be one."""
-        return self._names("bands", {band.id: band for band in self.bands})
+        return self._names("bands", self.band_of_id)
 
     @cached_property
     def module_names(self) -> frozenset[str] | None:
         """Ids of all modules; ``None`` if any name may be one."""
-        return self._names("modules", {module.id: module for module in self.modules})
+        return self._names("modules", self.module_of_id)
 
     @cached_property
     def task_names(self) -> frozenset[str] | None:
         """Ids of all tasks; ``None`` if any name may be one."""
-        return self._names("tasks", {task.id: task for task in self.tasks})
+        return self._names("tasks", self.task_of_id)
 
     @cached_property
     def level_of_tier(self) -> Mapping[str, int]:
@@ -105,6 +120,14 @@ class Draft:
             if isinstance(raw.get("id"), str) and isinstance(raw.get("tier"), str)
         ]
         return {name: self.level_of_tier[tier] for name, tier in pairs if tier in self.level_of_tier}
+
+    @cached_property
+    def names_above(self) -> Sequence[frozenset[str]]:
+        """Ids of the nodes above each level, by level."""
+        levels = range(len(self.tiers or ()))
+        return [
+            frozenset(name for name, other in self.level_of_node.items() if other < level) for level in levels
+        ]
 
     def is_whole(self, key: str) -> bool:
         """Return whether all elements of a list are valid."""
