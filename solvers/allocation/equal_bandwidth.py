@@ -95,8 +95,8 @@ def _best_airtime(
     """Return the best airtime t (s) at a bandwidth, its deadline price, and that one's derivative by T.
 
     The price of time in the air, A b chi with A = energy_price n, falls in t; that of computing,
-    K^3 / (T - t)^3, rises in t.  They meet, or t is at one of its ends: at its least (full power) the price is
-    that of computing, at its largest (full frequency) that of sending.
+    K^3 / (T - t)^3, rises in t.  They meet, or t is at one of its ends: at its least (full power) the price
+    is that of computing, at its largest (full frequency) that of sending.
     """
     group = fleet.transmitters
     room = margin_room(fleet, margin)
