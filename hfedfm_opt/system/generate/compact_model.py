@@ -1,9 +1,9 @@
 """A compact vision-language-audio model of width 384, as modules with their sizes, work and traffic.
 
 A transformer block of width w has ``12 w^2 + 13 w`` parameters: attention ``4 w^2 + 4 w``, feed-forward
-``8 w^2 + 5 w``, two norms ``4 w``.  It takes ``2 * 12 w^2`` flop per token and ``4 w n`` more per token for the
-attention over n tokens.  The gradient with respect to the input of a frozen module takes as much work as
-its forward pass, that of a trainable one twice as much.
+``8 w^2 + 5 w``, two norms ``4 w``.  It takes ``2 * 12 w^2`` flop per token, and ``4 w n`` more per token
+for the attention over n tokens.  The gradient with respect to the input of a frozen module takes as much
+work as its forward pass, that of a trainable one twice as much.
 
 A sample passes the encoders of its modalities, its task's prompt, the adapter (a trainable connector), the
 backbone, one of the task's two experts for each token, and the task's head, which reads one token.
