@@ -155,12 +155,7 @@ def _take(ledger: _Ledger, module: str, step: Transfer | Merge | Aggregate | Mix
     """Follow one step; ``ledger`` is changed."""
     match step:
         case Transfer(content="update"):
-            if step.origin is None or step.origin == step.source:
-                update = _held(ledger.updates, step.source, "update", module, step)
-            else:
-                update = _held(ledger.passing.get(step.origin, {}), step.source, "update", module, step)
-            ledger.arrived.setdefault(step.target, []).append(update)
-            ledger.passing.setdefault(step.origin or step.source, {})[step.target] = update
+            _send(ledger, module, step)
         case Transfer(content="model"):
             ledger.models[step.target] = _held(ledger.models, step.source, "model", module, step)
         case Merge():
@@ -178,6 +173,19 @@ def _take(ledger: _Ledger, module: str, step: Transfer | Merge | Aggregate | Mix
             _deliver(ledger, module, step)
         case Transfer():
             pass  # activations change no parameters
+
+
+def _send(ledger: _Ledger, module: str, step: Transfer) -> None:
+    """Bring an update to the target: the source's own, or one that it passes on and does not merge itself."""
+    origin = step.source if step.origin is None else step.origin
+    if origin == step.source:
+        update = _held(ledger.updates, origin, "update", module, step)
+    else:
+        update = _held(ledger.passing.get(origin, {}), step.source, "update", module, step)
+        waiting = ledger.arrived.get(step.source, [])
+        ledger.arrived[step.source] = [other for other in waiting if other is not update]
+    ledger.arrived.setdefault(step.target, []).append(update)
+    ledger.passing.setdefault(origin, {})[step.target] = update
 
 
 def _merge(ledger: _Ledger, module: str, node: str, step: Step) -> _Sum:

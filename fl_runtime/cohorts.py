@@ -57,9 +57,11 @@ def form_cohorts(schedule: Schedule, workload: Workload, seed: int) -> tuple[Coh
     ------
     ValueError
         If a trainable module is of a kind that this engine does not train or is hosted elsewhere than on the
-        device that uses it, if a route names two adapters or not exactly one head, or a task or modality is
-        unknown.
+        device that uses it, if a route names two adapters or not exactly one head, if a task or modality is
+        unknown, or if there are no routes.
     """
+    if not schedule.routes:
+        raise ValueError(f"schedule {schedule.name!r} has no routes: no device has data to learn from")
     modules = {module.id: module for module in schedule.modules}
     _check_kinds(schedule)
     rows = replica_rows(schedule)

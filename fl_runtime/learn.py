@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from types import MappingProxyType
 from zlib import crc32
 
@@ -91,7 +92,10 @@ def learn(
     ------
     ValueError
         If the schedule trains what this engine does not train, or names an unknown task or modality.
+    ImportError
+        If torch is not installed.
     """
+    _require_torch()
     from fl_runtime.modules.weights import load_frozen
     from fl_runtime.tasks.digits import digits_workload
     from fl_runtime.training import accuracy_of_devices, prefixes_of, train_round
@@ -116,12 +120,12 @@ def learn(
         tasks=tasks,
         accuracy=np.array([[round_[task] for task in tasks] for round_ in accuracies]),
         reached_cloud=np.array([kind.reaches_cloud for kind in kinds]),
-        state=MappingProxyType(state),
+        state=MappingProxyType(_frozen(state)),
     )
 
 
 def learning_key(schedule: Schedule, seed: int = 0) -> str:
-    """Return a hash of all that decides what :func:`learn` returns for a schedule and a seed.
+    """Return a hash of all that decides what :func:`learn` makes of a schedule, a seed and a given workload.
 
     Schedules that differ in links, relays, powers or names of kinds, but average the same replicas with the
     same weights in the same rounds, have the same key: one training run serves them all.
@@ -197,10 +201,22 @@ def _mixed(
     return {name: mixing[name].apply(rows) if name in mixing else rows for name, rows in state.items()}
 
 
+def _frozen(state: dict[str, npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float32]]:
+    for rows in state.values():
+        rows.setflags(write=False)
+    return state
+
+
 def _digest(mixing: Mixing) -> str:
     rows = mixing.rows
     parts = (mixing.group, rows.indptr.astype(np.int64), rows.indices.astype(np.int64), rows.data)
     return hashlib.sha256(b"|".join(part.tobytes() for part in parts)).hexdigest()
+
+
+def _require_torch() -> None:
+    missing = [name for name in ("torch", "safetensors") if find_spec(name) is None]
+    if missing:
+        raise ImportError(f"training needs {' and '.join(missing)}: pip install 'hfedfm-opt[runtime]'")
 
 
 @contextmanager

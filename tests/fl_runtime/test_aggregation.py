@@ -104,6 +104,23 @@ def test_a_replica_without_samples_receives_but_does_not_count():
     np.testing.assert_array_equal(matrix_of(schedule), [[1, 0], [1, 0]])
 
 
+def test_a_relay_that_passes_an_update_on_does_not_merge_it_as_well():
+    pass_on = Transfer(
+        id="pass", after=("update:d0>d1",), source="d1", target="c", origin="d0", content="update",
+        modules=("m",), bits=1.0, medium=WIRE,
+    )  # fmt: skip
+    steps = [
+        send("d0", "d1"),
+        pass_on,
+        Merge(id="own", after=("pass",), node="d1", modules=("m",)),
+        send("d1", "c", after=["own"]),
+        Aggregate(id="a", after=("pass", "update:d1>c"), node="c", modules=("m",)),
+        send("c", "d0", "model", after=["a"]),
+        Deliver(id="d", after=("model:c>d0",), nodes=("d0",), modules=("m",)),
+    ]
+    np.testing.assert_array_equal(matrix_of(schedule_of(steps, [1, 3]))[0], [0.25, 0.75])
+
+
 def test_a_relay_that_does_not_merge_passes_on_its_own_update_only():
     steps = [
         send("d0", "d1"),

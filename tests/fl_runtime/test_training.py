@@ -1,0 +1,96 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs torch")
+
+from fl_runtime.cohorts import form_cohorts  # noqa: E402
+from fl_runtime.learn import initial_state, round_batches  # noqa: E402
+from fl_runtime.modules.weights import load_frozen  # noqa: E402
+from fl_runtime.schedule import Training  # noqa: E402
+from fl_runtime.tasks import digits_workload  # noqa: E402
+from fl_runtime.training import accuracy_of_devices, prefixes_of, train_round  # noqa: E402
+
+TRAINING = Training(local_steps=3, batch_size=4)
+
+
+def prepared(schedule, seed=0):
+    cohorts = form_cohorts(schedule, digits_workload(), seed)
+    state = initial_state(schedule, cohorts, seed)
+    return cohorts, prefixes_of(load_frozen(), cohorts), state, round_batches(cohorts, TRAINING, seed, 0)
+
+
+@pytest.fixture(scope="module")
+def small(bench):
+    return bench.federation(("cloud",), clusters=3, size=2, samples=24, training=TRAINING)
+
+
+def with_samples(schedule, device, samples):
+    routes = [replace(r, samples=samples) if r.device == device else r for r in schedule.routes]
+    return replace(schedule, routes=tuple(routes))
+
+
+def test_stacked_clients_get_the_weights_of_clients_one_after_another(bench, small):
+    cohorts, prefixes, state, _ = prepared(small)
+    for index in range(3):
+        batches = round_batches(cohorts, TRAINING, 0, index)
+        stacked = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+        one_by_one = bench.train_one_by_one(load_frozen(), cohorts, state, batches, TRAINING)
+        for name, rows in stacked.items():
+            assert abs(rows - state[name]).max() > 1e-3
+            np.testing.assert_allclose(rows, one_by_one[name], rtol=0, atol=2e-6)
+        state = stacked
+
+
+def test_a_client_s_result_does_not_depend_on_who_else_trains(small):
+    cohorts, prefixes, state, batches = prepared(small)
+    together = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+    alone_schedule = small
+    for device in ("d1", "d2", "d3", "d4", "d5"):
+        alone_schedule = with_samples(alone_schedule, device, 0)
+    cohorts, prefixes, state, batches = prepared(alone_schedule)
+    alone = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+    np.testing.assert_allclose(alone["adapter"][0], together["adapter"][0], rtol=0, atol=2e-6)
+
+
+def test_a_replica_without_data_stays_as_it_is(small):
+    cohorts, prefixes, state, batches = prepared(with_samples(small, "d4", 0))
+    trained = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+    moved = abs(trained["adapter"] - state["adapter"]).max(axis=1) > 0
+    assert moved.tolist() == [True, True, True, True, False, True]
+
+
+def test_a_module_that_is_not_trainable_keeps_its_first_parameters(small):
+    modules = tuple(replace(m, trainable=m.id != "adapter" and m.trainable) for m in small.modules)
+    cohorts, prefixes, state, batches = prepared(replace(small, modules=modules))
+    trained = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+    assert trained["adapter"].tobytes() == state["adapter"].tobytes()
+    assert trained["head-read"].tobytes() != state["head-read"].tobytes()
+
+
+def test_more_steps_go_on_from_fewer(small):
+    cohorts, prefixes, state, batches = prepared(small)
+    first = [batch[:, :1] for batch in batches]
+    one = train_round(load_frozen(), cohorts, prefixes, state, first, replace(TRAINING, local_steps=1))
+    largest_step = abs(one["adapter"] - state["adapter"]).max()
+    assert largest_step == pytest.approx(TRAINING.learning_rate, rel=1e-2)  # AdamW's first step is its rate
+
+
+def test_accuracy_is_the_mean_over_the_devices_that_run_the_task(small):
+    cohorts, prefixes, state, batches = prepared(small)
+    trained = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+    of_all = accuracy_of_devices(load_frozen(), cohorts, prefixes, trained)
+    for cohort, prefix in zip(cohorts, prefixes, strict=True):
+        single = []
+        for client in range(len(cohort.devices)):
+            part = replace(
+                cohort,
+                devices=(cohort.devices[client],),
+                adapter_rows=cohort.adapter_rows[[client]],
+                head_rows=cohort.head_rows[[client]],
+                held=(cohort.held[client],),
+            )
+            accuracy = accuracy_of_devices(load_frozen(), [part], [prefix], trained)
+            single.append(accuracy[cohort.task.name])
+        assert of_all[cohort.task.name] == pytest.approx(np.mean(single), abs=1e-12)
