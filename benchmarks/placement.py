@@ -189,7 +189,7 @@ def main() -> None:
     )
     parser.add_argument("--method", default="", choices=["", "auto", *sorted(METHODS)])
     parser.add_argument("--gap", type=float, default=1e-3)
-    parser.add_argument("--time-limit", type=float, default=12.0)
+    parser.add_argument("--time-limit", type=float, default=7.0)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--orlib", type=Path)
     chosen = parser.parse_args()

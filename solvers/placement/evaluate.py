@@ -131,6 +131,25 @@ def violations_of(problem: PlacementProblem, solution: PlacementSolution) -> tup
     return tuple(broken)
 
 
+def cheaper(
+    problem: PlacementProblem, best: PlacementSolution | None, found: PlacementSolution | None
+) -> PlacementSolution | None:
+    """Return ``found`` if it keeps all limits and costs less than ``best``, else ``best``.
+
+    Parameters
+    ----------
+    problem : PlacementProblem
+        The problem.
+    best, found : PlacementSolution or None
+        A placement within the limits, and any placement.
+    """
+    if found is None or violations_of(problem, found):
+        return best
+    if best is None or objective_value(problem, found) < objective_value(problem, best):
+        return found
+    return best
+
+
 def checked_result(
     problem: PlacementProblem, claim: Claim, *, gap: float, method: str, seconds: float
 ) -> Result[PlacementSolution]:

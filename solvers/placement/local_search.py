@@ -77,7 +77,7 @@ class _Search:
         self.movable = [demand for demand, pairs in enumerate(self.filling.pairs_of) if len(pairs) > 1]
 
     def run(self, until: float, enough: float) -> list[int]:
-        """Return the best placement met while the temperature falls; end at a change of cost of ``enough``."""
+        """Return the best placement met; a change of cost of ``enough`` ends the search early."""
         best, best_change, change = list(self.filling.chosen), 0.0, 0.0
         if not self.movable:
             return best

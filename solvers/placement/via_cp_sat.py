@@ -19,9 +19,8 @@ from solvers.common.result import StopReason
 from solvers.placement.covers import violated_covers
 from solvers.placement.evaluate import (
     RELATIVE_TOLERANCE,
-    objective_value,
+    cheaper,
     solution_from_pairs,
-    violations_of,
 )
 from solvers.placement.matrices import Cover
 from solvers.placement.problem import PlacementProblem
@@ -72,7 +71,7 @@ def solve(problem: PlacementProblem, options: Options) -> Claim:
         bound = max(bound, round_up(answer.bound, start.step))
         cuts = violated_covers(problem, answer.placement) if answer.placement is not None else ()
         if not cuts:
-            best = _cheaper(problem, best, answer.placement)
+            best = cheaper(problem, best, answer.placement)
             return _claim(best, bound, StopReason.TIME_LIMIT if answer.timed_out else StopReason.GAP_REACHED)
         covers += cuts
 
@@ -160,16 +159,6 @@ def _whole_loads(load: FloatArray, limit: float) -> tuple[IntArray | None, int]:
         step = coarse_step(load, _LOAD_STEPS)
     weights: IntArray = np.floor(load / step).astype(np.int64)
     return weights, math.floor(limit * (1 + RELATIVE_TOLERANCE) / step)
-
-
-def _cheaper(
-    problem: PlacementProblem, best: PlacementSolution | None, found: PlacementSolution | None
-) -> PlacementSolution | None:
-    if found is None or violations_of(problem, found):
-        return best
-    if best is None or objective_value(problem, found) < objective_value(problem, best):
-        return found
-    return best
 
 
 def _claim(best: PlacementSolution | None, bound: float, stop: StopReason) -> Claim:

@@ -11,11 +11,10 @@ from solvers.common.options import Options
 from solvers.common.result import StopReason
 from solvers.placement.covers import violated_covers
 from solvers.placement.evaluate import (
-    objective_value,
+    cheaper,
     solution_from_fractions,
     solution_from_pairs,
     sum_by,
-    violations_of,
 )
 from solvers.placement.highs import DUAL_TOLERANCE, FEASIBILITY_TOLERANCE, Answer, linear, mixed_integer
 from solvers.placement.matrices import Cover, Rows, rows_of
@@ -68,7 +67,7 @@ def solve(problem: PlacementProblem, options: Options) -> Claim:
         found = _placement(problem, rows, answer.values, start.reduction)
         cuts = violated_covers(problem, found) if found is not None else ()
         if not cuts:
-            best = _cheaper(problem, best, found)
+            best = cheaper(problem, best, found)
             stop = StopReason.TIME_LIMIT if answer.timed_out else StopReason.GAP_REACHED
             return _claim(problem, best, bound, stop)
         covers += cuts
@@ -148,16 +147,6 @@ def _split_placement(
     fraction[fixed.pairs] = np.where(shares > 1e-12, np.minimum(shares, 1), 0)
     fraction /= sum_by(problem.pair_demand, fraction, problem.num_demands)[problem.pair_demand]
     return solution_from_fractions(problem, fraction)
-
-
-def _cheaper(
-    problem: PlacementProblem, best: PlacementSolution | None, found: PlacementSolution | None
-) -> PlacementSolution | None:
-    if found is None or violations_of(problem, found):
-        return best
-    if best is None or objective_value(problem, found) < objective_value(problem, best):
-        return found
-    return best
 
 
 def _claim(

@@ -29,7 +29,7 @@ def test_bound_is_above_the_share_bound_and_below_the_optimum(network):
 
 
 def test_closed_node_pays_nothing_for_its_capacity(orlib, benchmark_module):
-    """Facility location: with capacity priced even at closed sites, the bound is over 20 % low."""
+    """Facility location: pricing the capacity of closed sites too would leave the bound far lower."""
     problem = benchmark_module.read_cap(orlib / "cap" / "cap64.txt", split=False)
 
     result = solve(problem, "by_lagrangian", Options(time_limit_s=2.0))
