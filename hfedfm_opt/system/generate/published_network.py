@@ -113,4 +113,5 @@ def _faded_gain(rng: np.random.Generator, sender: FloatArray, receiver: FloatArr
     """Return ``1e-3 d^-3 (a^2 + b^2)`` with standard normal a and b: path loss and Rayleigh fading."""
     real, imaginary = rng.standard_normal(), rng.standard_normal()
     distance: float = math.hypot(*(sender - receiver).tolist())
-    return GAIN_AT_1_M * distance**-PATH_LOSS_EXPONENT * (real**2 + imaginary**2)
+    gain: float = GAIN_AT_1_M * distance**-PATH_LOSS_EXPONENT * (real**2 + imaginary**2)
+    return gain
