@@ -1,16 +1,15 @@
-"""From a recipe to an arrangement of clusters."""
+"""From the recipe of a baseline to its clusters."""
 
 import math
 from collections.abc import Sequence
 
 from hfedfm_opt.planning import baselines
+from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.cluster_options import Rhythm, readiness
 from hfedfm_opt.planning.formulate_relaying import formulate_relaying
 from hfedfm_opt.planning.hops import MissingLink
-from hfedfm_opt.planning.optimise import Arrangement, SearchSettings, optimise
 from hfedfm_opt.planning.place import Placed
 from hfedfm_opt.planning.recipes import Recipe
-from hfedfm_opt.planning.settings import PlannerOptions
 from hfedfm_opt.system.decisions import Cluster
 from hfedfm_opt.system.network import Network
 from solvers.common.arrays import IntArray
@@ -19,10 +18,8 @@ from solvers.relaying import RelayingSolution, solve
 NO_BOUND = "no bound: a fixed arrangement proves nothing about others"
 
 
-def arrange(
-    network: Network, recipe: Recipe, placed: Placed, settings: PlannerOptions, time_limit_s: float
-) -> Arrangement:
-    """Return the clusters of a recipe.
+def arrange(network: Network, recipe: Recipe, placed: Placed, seed: int) -> Arrangement:
+    """Return the clusters of a recipe that does not optimise them.
 
     Parameters
     ----------
@@ -32,30 +29,18 @@ def arrange(
         The planner.
     placed : Placed
         Who runs what.
-    settings : PlannerOptions
-        How to plan.
-    time_limit_s : float
-        Wall seconds left.
+    seed : int
+        Seed of random choices.
 
     Raises
     ------
     MissingLink
         If the arrangement needs a link that the network does not have.
     """
-    if recipe.arrangement == "optimised":
-        search = SearchSettings(
-            allocate=settings.allocate,
-            gap=settings.gap,
-            time_limit_s=time_limit_s,
-            max_latency_s=network.instance.limits.max_latency_s or math.inf,
-        )
-        return optimise(network, placed, Rhythm(recipe.period), search)
-    return Arrangement(_clusters(network, recipe, placed, settings), (), -math.inf, NO_BOUND)
+    return Arrangement(_clusters(network, recipe, placed, seed), (), -math.inf, NO_BOUND)
 
 
-def _clusters(
-    network: Network, recipe: Recipe, placed: Placed, settings: PlannerOptions
-) -> tuple[Cluster, ...]:
+def _clusters(network: Network, recipe: Recipe, placed: Placed, seed: int) -> tuple[Cluster, ...]:
     to_cloud = recipe.period is not None
     if recipe.arrangement == "alone":
         return baselines.alone(network)
@@ -65,7 +50,7 @@ def _clusters(
     if recipe.arrangement == "servers":
         return baselines.around_servers(network)
     if recipe.arrangement == "published-d2d":
-        chosen = baselines.random_aggregators(network, settings.seed)
+        chosen = baselines.random_aggregators(network, seed)
         return baselines.published_d2d(network, chosen, to_cloud=to_cloud)
     return tuple(
         _relayed(network, server, members, recipe, placed) for server, members in network.members.items()

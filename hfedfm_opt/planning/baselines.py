@@ -8,7 +8,6 @@ import numpy as np
 
 from hfedfm_opt.planning.hops import (
     MissingLink,
-    backhaul,
     from_server,
     nominal_hop,
     to_server,
@@ -185,11 +184,6 @@ def published_graph(network: Network, members: Sequence[str]) -> "nx.DiGraph[str
         if frozenset(pair) in kept:
             graph.add_edge(*pair, seconds=weight)
     return graph
-
-
-def backhaul_of(network: Network, clusters: Sequence[Cluster]) -> tuple[tuple[Hop, ...], tuple[Hop, ...]]:
-    """Return the hops between the clusters' servers and the root, up and down."""
-    return backhaul(network, [cluster.id for cluster in clusters])
 
 
 def _d2d_pairs(network: Network, members: Sequence[str]) -> list[tuple[str, str]]:

@@ -1,7 +1,7 @@
 """What a cluster can do in a cycle: each option is a pair of trees, with or without an allocated uplink."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,11 +12,11 @@ from hfedfm_opt.planning.work import loads_of
 from hfedfm_opt.system.decisions import Cluster, Hop, Serving
 from hfedfm_opt.system.instance import Cpu
 from hfedfm_opt.system.network import Network, WirelessEdge
-from solvers.common.arrays import FloatArray
-from solvers.relaying import pareto_front
+from solvers.common.arrays import FloatArray, IntArray
+from solvers.relaying import Front, RelayingProblem, evaluate, pareto_front
 
-MAX_ENUMERATED_MEMBERS = 6
-"""Largest cluster whose trees are all priced (6^5 gather trees for each aggregator)."""
+MAX_ENUMERATED_MEMBERS = 7
+"""Largest cluster whose trees are all priced (7^5 gather trees for each aggregator)."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,15 @@ class UplinkCell:
 
 
 @dataclass(frozen=True)
+class Trees:
+    """One row of a cluster's front: a root, and the ways up to it and down."""
+
+    problem: RelayingProblem
+    front: Front
+    row: int
+
+
+@dataclass(frozen=True)
 class Option:
     """One way of a cluster to spend a cycle.
 
@@ -62,7 +71,7 @@ class Option:
     cluster : int
         Index of the cluster.
     plan : Cluster
-        Its trees; hops of an allocated cell are nominal until the allocation is known.
+        The cluster at nominal resources; without its D2D trees where ``trees`` has them.
     seconds, joules : float
         What is fixed, from the start of the cycle to the update at the server (to the end of the round where
         nothing goes to the cloud).
@@ -70,6 +79,8 @@ class Option:
         What is allocated.
     repeat : float
         How often a cycle uses the cell.
+    trees : Trees or None
+        The D2D trees of a cluster that averages at a member.
     """
 
     cluster: int
@@ -78,6 +89,7 @@ class Option:
     joules: float
     cell: UplinkCell | None = None
     repeat: float = 0.0
+    trees: Trees | None = None
 
 
 @dataclass(frozen=True)
@@ -113,13 +125,16 @@ class Readiness:
     own_flops : mapping of str to float
         Operations per round on the device itself.
     helped : frozenset of str
-        Devices for which other nodes run a module.
+        Devices that do not run all their modules themselves; the CPU of the others may be slowed down.
+    busy : frozenset of str
+        Devices whose radio carries activations while they train.
     """
 
     seconds: Mapping[str, float]
     joules: Mapping[str, float]
     own_flops: Mapping[str, float]
     helped: frozenset[str]
+    busy: frozenset[str]
 
 
 def readiness(network: Network, servings: tuple[Serving, ...]) -> Readiness:
@@ -136,7 +151,7 @@ def readiness(network: Network, servings: tuple[Serving, ...]) -> Readiness:
         remote = {serving.module for serving in helped}
         loads = loads_of(network, device)
         own_flops[device] = sum(load.flops for module, load in loads.items() if module not in remote)
-    return Readiness(seconds, joules, own_flops, frozenset(of_device))
+    return Readiness(seconds, joules, own_flops, frozenset(of_device), frozenset(of_device))
 
 
 def server_options(
@@ -157,7 +172,7 @@ def server_options(
     ledger = Ledger()
     phase = Phase(network, ledger, server, "nominal")
     own = {device: frozenset(network.trained_on[device]) for device in members}
-    gather_s, _ = phase.gather(up, server, ready.seconds, own, ready.helped)
+    gather_s, _ = phase.gather(up, server, ready.seconds, own, ready.busy)
     gather_j = sum(ledger.energy_j.values()) + sum(ready.joules[device] for device in members)
     ledger.energy_j.clear()
     deliver_s = phase.deliver(down, server, 0.0, own) * rhythm.num_edge_rounds
@@ -197,24 +212,46 @@ def relayed_options(
         )
         front = pareto_front(problem)
         train_j = rhythm.num_rounds * sum(ready.joules[device] for device in members)
+        plan = Cluster(
+            id=server,
+            members=members,
+            aggregator=aggregator,
+            uplink=uplink,
+            downlink=downlink if rhythm.num_cloud_rounds else (),
+        )
         for row in range(len(front)):
-            plan = Cluster(
-                id=server,
-                members=members,
-                aggregator=aggregator,
-                gather=tree_hops(network, _pairs(members, front.parent[row]), members),
-                gather_to_cloud=tree_hops(network, _pairs(members, front.leg_parent[row]), members),
-                deliver=tree_hops(
-                    network,
-                    [(high, low) for low, high in _pairs(members, front.return_parent[row])],
-                    members,
-                ),
-                uplink=uplink,
-                downlink=downlink if rhythm.num_cloud_rounds else (),
+            fixed = Option(
+                index,
+                plan,
+                float(front.latency_s[row]),
+                float(front.energy_j[row]) + train_j,
+                trees=Trees(problem, front, row),
             )
-            fixed = Option(index, plan, float(front.latency_s[row]), float(front.energy_j[row]) + train_j)
             options.extend(_with_uplink(network, fixed, allocate=allocate))
     return options
+
+
+def cluster_of(network: Network, option: Option) -> Cluster:
+    """Return the cluster of an option with its D2D trees, at nominal resources.
+
+    Receivers of one node are listed in the order in which a half-duplex node should serve them.
+    """
+    if option.trees is None:
+        return option.plan
+    problem, front, row = option.trees.problem, option.trees.front, option.trees.row
+    members = option.plan.members
+    solution = evaluate(
+        problem, int(front.root[row]), front.parent[row], front.return_parent[row], front.leg_parent[row]
+    )
+    down = sorted(_pairs(members, solution.return_parent, solution.return_order))
+    up = _pairs(members, solution.parent, solution.up_order)
+    leg = _pairs(members, solution.leg_parent, solution.leg_order)
+    changes = {
+        "gather": tree_hops(network, [pair for _, pair in up], members),
+        "gather_to_cloud": tree_hops(network, [pair for _, pair in leg], members) if leg != up else None,
+        "deliver": tree_hops(network, [(high, low) for _, (low, high) in down], members),
+    }
+    return option.plan.model_copy(update=changes)
 
 
 def uplink_cell(
@@ -298,8 +335,13 @@ def _uplink(network: Network, aggregator: str, server: str, sharers: int) -> tup
         return None
 
 
-def _pairs(members: Sequence[str], parent: Sequence[int]) -> list[tuple[str, str]]:
-    return [(members[node], members[above]) for node, above in enumerate(parent) if above >= 0]
+def _pairs(members: Sequence[str], parent: IntArray, order: IntArray) -> list[tuple[int, tuple[str, str]]]:
+    """Return (rank among its siblings, (node, parent)) of every node that has a parent."""
+    return [
+        (rank, (members[node], members[above]))
+        for node, (above, rank) in enumerate(zip(parent.tolist(), order.tolist(), strict=True))
+        if above >= 0
+    ]
 
 
 def _with_uplink(network: Network, option: Option, *, allocate: bool) -> list[Option]:
@@ -313,11 +355,10 @@ def _with_uplink(network: Network, option: Option, *, allocate: bool) -> list[Op
     for hop in option.plan.uplink:
         seconds = phase.send(hop, union, seconds)
     joules = sum(ledger.energy_j.values())
-    nominal = Option(option.cluster, option.plan, option.seconds + seconds, option.joules + joules)
+    nominal = replace(option, seconds=option.seconds + seconds, joules=option.joules + joules)
     cell = None
     if allocate:
         cell = uplink_cell(network, (option.plan.aggregator,), option.plan.id, None)
     if cell is None:
         return [nominal]
-    allocated = Option(option.cluster, option.plan, option.seconds, option.joules, cell, 1.0)
-    return [nominal, allocated]
+    return [nominal, replace(option, cell=cell, repeat=1.0)]

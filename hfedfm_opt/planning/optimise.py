@@ -4,49 +4,30 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.cluster_options import (
     MAX_ENUMERATED_MEMBERS,
     Option,
     Readiness,
     Rhythm,
+    cluster_of,
     downlink_of,
     readiness,
     relayed_options,
     server_options,
 )
 from hfedfm_opt.planning.deadline_search import Choice, SearchResult, search_deadline
+from hfedfm_opt.planning.formulate_placement import PlacementTask, price
 from hfedfm_opt.planning.hops import MissingLink, backhaul
 from hfedfm_opt.planning.optimistic import optimistic_readiness
 from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import Placed
+from hfedfm_opt.planning.recipes import period_name
+from hfedfm_opt.planning.time_prices import TimePrices
 from hfedfm_opt.system.decisions import Cluster, Frequency, Hop
 from hfedfm_opt.system.instance import Cpu
 from hfedfm_opt.system.network import Network
-
-
-@dataclass(frozen=True)
-class Arrangement:
-    """Clusters and frequencies, with a lower bound on the objective per round and what proves it.
-
-    Parameters
-    ----------
-    clusters : tuple of Cluster
-        All clusters.
-    frequencies : tuple of Frequency
-        CPU frequencies that are not the highest.
-    bound : float
-        No plan of the stated scope has a lower objective; ``-inf`` if none is proven.
-    proof : str
-        What proves the bound, and for which plans.
-    timed_out : bool
-        Whether the search ended at its time limit.
-    """
-
-    clusters: tuple[Cluster, ...]
-    frequencies: tuple[Frequency, ...]
-    bound: float
-    proof: str
-    timed_out: bool = False
+from solvers.placement import solve as solve_placement
 
 
 @dataclass(frozen=True)
@@ -95,7 +76,11 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
         lost = sorted(set(network.members) - {option.plan.id for option in options})
         where = f"the cluster of {lost[0]!r}" if lost else "some cluster"
         raise MissingLink(f"{where} can average neither over its server nor over D2D links within the limits")
-    bound, proof = _bound(network, placed, rhythm, settings, shared, found)
+    large = [server for server, members in network.members.items() if len(members) > MAX_ENUMERATED_MEMBERS]
+    bound, proof = -math.inf, _too_large(network, large[0]) if large else ""
+    if not large:
+        bound = _per_round(network, found.bound, shared, rhythm)
+        proof = _proof(rhythm, settings, "the given placement")
     clusters, frequencies = _assemble(network, found.choices)
     timed_out = found.value - found.bound > settings.gap * abs(found.value)
     return Arrangement(clusters, frequencies, bound, proof, timed_out)
@@ -155,41 +140,81 @@ def _below(network: Network, node: str, union_of: dict[str, frozenset[str]]) -> 
     )
 
 
-def _bound(
-    network: Network,
-    placed: Placed,
-    rhythm: Rhythm,
-    settings: SearchSettings,
-    shared: Shared,
-    found: SearchResult,
+def bound_over_placements(
+    network: Network, task: PlacementTask, rhythm: Rhythm, settings: SearchSettings, prices: TimePrices
 ) -> tuple[float, str]:
-    """Return a lower bound on the objective per round, and what proves it."""
+    """Return a lower bound on the objective per round over all placements, and what proves it.
+
+    The better of two: each device relaxed to its best hosts, with the exact search over the clusters; and the
+    placement problem under the given prices of time, with hosts that delay nobody.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    task : PlacementTask
+        Who may run what.
+    rhythm : Rhythm
+        How often the cloud averages.
+    settings : SearchSettings
+        How to search.
+    prices : TimePrices
+        What a second of training costs on each device.
+    """
     large = [server for server, members in network.members.items() if len(members) > MAX_ENUMERATED_MEMBERS]
     if large:
-        return -math.inf, (
-            f"no bound: the cluster of {large[0]!r} has {len(network.members[large[0]])} members, "
-            f"more than the {MAX_ENUMERATED_MEMBERS} whose trees are all priced"
+        return -math.inf, _too_large(network, large[0])
+    ready = optimistic_readiness(network, task)
+    shared = _shared(network, rhythm)
+    options = _options(network, rhythm, ready, allocate=settings.allocate)
+    searched = _per_round(network, _search(network, options, shared, rhythm, settings).bound, shared, rhythm)
+    slowed = settings.allocate and any(not ready.helped & set(m) for m in network.members.values())
+    placed = -math.inf
+    if not slowed:
+        alone = price(network, task, TimePrices(prices.device_weight, {}))
+        lowest = solve_placement(alone.problem).bound
+        cost = network.instance.objective
+        rest = cost.energy_weight_per_j * shared.joules + cost.time_weight_per_s * (
+            shared.down_s + min(shared.delay_s)
         )
+        placed = lowest + rest / rhythm.num_rounds
+    if placed > searched:
+        return placed, (
+            "the placement problem with time priced by device, plus the cloud leg: holds for any placement "
+            f"and any relaying, period {period_name(rhythm.period)} and the given association"
+        )
+    return searched, _proof(
+        rhythm,
+        settings,
+        "any placement (each device relaxed to its best hosts, whatever fits their memories)",
+    )
+
+
+def _per_round(network: Network, cycle_cost: float, shared: Shared, rhythm: Rhythm) -> float:
     prices = network.instance.objective
-    lower, placement = found.bound, "the placement, which has no alternative"
-    if not placed.forced:
-        ready = optimistic_readiness(network)
-        options = _options(network, rhythm, ready, allocate=settings.allocate)
-        lower = _search(network, options, shared, rhythm, settings).bound
-        placement = "any placement (each device relaxed to its best hosts, whatever fits their memories)"
-    cycle = lower + prices.energy_weight_per_j * shared.joules + prices.time_weight_per_s * shared.down_s
+    rest = prices.energy_weight_per_j * shared.joules + prices.time_weight_per_s * shared.down_s
+    return (cycle_cost + rest) / rhythm.num_rounds
+
+
+def _too_large(network: Network, server: str) -> str:
+    return (
+        f"no bound: the cluster of {server!r} has {len(network.members[server])} members, "
+        f"more than the {MAX_ENUMERATED_MEMBERS} whose trees are all priced"
+    )
+
+
+def _proof(rhythm: Rhythm, settings: SearchSettings, placement: str) -> str:
     resources = (
         "uplink bandwidth and power optimal (CPU frequencies too where members send to their server "
         "themselves), D2D links at nominal channel and power"
         if settings.allocate
         else "all links at nominal channel and power"
     )
-    proof = (
+    return (
         f"all trees and aggregators of each cluster were priced, {resources}; the common deadline was "
-        f"searched with a tangent bound; holds for period {rhythm.period or 'never'}, the given "
+        f"searched with a tangent bound; holds for period {period_name(rhythm.period)}, the given "
         f"association and {placement}"
     )
-    return cycle / rhythm.num_rounds, proof
 
 
 def _assemble(
@@ -199,7 +224,7 @@ def _assemble(
     clusters: list[Cluster] = []
     frequencies: list[Frequency] = []
     for choice in choices:
-        plan, cell = choice.option.plan, choice.option.cell
+        plan, cell = cluster_of(network, choice.option), choice.option.cell
         if cell is None or choice.bandwidth_hz is None:
             clusters.append(plan)
             continue

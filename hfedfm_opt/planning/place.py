@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
-from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement, servings_of
+from hfedfm_opt.planning.formulate_placement import PlacementTask, servings_of
 from hfedfm_opt.system.decisions import Hosting, Serving
 from hfedfm_opt.system.network import Network
 from solvers.common import Options, Result, Status, StopReason
-from solvers.placement import LimitKind, PlacementSolution, explain_infeasible, solve
+from solvers.placement import METHODS, LimitKind, PlacementSolution, explain_infeasible, solve
+
+EXACT = "auto"
+"""Method that stands in where a heuristic finds no placement."""
 
 UNIT_OF_LIMIT = {LimitKind.MEMORY: "byte", LimitKind.CAPACITY: "flop"}
 
@@ -29,22 +32,24 @@ class Placed:
         All replicas.
     servings : tuple of Serving
         Modules that run elsewhere than on their device.
-    forced : bool
-        Whether no demand had a second candidate, so that any placement is this one.
+    bound : float
+        Lower bound on the priced cost of any placement.
     """
 
     hosted: tuple[Hosting, ...]
     servings: tuple[Serving, ...]
-    forced: bool
+    bound: float
 
 
-def place(network: Network, method: str, options: Options) -> Placed:
-    """Return a placement by a method of ``solvers.placement``.
+def place(network: Network, task: PlacementTask, method: str, options: Options) -> Placed:
+    """Return a placement by a method of ``solvers.placement``, or an exact one where a heuristic finds none.
 
     Parameters
     ----------
     network : Network
         The network.
+    task : PlacementTask
+        What to place.
     method : str
         Name of the method.
     options : Options
@@ -55,8 +60,9 @@ def place(network: Network, method: str, options: Options) -> Placed:
     NoPlacement
         If none exists or none was found.
     """
-    task = formulate_placement(network)
     result: Result[PlacementSolution] = solve(task.problem, method, options)
+    if result.solution is None and not METHODS[method].exact:
+        result = solve(task.problem, EXACT, options)
     if result.solution is None:
         raise NoPlacement(_reason(task, result), result.stop_reason)
     chosen = {
@@ -64,7 +70,7 @@ def place(network: Network, method: str, options: Options) -> Placed:
         for demand, pair in zip(task.demands, result.solution.demand_pair, strict=True)
     }
     hosted, servings = servings_of(network, task, chosen)
-    return Placed(hosted, servings, forced=len(task.candidates) == len(task.demands))
+    return Placed(hosted, servings, result.bound)
 
 
 def _reason(task: PlacementTask, result: Result[PlacementSolution]) -> str:

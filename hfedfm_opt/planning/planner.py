@@ -3,18 +3,21 @@
 import math
 import time
 
-from hfedfm_opt.planning import baselines
+from hfedfm_opt.planning.alternate import alternate
 from hfedfm_opt.planning.arrange import arrange
-from hfedfm_opt.planning.digest import instance_digest
+from hfedfm_opt.planning.arrangement import Arrangement
+from hfedfm_opt.planning.assemble import assemble
+from hfedfm_opt.planning.cluster_options import Rhythm
+from hfedfm_opt.planning.formulate_placement import formulate_placement
 from hfedfm_opt.planning.hops import MissingLink
-from hfedfm_opt.planning.optimise import Arrangement
-from hfedfm_opt.planning.place import NoPlacement, Placed, place
+from hfedfm_opt.planning.optimise import SearchSettings
+from hfedfm_opt.planning.place import NoPlacement, place
 from hfedfm_opt.planning.plan import Plan, PlanResult
-from hfedfm_opt.planning.recipes import RECIPES, Recipe, period_name, recipe_of
+from hfedfm_opt.planning.recipes import RECIPES, period_name, recipe_of
 from hfedfm_opt.planning.settings import PlannerOptions
-from hfedfm_opt.system.decisions import Claim, Decisions, ModulePeriod
+from hfedfm_opt.system.decisions import Claim, Decisions
 from hfedfm_opt.system.instance import Instance, Objective
-from hfedfm_opt.system.network import Duplex, Network, resolve_network
+from hfedfm_opt.system.network import resolve_network
 from solvers.common import Options, Status, StopReason, relative_gap
 
 
@@ -59,13 +62,23 @@ def plan(
     started = time.monotonic()
     network = resolve_network(priced, settings.duplex)
     limit = settings.time_limit_s
+    task = formulate_placement(network)
     try:
-        placed = place(network, recipe.placement, Options(time_limit_s=limit, seed=settings.seed))
-        left = math.inf if limit is None else max(limit - (time.monotonic() - started), 1e-3)
-        arrangement = arrange(network, recipe, placed, settings, left)
+        if recipe.arrangement == "optimised":
+            search = SearchSettings(
+                allocate=settings.allocate,
+                gap=settings.gap,
+                time_limit_s=math.inf if limit is None else limit,
+                max_latency_s=network.instance.limits.max_latency_s or math.inf,
+            )
+            rhythm = Rhythm(recipe.period)
+            placed, arrangement = alternate(network, task, recipe.placement, rhythm, search, settings.seed)
+        else:
+            placed = place(network, task, recipe.placement, Options(time_limit_s=limit, seed=settings.seed))
+            arrangement = arrange(network, recipe, placed, settings.seed)
     except (NoPlacement, MissingLink) as error:
         return _without_plan(planner, error, time.monotonic() - started)
-    decisions = _decisions(network, planner, recipe, placed, arrangement, settings.duplex)
+    decisions = assemble(network, planner, recipe.period, placed, arrangement)
     return _result(priced, decisions, arrangement, settings, time.monotonic() - started)
 
 
@@ -79,31 +92,6 @@ def _priced(instance: Instance, settings: PlannerOptions) -> Instance:
         time_weight_per_s=given.time_weight_per_s if seconds is None else seconds,
     )
     return instance.model_copy(update={"objective": objective})
-
-
-def _decisions(
-    network: Network,
-    planner: str,
-    recipe: Recipe,
-    placed: Placed,
-    arrangement: Arrangement,
-    duplex: Duplex,
-) -> Decisions:
-    trainable = [module.id for module in network.instance.modules if module.trainable]
-    up, down = baselines.backhaul_of(network, arrangement.clusters) if recipe.period is not None else ((), ())
-    return Decisions(
-        planner=planner,
-        instance=network.instance.name,
-        instance_sha256=instance_digest(network.instance),
-        duplex=duplex,
-        periods=tuple(ModulePeriod(module=name, period=recipe.period) for name in trainable),
-        hosted=placed.hosted,
-        servings=placed.servings,
-        frequencies=arrangement.frequencies,
-        clusters=arrangement.clusters,
-        backhaul_up=up,
-        backhaul_down=down,
-    )
 
 
 def _result(

@@ -23,7 +23,7 @@ class Recipe:
     arrangement : str
         How clusters average.
     placement : str
-        Method of ``solvers.placement``.
+        Method of ``solvers.placement``; where a heuristic finds none, an exact method stands in.
     relaying : str
         Method of ``solvers.relaying`` for the arrangement ``relayed``.
     takes_period : bool
@@ -36,7 +36,7 @@ class Recipe:
 
     summary: str
     arrangement: ArrangementName
-    placement: str = "nearest"
+    placement: str = "greedy_regret"
     relaying: str = ""
     takes_period: bool = False
     reaches_cloud: bool = True
@@ -100,10 +100,10 @@ RECIPES: dict[str, Recipe] = {
         placement="greedy",
         takes_period=True,
     ),
-    "regret-placement": Recipe(
-        summary="as hierarchical, with modules placed greedily by regret",
+    "nearest-placement": Recipe(
+        summary="as hierarchical, with each module on its cheapest node as long as memories allow",
         arrangement="servers",
-        placement="greedy_regret",
+        placement="nearest",
         takes_period=True,
     ),
 }
