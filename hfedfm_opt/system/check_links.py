@@ -94,7 +94,7 @@ def _repeated_links(draft: Draft) -> Iterator[Defect]:
         for (source, target), count in Counter(pairs).items():
             if count > 1:
                 label = f"{kind} link {source!r} -> {target!r}"
-                yield Defect(label, f"given {count} times", "given once", "keep one of them")
+                yield Defect(f"{label}: number of such links", f"{count}", "1", "keep one of them")
     for source, target in sorted(set(wireless) & set(wired)):
         label = f"wired link {source!r} -> {target!r}"
-        yield Defect(label, "given as a wireless link too", "given once", "keep one of them")
+        yield Defect(f"{label}: number of such links", "2 with the wireless one", "1", "keep one of them")

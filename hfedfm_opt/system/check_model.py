@@ -1,7 +1,7 @@
 """Checks modules, tasks and the objective."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from hfedfm_opt.system.check_nodes import repeated_ids
 from hfedfm_opt.system.defects import Defect, Spelling, listed, shown
@@ -38,7 +38,9 @@ def check_model(draft: Draft, spelling: Spelling) -> Iterator[Defect]:
         yield from _check_used(draft, spelling)
     prices = draft.objective
     if prices is not None and prices.energy_weight_per_j == prices.time_weight_per_s == 0:
-        yield Defect("objective: energy_weight_per_j and time_weight_per_s", "0 both", "> 0 at least one")
+        yield Defect(
+            "objective: energy_weight_per_j + time_weight_per_s", "0", "> 0", "give joules or seconds a price"
+        )
 
 
 def _check_module(draft: Draft, spelling: Spelling, module: Module) -> Iterator[Defect]:
@@ -55,45 +57,47 @@ def _check_module(draft: Draft, spelling: Spelling, module: Module) -> Iterator[
     if task is not None and draft.task_names is not None and task not in draft.task_names:
         remedy = spelling.remedy(task, draft.task_names)
         yield Defect(f"{path}: task", shown(task), "the id of a task", remedy)
-    for tier, count in Counter(module.may_run_on).items():
+    for index, tier in enumerate(module.may_run_on):
         if draft.tiers is not None and tier not in draft.tiers:
             remedy = spelling.remedy(tier, draft.tiers)
-            yield Defect(f"{path}: may_run_on", f"holding {tier!r}", "a list of tiers", remedy)
-        elif count > 1:
-            yield Defect(
-                f"{path}: may_run_on", f"holding {tier!r} {count} times", "a list of different tiers"
-            )
+            yield Defect(f"{path}: may_run_on[{index}]", shown(tier), "one of the tiers", remedy)
+    yield from _repeated(f"{path}: number of {{}} in may_run_on", module.may_run_on)
 
 
 def _check_task(draft: Draft, spelling: Spelling, task: Task) -> Iterator[Defect]:
     path = f"task {task.id!r}"
-    for modality, count in Counter(task.modalities).items():
-        if count > 1:
-            got = f"holding {modality!r} {count} times"
-            yield Defect(f"{path}: modalities", got, "a list of different ones")
-    for name, count in Counter(task.modules).items():
-        if count > 1:
-            yield Defect(f"{path}: modules", f"holding {name!r} {count} times", "a list of different modules")
+    yield from _repeated(f"{path}: number of {{}} in modalities", task.modalities)
+    yield from _repeated(f"{path}: number of {{}} in modules", task.modules)
     for index, name in enumerate(task.modules):
         if draft.module_names is not None and name not in draft.module_names:
             remedy = spelling.remedy(name, draft.module_names)
             yield Defect(f"{path}: modules[{index}]", shown(name), "the id of a module", remedy)
+        elif name in draft.module_of_id:
+            yield from _check_fits(draft, task, draft.module_of_id[name], f"{path}: modules[{index}]")
     run = [draft.module_of_id[name] for name in dict.fromkeys(task.modules) if name in draft.module_of_id]
-    for module in run:
-        if module.kind == "encoder" and module.modality not in (None, *task.modalities):
-            names = ", ".join(repr(modality) for modality in task.modalities)
-            remedy = f"{module.id!r} encodes {module.modality!r}: add it to the modalities, or leave it out"
-            yield Defect(
-                f"{path}: modules", f"holding {module.id!r}", f"without encoders but of {names}", remedy
-            )
-        if module.kind in ("head", "prompt") and module.task not in (None, task.id):
-            got = f"holding {module.id!r}, the {module.kind} of {module.task!r}"
-            yield Defect(f"{path}: modules", got, f"without {module.kind}s of other tasks")
     heads = [module.id for module in run if module.kind == "head"]
     is_all_known = len(run) == len(set(task.modules))
     if len(heads) > 1 or (not heads and is_all_known):
         names = f" ({listed(heads)})" if heads else ""
         yield Defect(f"{path}: number of heads", f"{len(heads)}{names}", "1")
+
+
+def _check_fits(draft: Draft, task: Task, module: Module, path: str) -> Iterator[Defect]:
+    """Yield why a task cannot run a module: an encoder of a foreign modality, a head of another task."""
+    if module.kind == "encoder" and module.modality not in (None, *task.modalities):
+        names = " or ".join(repr(modality) for modality in dict.fromkeys(task.modalities))
+        remedy = f"add {module.modality!r} to the modalities of the task, or leave the module out"
+        yield Defect(path, f"{module.id!r} of {module.modality!r}", f"an encoder of {names}", remedy)
+    is_known = draft.task_names is not None and module.task in draft.task_names
+    if module.kind in ("head", "prompt") and is_known and module.task != task.id:
+        got = f"{module.id!r}, the {module.kind} of {module.task!r}"
+        yield Defect(path, got, f"a {module.kind} of {task.id!r}")
+
+
+def _repeated(path: str, names: Sequence[str]) -> Iterator[Defect]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield Defect(path.format(repr(name)), f"{count}", "1", "name it once")
 
 
 def _check_used(draft: Draft, spelling: Spelling) -> Iterator[Defect]:

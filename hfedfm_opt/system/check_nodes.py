@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from hfedfm_opt.system.defects import Defect, Spelling, listed, shown
-from hfedfm_opt.system.draft import Draft
+from hfedfm_opt.system.draft import Draft, has_name
 from hfedfm_opt.system.instance import Node, Task
 
 
@@ -20,9 +20,7 @@ def check_nodes(draft: Draft, spelling: Spelling) -> Iterator[Defect]:
     """
     for name, count in Counter(draft.tiers or ()).items():
         if count > 1:
-            yield Defect(
-                "tiers", f"holding {name!r} {count} times", "a list of different names", "rename one"
-            )
+            yield Defect(f"tiers: number of {name!r}", f"{count}", "1", "rename one")
     yield from repeated_ids(draft, "nodes", "node")
     if draft.tiers is None:
         return
@@ -31,7 +29,9 @@ def check_nodes(draft: Draft, spelling: Spelling) -> Iterator[Defect]:
     in_cycle = {name for cycle in cycles for name in cycle}
     for cycle in cycles:
         way = " -> ".join(repr(name) for name in (*cycle, cycle[0]))
-        yield Defect("nodes: parents", f"a cycle {way}", "a tree", f"give {cycle[0]!r} a parent above it")
+        yield Defect(
+            "nodes: chain of parents", f"a cycle {way}", "a tree", "give one of them another parent"
+        )
     for node in draft.nodes:
         level = draft.level_of_tier.get(node.tier)
         if level is None:
@@ -60,7 +60,9 @@ def repeated_ids(draft: Draft, key: str, what: str) -> Iterator[Defect]:
     """
     for name, count in Counter(draft.ids(key)).items():
         if count > 1:
-            yield Defect(f"{what} {name!r}: id", f"given to {count} {key}", "unique", "rename all but one")
+            yield Defect(
+                f"{what} {name!r}: number of {key} with this id", f"{count}", "1", "rename the others"
+            )
 
 
 def _check_ends_of_tree(draft: Draft) -> Iterator[Defect]:
@@ -72,7 +74,7 @@ def _check_ends_of_tree(draft: Draft) -> Iterator[Defect]:
         by_level.setdefault(level, []).append(name)
     tops = by_level.get(0, [])
     is_all_known = all(name in draft.level_of_node for name in draft.ids("nodes")) and all(
-        isinstance(raw.get("id"), str) for raw in draft.invalid.get("nodes", ())
+        has_name(raw) for raw in draft.invalid.get("nodes", ())
     )
     if len(tops) > 1 or (not tops and is_all_known):
         names = f" ({listed(tops)})" if tops else ""
@@ -131,14 +133,10 @@ def _check_data(draft: Draft, spelling: Spelling, node: Node) -> Iterator[Defect
     path = f"node {node.id!r}"
     for modality, count in Counter(node.modalities).items():
         if count > 1:
-            yield Defect(
-                f"{path}: modalities", f"holding {modality!r} {count} times", "a list of different ones"
-            )
+            yield Defect(f"{path}: number of {modality!r} in modalities", f"{count}", "1", "name it once")
     for name, count in Counter(data.task for data in node.data).items():
         if count > 1:
-            yield Defect(
-                f"{path}: data", f"holding the task {name!r} {count} times", "one entry a task", "add them up"
-            )
+            yield Defect(f"{path}: number of entries of {name!r} in data", f"{count}", "1", "add them up")
     tasks = draft.task_of_id
     for index, data in enumerate(node.data):
         where = f"{path}: data[{index}].task"

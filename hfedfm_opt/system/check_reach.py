@@ -65,11 +65,11 @@ def check_reach(draft: Draft) -> Iterator[Defect]:
         return
     stranded_up, stranded_down = _stranded(graph), _stranded(graph.reversed())
     for index in np.flatnonzero(stranded_up | stranded_down).tolist():
-        node, parent = draft.nodes[index], graph.names[graph.parent[index]]
+        name, parent = graph.names[index], graph.names[graph.parent[index]]
         ways = [way for way, lacks in (("up to", stranded_up), ("down from", stranded_down)) if lacks[index]]
         root = "" if graph.parent[index] in graph.roots else " or the top node"
         yield Defect(
-            f"node {node.id!r}: way {' and '.join(ways)} its parent {parent!r}",
+            f"node {name!r}: way {' and '.join(ways)} its parent {parent!r}",
             "missing",
             f"a link with {parent!r}{root}, or links over other nodes of {parent!r}",
             "add a link, or widen the reach of a group",
@@ -84,13 +84,12 @@ def _graph(draft: Draft) -> _Graph | None:
     members = {name for group in draft.wireless_groups.values() for name in (*group.sources, *group.targets)}
     if pairs is None or not members <= draft.node_names or not draft.is_whole("wireless_groups"):
         return None
-    valid = [node.id for node in draft.nodes]
-    names = [*valid, *sorted(draft.node_names - set(valid))]
+    names = [*draft.node_of_id, *sorted(draft.node_names - set(draft.node_of_id))]
     index_of = {name: index for index, name in enumerate(names)}
     parent = _parents(draft, index_of)
     level = np.array([draft.level_of_node.get(name, -1) for name in names])
     positions = np.full((len(names), 3), np.nan)
-    for index, node in enumerate(draft.nodes):
+    for index, node in enumerate(draft.node_of_id.values()):
         if node.position_m is not None:
             positions[index] = node.position_m
     links = np.array([(index_of[s], index_of[t]) for s, t in pairs], dtype=np.int64).reshape(-1, 2)
@@ -118,7 +117,7 @@ def _explicit_pairs(draft: Draft) -> list[tuple[str, str]] | None:
     for source, target in pairs:
         if not (isinstance(source, str) and isinstance(target, str)):
             return None
-        if source not in draft.node_names or target not in draft.node_names:
+        if source not in draft.node_names or target not in draft.node_names or source == target:
             return None
         known.append((source, target))
     return known
@@ -128,7 +127,7 @@ def _parents(draft: Draft, index_of: Mapping[str, int]) -> IntArray:
     """Return the parent of each valid node that has one in a tier above, else -1."""
     parent = np.full(len(index_of), -1, dtype=np.int64)
     levels = draft.level_of_node
-    for index, node in enumerate(draft.nodes):
+    for index, node in enumerate(draft.node_of_id.values()):
         above = node.parent
         if above is not None and above in index_of and levels.get(above, -1) < levels.get(node.id, -1):
             parent[index] = index_of[above]
@@ -151,6 +150,7 @@ def _stranded(graph: _Graph) -> BoolArray:
     reached = ~has_parent | _linked(graph, graph.parent)
     for root in graph.roots.tolist():
         reached |= _linked(graph, np.full(len(graph.names), root))
+    reached |= _next_to_doubt(graph)
     if not reached.all():
         reached = _spread(graph, reached, has_parent)
     return ~reached
@@ -170,6 +170,22 @@ def _linked(graph: _Graph, target: IntArray) -> BoolArray:
         is_receiver[group.receivers] = True
         found[near[is_receiver[target[near]]]] = True
         is_receiver[group.receivers] = False
+    return found
+
+
+def _next_to_doubt(graph: _Graph) -> BoolArray:
+    """Return which nodes may send to one whose parent is not known, whatever its distance, shape (N,).
+
+    They may well have a way over it; its own defect is reported already.
+    """
+    is_doubtful = graph.parent < 0
+    is_doubtful[graph.roots] = False
+    found = np.zeros(len(graph.names), dtype=np.bool_)
+    if is_doubtful.any():
+        found[graph.links[is_doubtful[graph.links[:, 1]], 0]] = True
+        for group in graph.groups:
+            if is_doubtful[group.receivers].any():
+                found[group.senders] = True
     return found
 
 
@@ -205,7 +221,7 @@ def _within_reach(graph: _Graph, group: _Group, senders: IntArray, receivers: In
         is_lost = np.isnan(graph.positions_m[members]).any(axis=1)
         hosts_m = graph.positions_m[hosts_of[cluster]]
         if np.isnan(hosts_m).any():
-            is_lost[:] = True  # an unknown distance counts as near
+            is_lost = np.ones(len(members), dtype=np.bool_)  # an unknown distance counts as near
         found.append(members[is_lost])
         placed = members[~is_lost]
         if len(placed):

@@ -22,6 +22,9 @@ from hfedfm_opt.system.json_text import Location
 
 Invalid = Mapping[str, Any]
 
+MAX_NAME_CHARACTERS = 200
+"""As :data:`hfedfm_opt.system.instance.Name` has it."""
+
 _MODELS: Mapping[str, type[BaseModel]] = {
     "nodes": Node,
     "bands": Band,
@@ -117,7 +120,7 @@ class Draft:
         pairs += [
             (raw["id"], raw["tier"])
             for raw in self.invalid.get("nodes", ())
-            if isinstance(raw.get("id"), str) and isinstance(raw.get("tier"), str)
+            if has_name(raw) and isinstance(raw.get("tier"), str)
         ]
         return {name: self.level_of_tier[tier] for name, tier in pairs if tier in self.level_of_tier}
 
@@ -136,13 +139,19 @@ class Draft:
     def ids(self, key: str) -> list[str]:
         """Return the ids of all elements of a list, valid or not, with repetitions."""
         found = [element.id for element in getattr(self, key)]
-        return found + [raw["id"] for raw in self.invalid.get(key, ()) if isinstance(raw.get("id"), str)]
+        return found + [raw["id"] for raw in self.invalid.get(key, ()) if has_name(raw)]
 
     def _names(self, key: str, valid: Mapping[str, object]) -> frozenset[str] | None:
         raws = self.invalid.get(key, ())
-        if key in self.unreadable or not all(isinstance(raw.get("id"), str) for raw in raws):
+        if key in self.unreadable or not all(map(has_name, raws)):
             return None
         return frozenset(valid).union(raw["id"] for raw in raws)
+
+
+def has_name(raw: Invalid) -> bool:
+    """Return whether the id of an element that is not valid is right all the same."""
+    name = raw.get("id")
+    return isinstance(name, str) and 1 <= len(name) <= MAX_NAME_CHARACTERS
 
 
 def draft_of(instance: Instance) -> Draft:

@@ -1,5 +1,6 @@
-"""Turns pydantic's findings about an instance into defects with ids, units of speech and remedies."""
+"""Turns pydantic's findings about a file into defects with ids, units of speech and remedies."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
@@ -11,8 +12,19 @@ from hfedfm_opt.system.instance import Cpu, FixedSpeed, Instance
 from hfedfm_opt.system.json_text import Location, place
 
 _TAGGED: Mapping[str, type[BaseModel]] = {"cpu": Cpu, "fixed": FixedSpeed}
-_KINDS = {"nodes": "node", "bands": "band", "modules": "module", "tasks": "task"}
-_LINKS = {"wireless_links": "wireless link", "wired_links": "wired link"}
+_KINDS = {
+    "nodes": "node",
+    "bands": "band",
+    "modules": "module",
+    "tasks": "task",
+    "clusters": "cluster",
+}
+_LINKS = {
+    "wireless_links": "wireless link",
+    "wired_links": "wired link",
+    "backhaul_up": "hop",
+    "backhaul_down": "hop",
+}
 _EXPECTED = {
     "bool_type": "true or false",
     "dict_type": "an object",
@@ -29,27 +41,34 @@ _EXPECTED = {
 }
 
 
-def explain(error: ValidationError, raw: Mapping[str, object], spelling: Spelling) -> list[Defect]:
+def explain(
+    error: ValidationError,
+    raw: Mapping[str, object],
+    spelling: Spelling,
+    whole: type[BaseModel] = Instance,
+) -> list[Defect]:
     """Return the defects of the parts that do not fit the format.
 
     Parameters
     ----------
     error : ValidationError
-        What pydantic found in ``raw`` as an :class:`Instance`.
+        What pydantic found in ``raw`` as a ``whole``.
     raw : mapping
         The parsed file.
     spelling : Spelling
         Offers known names.
+    whole : type
+        Model of the whole file: an instance, or the decisions of a plan.
     """
     found = findings(error)
     unknown_keys = {details["loc"] for details in found if details["type"] == "extra_forbidden"}
     misspelt = {
         (*location[:-1], close)
         for location in unknown_keys
-        if (close := _nearest_key(location, spelling)) is not None
+        if (close := _nearest_key(location, spelling, whole)) is not None
     }
     return [
-        _defect(details, raw, spelling)
+        _defect(details, raw, spelling, whole)
         for details in found
         if not (details["type"] == "missing" and details["loc"] in misspelt)
     ]
@@ -87,9 +106,9 @@ def element_path(location: Location, raw: Mapping[str, object]) -> str:
     return f"{label}: {place(location[2:])}" if len(location) > 2 else label
 
 
-def part_at(location: Sequence[str | int]) -> type[BaseModel] | None:
+def part_at(location: Sequence[str | int], whole: type[BaseModel] = Instance) -> type[BaseModel] | None:
     """Return the model whose keys are allowed at a location, or ``None`` where no object stands."""
-    part: type[BaseModel] | None = Instance
+    part: type[BaseModel] | None = whole
     candidates: tuple[type[BaseModel], ...] = ()
     for key in location:
         if isinstance(key, int):
@@ -137,21 +156,23 @@ def _without_tag(location: Location) -> Location:
     )
 
 
-def _nearest_key(location: Location, spelling: Spelling) -> str | None:
-    part = part_at(location[:-1])
+def _nearest_key(location: Location, spelling: Spelling, whole: type[BaseModel]) -> str | None:
+    part = part_at(location[:-1], whole)
     return spelling.nearest(str(location[-1]), part.model_fields) if part is not None else None
 
 
-def _defect(details: ErrorDetails, raw: Mapping[str, object], spelling: Spelling) -> Defect:
+def _defect(
+    details: ErrorDetails, raw: Mapping[str, object], spelling: Spelling, whole: type[BaseModel]
+) -> Defect:
     location, kind, value = details["loc"], details["type"], details["input"]
     context = details.get("ctx", {})
     path = element_path(_without_tag(location), raw)
     if kind == "extra_forbidden":
-        return _unknown_key(path, location, spelling)
+        return _unknown_key(path, location, spelling, whole)
     if kind == "missing" and location and isinstance(location[-1], int):
         return _wrong_position(element_path(_without_tag(location[:-1]), raw), value)
     if kind == "missing":
-        return Defect(path, "missing", "given", _meaning(location))
+        return Defect(path, "missing", "given", _meaning(location, whole))
     if kind.startswith("union_tag"):
         missing = kind == "union_tag_not_found"
         tag = context.get("tag")
@@ -172,18 +193,21 @@ def _defect(details: ErrorDetails, raw: Mapping[str, object], spelling: Spelling
     return Defect(path, shown(value), expected or details["msg"], remedy)
 
 
-def _unknown_key(path: str, location: Location, spelling: Spelling) -> Defect:
-    part = part_at(location[:-1])
+def _unknown_key(path: str, location: Location, spelling: Spelling, whole: type[BaseModel]) -> Defect:
+    part = part_at(location[:-1], whole)
     known = sorted(part.model_fields) if part is not None else []
     close = spelling.nearest(str(location[-1]), known)
     remedy = f"did you mean {close!r}?" if close is not None else f"known keys: {', '.join(known)}"
     return Defect(path, "an unknown key", "a key of the format", remedy)
 
 
-def _meaning(location: Location) -> str:
+def _meaning(location: Location, whole: type[BaseModel]) -> str:
     """Return what a missing key stands for."""
-    part = part_at(location[:-1])
+    part = part_at(location[:-1], whole)
     field = part.model_fields.get(str(location[-1])) if part is not None else None
+    choices = get_args(field.annotation) if field is not None else ()
+    if len(choices) == 1 and isinstance(choices[0], str | int):  # the marks of the format
+        return f'write "{location[-1]}": {json.dumps(choices[0])}'
     return f"its meaning: {field.description.rstrip('.')}" if field is not None and field.description else ""
 
 

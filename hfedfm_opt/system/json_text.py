@@ -21,6 +21,7 @@ _EXPECTED = (
     ("Invalid \\", "a valid escape, such as \\\\ or \\u00e9"),
     ("Illegal trailing comma", "no comma before a closing bracket"),
 )
+_AFTER_COMMA = ("a key in double quotes", "a value")
 _REMEDY_AT = {
     "'": "use double quotes",
     "/": "JSON has no comments: remove it",
@@ -111,9 +112,10 @@ def _syntax_defect(error: json.JSONDecodeError) -> Defect:
         line = rest.split("\n", 1)[0]
         remedy = "the file is cut off, or a quote is missing" if line == rest.rstrip("\n") else ""
         return Defect(where, shown(line[:30]), expected, remedy)
-    word = re.match(r"[\w.+-]+", rest)
+    word = re.match(r'"[^"\n]*"?|[\w.+-]+', rest)
     found = word.group()[:30] if word else rest[0]
-    return Defect(where, shown(found), expected, _REMEDY_AT.get(rest[0], ""))
+    is_bracket_late = rest[0] in "}]" and expected not in _AFTER_COMMA
+    return Defect(where, shown(found), expected, "" if is_bracket_late else _REMEDY_AT.get(rest[0], ""))
 
 
 def _walk(value: object) -> Iterator[tuple[Location, object]]:
