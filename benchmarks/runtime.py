@@ -143,10 +143,9 @@ def train_one_by_one(model, cohorts, state, batches, training, prefixes=None):
             if device not in cohort.devices or cohort.devices.index(device) not in clients:
                 continue
             client = cohort.devices.index(device)
-            rows = {cohort.adapter: cohort.adapter_rows[client], cohort.head: cohort.head_rows[client]}
-            for name in cohort.trained:
-                own.setdefault((name, rows[name]), torch.tensor(state[name][rows[name]], requires_grad=True))
-            keys = ((cohort.adapter, rows[cohort.adapter]), (cohort.head, rows[cohort.head]))
+            keys = {part.kind: (part.module, part.rows[client]) for part in cohort.parts}
+            for name, row in keys.values():
+                own.setdefault((name, row), torch.tensor(state[name][row], requires_grad=True))
             pool = None if prefixes is None else prefixes[place].train
             jobs.append((cohort, keys, batches[place][clients.index(client)], pool))
         if not own:
@@ -154,8 +153,9 @@ def train_one_by_one(model, cohorts, state, batches, training, prefixes=None):
         optimiser = torch.optim.AdamW(own.values(), lr=training.learning_rate)
         for step in range(training.local_steps):
             losses = []
-            for cohort, (adapter, head), batch, pool in jobs:
-                logits = _one_client(model, cohort, own[adapter], own[head], batch[step], pool)
+            for cohort, keys, batch, pool in jobs:
+                parts = {kind: own[key] for kind, key in keys.items()}
+                logits = _one_client(model, cohort, parts, batch[step], pool)
                 labels = torch.tensor(cohort.task.train.labels[batch[step]])
                 losses.append(functional.cross_entropy(logits, labels))
             optimiser.zero_grad()
@@ -166,18 +166,23 @@ def train_one_by_one(model, cohorts, state, batches, training, prefixes=None):
     return result
 
 
-def _one_client(model, cohort, adapters, head, chosen, pool):
+def _one_client(model, cohort, parts, chosen, pool):
     """Return one client's logits (batch, classes) with plain linear layers."""
+    head = parts["head"]
     if pool is None:
         inputs = {name: torch.tensor(cohort.task.train.inputs[name][chosen]) for name in cohort.modalities}
         with torch.no_grad():
             tokens = model.prefix(inputs)
     else:
         tokens = pool[torch.from_numpy(chosen)]
-    first, second = adapters.chunk(2)
-    read = model.blocks[-1](_adapted(tokens, first, model.size), num_read=1)[:, 0]
+    width = tokens.shape[2]
+    first, second = parts["adapter"].chunk(2)
+    tokens = _adapted(tokens, first, model.size)
+    if "prompt" in parts:
+        prompt = parts["prompt"].view(1, -1, width)
+        tokens = torch.cat([tokens, prompt.expand(len(tokens), -1, -1)], dim=1)
+    read = model.blocks[-1](tokens, num_read=1)[:, 0]
     features = model.norm(_adapted(read, second, model.size))
-    width = features.shape[1]
     weight = head[: -cohort.task.num_classes].view(width, -1)
     return functional.linear(features, weight.T, head[-cohort.task.num_classes :])
 

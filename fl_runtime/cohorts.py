@@ -9,7 +9,29 @@ from fl_runtime.schedule import Module, Route, Schedule
 from fl_runtime.tasks.partition import draw_held
 from fl_runtime.tasks.workload import IntArray, Task, Workload
 
-TRAINED_KINDS = ("adapter", "head")
+TRAINED_KINDS = ("adapter", "prompt", "head")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A module that the clients of a cohort use.
+
+    Parameters
+    ----------
+    kind : str
+        ``adapter``, ``prompt`` or ``head``.
+    module : str
+        Its name.
+    rows : array of int, shape (clients,)
+        Which replica of the module (in the order of the schedule) each client uses.
+    trained : bool
+        Whether it is trained; otherwise it keeps its first parameters.
+    """
+
+    kind: str
+    module: str
+    rows: IntArray
+    trained: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,14 +46,8 @@ class Cohort:
         What of its inputs they have.
     devices : tuple of str
         One name per client.
-    adapter : str or None
-        The module of their adapters; ``None``: the backbone without adapters.
-    head : str
-        The module of their heads.
-    adapter_rows, head_rows : array of int, shape (clients,)
-        Which replica of the module (in the order of the schedule) each client uses.
-    trained : tuple of str
-        Which of adapter and head are trained; the others keep their first parameters.
+    parts : tuple of Part
+        At most one adapter, at most one prompt, and one head.
     held : tuple of array of int
         Each client's samples, indices into the task's pool.
     """
@@ -39,50 +55,41 @@ class Cohort:
     task: Task
     modalities: tuple[str, ...]
     devices: tuple[str, ...]
-    adapter: str | None
-    head: str
-    adapter_rows: IntArray
-    head_rows: IntArray
-    trained: tuple[str, ...]
+    parts: tuple[Part, ...]
     held: tuple[IntArray, ...]
 
 
 def form_cohorts(schedule: Schedule, workload: Workload, seed: int) -> tuple[Cohort, ...]:
     """Return the cohorts of a schedule, their training sets drawn.
 
-    A route uses the one adapter module and the one head module that its ``hosts`` name; so there may be one
-    adapter for all tasks, one per task, or none.
+    A route uses the adapter, the trainable prompt and the head that its ``hosts`` name; so there may be one
+    adapter for all tasks, one per task, or none.  A frozen prompt counts as a part of the backbone.
 
     Raises
     ------
     ValueError
         If a trainable module is of a kind that this engine does not train or is hosted elsewhere than on the
-        device that uses it, if a route names two adapters or not exactly one head, if a task or modality is
-        unknown, or if there are no routes.
+        device that uses it, if a route names two adapters or prompts or not exactly one head, if a task or
+        modality is unknown, or if there are no routes.
     """
     if not schedule.routes:
         raise ValueError(f"schedule {schedule.name!r} has no routes: no device has data to learn from")
     modules = {module.id: module for module in schedule.modules}
     _check_kinds(schedule)
     rows = replica_rows(schedule)
-    members: dict[tuple[str, tuple[str, ...], str | None, str], list[Route]] = {}
+    members: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[Route]] = {}
     for route in schedule.routes:
         modalities = workload.used_modalities(route.task, route.modalities)
-        adapter, head = _modules_of(route, modules)
-        members.setdefault((route.task, modalities, adapter, head), []).append(route)
+        members.setdefault((route.task, modalities, _parts_of(route, modules)), []).append(route)
     return tuple(
         Cohort(
             task=workload.task(task),
             modalities=modalities,
             devices=tuple(route.device for route in routes),
-            adapter=adapter,
-            head=head,
-            adapter_rows=_rows_of(routes, adapter, modules, rows),
-            head_rows=_rows_of(routes, head, modules, rows),
-            trained=tuple(name for name in (adapter, head) if name is not None and modules[name].trainable),
+            parts=tuple(_part(routes, modules[name], rows) for name in names),
             held=tuple(_held_by(route, workload, schedule.training.label_skew, seed) for route in routes),
         )
-        for (task, modalities, adapter, head), routes in members.items()
+        for (task, modalities, names), routes in members.items()
     )
 
 
@@ -101,43 +108,48 @@ def _check_kinds(schedule: Schedule) -> None:
         if module.trainable and module.kind not in TRAINED_KINDS:
             raise ValueError(
                 f"module {module.id!r} is a trainable {module.kind}; this engine trains "
-                f"{' and '.join(kind + 's' for kind in TRAINED_KINDS)}: set trainable to false"
+                f"{', '.join(kind + 's' for kind in TRAINED_KINDS)}: set trainable to false"
             )
 
 
-def _modules_of(route: Route, modules: Mapping[str, Module]) -> tuple[str | None, str]:
+def _parts_of(route: Route, modules: Mapping[str, Module]) -> tuple[str, ...]:
+    """Return the names of the route's adapter, prompt and head; those that it does not have are left out."""
     where = f"route of device {route.device!r}, task {route.task!r}"
     for name in route.hosts:
         if name not in modules:
             raise ValueError(f"{where}: unknown module {name!r}")
-    adapters = [name for name in route.hosts if modules[name].kind == "adapter"]
-    heads = [name for name in route.hosts if modules[name].kind == "head"]
-    if len(adapters) > 1:
-        raise ValueError(f"{where}: names the adapters {', '.join(adapters)}; at most one can serve")
-    if len(heads) != 1 or modules[heads[0]].task not in {None, route.task}:
-        raise ValueError(
-            f"{where}: names the heads {', '.join(heads) or 'none'}; one head of the task must serve"
-        )
-    return (adapters[0] if adapters else None), heads[0]
+    used = [modules[name] for name in sorted(route.hosts)]
+    adapters = [module for module in used if module.kind == "adapter"]
+    prompts = [module for module in used if module.kind == "prompt" and module.trainable]
+    heads = [module for module in used if module.kind == "head"]
+    for kind, found in (("adapters", adapters), ("trainable prompts", prompts)):
+        if len(found) > 1:
+            raise ValueError(f"{where}: names the {kind} {_listed(found)}; at most one can serve")
+    if len(heads) != 1:
+        raise ValueError(f"{where}: names the heads {_listed(heads)}; one head of the task must serve")
+    for module in (*prompts, *heads):
+        if module.task not in {None, route.task}:
+            raise ValueError(f"{where}: names {module.id!r}, the {module.kind} of task {module.task!r}")
+    return tuple(module.id for module in (*adapters, *prompts, *heads))
 
 
-def _rows_of(
-    routes: list[Route], name: str | None, modules: Mapping[str, Module], rows: Mapping[tuple[str, str], int]
-) -> IntArray:
-    if name is None:
-        return np.zeros(len(routes), dtype=np.int64)
+def _listed(modules: list[Module]) -> str:
+    return ", ".join(module.id for module in modules) or "none"
+
+
+def _part(routes: list[Route], module: Module, rows: Mapping[tuple[str, str], int]) -> Part:
     for route in routes:
-        host = route.hosts[name]
-        if (name, host) not in rows:
+        host = route.hosts[module.id]
+        where = f"route of device {route.device!r}"
+        if (module.id, host) not in rows:
+            raise ValueError(f"{where}: no replica of {module.id!r} is hosted at {host!r}")
+        if module.trainable and host != route.device:
             raise ValueError(
-                f"route of device {route.device!r}: no replica of {name!r} is hosted at {host!r}"
-            )
-        if modules[name].trainable and host != route.device:
-            raise ValueError(
-                f"route of device {route.device!r}: the trainable module {name!r} is hosted at {host!r}; "
+                f"{where}: the trainable module {module.id!r} is hosted at {host!r}; "
                 "this engine trains a replica on the device that uses it and does not split its training"
             )
-    return np.array([rows[name, route.hosts[name]] for route in routes], dtype=np.int64)
+    used = np.array([rows[module.id, route.hosts[module.id]] for route in routes], dtype=np.int64)
+    return Part(kind=module.kind, module=module.id, rows=used, trained=module.trainable)
 
 
 def _held_by(route: Route, workload: Workload, label_skew: float | None, seed: int) -> IntArray:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fl_runtime.aggregation import Mixing, mixings
 from fl_runtime.cohorts import Cohort, form_cohorts
-from fl_runtime.schedule import Module, Schedule, Training
+from fl_runtime.schedule import Schedule, Training
 from fl_runtime.tasks.partition import draw_batches
 from fl_runtime.tasks.workload import IntArray, Workload
 
@@ -37,7 +37,7 @@ class LearningCurve:
     reached_cloud : array of bool, shape (rounds,)
         In which rounds the cloud averaged.
     state : mapping of str to array
-        After the last round: of each adapter and head module its replicas' parameters, (replicas, size).
+        After the last round: of each adapter, prompt and head its replicas' parameters, (replicas, size).
     """
 
     tasks: tuple[str, ...]
@@ -75,7 +75,7 @@ def learn(
     Parameters
     ----------
     schedule : Schedule
-        Trainable modules must be adapters or heads, hosted on the devices that use them.
+        Trainable modules must be adapters, prompts or heads, hosted on the devices that use them.
     workload : Workload or None
         Tasks and data; ``None``: the default, ``digits``.
     seed : int
@@ -152,23 +152,25 @@ def learning_key(schedule: Schedule, seed: int = 0) -> str:
 def initial_state(
     schedule: Schedule, cohorts: Sequence[Cohort], seed: int
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """Return the first parameters of each adapter and head module in use: all replicas of one are equal."""
+    """Return the first parameters of each module that this engine trains: equal in all replicas."""
     from fl_runtime.modules.heads import initial_head
     from fl_runtime.modules.model import ModelSize, initial_adapters
+    from fl_runtime.modules.prompts import initial_prompt
 
     size = ModelSize()
-    classes = {cohort.head: cohort.task.num_classes for cohort in cohorts}
-    adapters = {cohort.adapter for cohort in cohorts}
+    classes = {part.module: cohort.task.num_classes for cohort in cohorts for part in cohort.parts}
     counts = Counter(replica.module for replica in schedule.replicas)
     state = {}
     for module in schedule.modules:
-        rng = np.random.default_rng([seed, crc32(_role(module).encode())])
-        if module.id in adapters:
-            first = initial_adapters(size, rng)
-        elif module.id in classes:
-            first = initial_head(size.width, classes[module.id], rng)
-        else:
+        if module.id not in classes:
             continue
+        rng = np.random.default_rng([seed, crc32(f"{module.kind}:{module.task}".encode())])
+        if module.kind == "adapter":
+            first = initial_adapters(size, rng)
+        elif module.kind == "prompt":
+            first = initial_prompt(size.width, size.prompt_tokens, rng)
+        else:
+            first = initial_head(size.width, classes[module.id], rng)
         state[module.id] = np.tile(first, (counts[module.id], 1))
     return state
 
@@ -189,10 +191,6 @@ def round_batches(
         )
         for cohort in cohorts
     ]
-
-
-def _role(module: Module) -> str:
-    return f"{module.kind}:{module.task}"
 
 
 def _mixed(

@@ -136,23 +136,19 @@ def _logits(
     clients: IntArray,
 ) -> torch.Tensor:
     """Return logits (clients, samples, classes) of prefixes (clients, samples, tokens, width)."""
-    adapters = None
-    if cohort.adapter is not None:
-        adapters = modules[cohort.adapter][torch.from_numpy(cohort.adapter_rows[clients])]
-    heads = modules[cohort.head][torch.from_numpy(cohort.head_rows[clients])]
-    return classify(model.features(tokens, adapters), heads, cohort.task.num_classes)
+    used = {part.kind: modules[part.module][torch.from_numpy(part.rows[clients])] for part in cohort.parts}
+    features = model.features(tokens, used.get("adapter"), used.get("prompt"))
+    return classify(features, used["head"], cohort.task.num_classes)
 
 
 def _accuracies(model: FrozenModel, cohort: Cohort, tokens: torch.Tensor, state: State) -> list[float]:
     """Return the accuracy of each client of a cohort on test prefixes (samples, tokens, width)."""
-    first_with: dict[tuple[bytes, bytes], int] = {}  # the first client that uses a model speaks for all
+    first_with: dict[tuple[bytes, ...], int] = {}  # the first client that uses a model speaks for all
     speaker = []
-    for client, (adapter_row, head_row) in enumerate(zip(cohort.adapter_rows, cohort.head_rows, strict=True)):
-        adapter = b"" if cohort.adapter is None else state[cohort.adapter][adapter_row].tobytes()
-        key = (adapter, state[cohort.head][head_row].tobytes())
+    for client in range(len(cohort.devices)):
+        key = tuple(state[part.module][part.rows[client]].tobytes() for part in cohort.parts)
         speaker.append(first_with.setdefault(key, client))
-    names = [name for name in (cohort.adapter, cohort.head) if name is not None]
-    modules = {name: torch.from_numpy(state[name]) for name in names}
+    modules = {part.module: torch.from_numpy(state[part.module]) for part in cohort.parts}
     distinct = np.unique(speaker)
     accuracy_of: dict[int, float] = {}
     labels = torch.tensor(cohort.task.test.labels)
@@ -179,10 +175,8 @@ def _trained_rows(name: str, cohorts: Sequence[Cohort]) -> IntArray:
     """Return which replicas of a module this engine trains: those of clients with data, if trainable."""
     rows = [np.empty(0, dtype=np.int64)]
     for cohort in cohorts:
-        if name in cohort.trained and name == cohort.adapter:
-            rows.append(cohort.adapter_rows[training_clients(cohort)])
-        if name in cohort.trained and name == cohort.head:
-            rows.append(cohort.head_rows[training_clients(cohort)])
+        clients = training_clients(cohort)
+        rows += [part.rows[clients] for part in cohort.parts if part.module == name and part.trained]
     return np.unique(np.concatenate(rows))
 
 

@@ -1,7 +1,8 @@
-"""The compact multi-modal model: frozen encoders and backbone, adapters and heads stacked by client.
+"""The compact multi-modal model: a frozen part that all share, and parts stacked by client.
 
-The adapters sit behind blocks 3 and 4, so that everything up to the end of block 3 is the same for all
-clients and for the whole run: :meth:`FrozenModel.prefix` is computed once per sample and kept.
+The adapters sit behind blocks 3 and 4, and prompts join in before block 4, so that everything up to the end of
+block 3 is the same for all clients and for the whole run: :meth:`FrozenModel.prefix` is computed once per
+sample and kept.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from torch import nn
 from fl_runtime.modules.adapters import adapt, adapter_size, initial_adapter
 from fl_runtime.modules.backbone import Block
 from fl_runtime.modules.encoders import AudioEncoder, ImageEncoder, TextEncoder
+from fl_runtime.modules.prompts import with_prompts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,7 @@ class ModelSize:
     num_blocks: int = 4
     num_heads: int = 4
     bottleneck: int = 16
+    prompt_tokens: int = 4
     canvas: int = 24
     num_sound_samples: int = 256
     num_tokens: int = 8
@@ -65,7 +68,9 @@ class FrozenModel(nn.Module):
         start = 1 + sum(length for name, length in lengths.items() if name < modality)
         return tokens[:, start : start + lengths[modality]]
 
-    def features(self, tokens: torch.Tensor, adapters: torch.Tensor | None) -> torch.Tensor:
+    def features(
+        self, tokens: torch.Tensor, adapters: torch.Tensor | None = None, prompts: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Return what the heads read, (clients, samples, width).
 
         Parameters
@@ -74,11 +79,15 @@ class FrozenModel(nn.Module):
             Prefixes of each client's samples.
         adapters : tensor, shape (clients, adapters_size), or None
             Each client's adapters behind the last two blocks.
+        prompts : tensor, shape (clients, prompt tokens * width), or None
+            Each client's prompt, which joins the tokens before the last block.
         """
         clients, samples, _, width = shape = tokens.shape
         if adapters is not None:
             first, second = adapters.chunk(2, dim=1)
             tokens = adapt(tokens.flatten(1, 2), first, self.size.bottleneck).view(shape)
+        if prompts is not None:
+            tokens = with_prompts(tokens, prompts)
         read = self.blocks[-1](tokens.flatten(0, 1), num_read=1)  # (clients * samples, 1, width)
         read = read.view(clients, samples, width)
         if adapters is not None:

@@ -117,7 +117,7 @@ def _loss(
     if task != "read":
         inputs["audio"] = torch.from_numpy(draw_sounds(rng, spoken))
     tokens = model.prefix(inputs)
-    read = model.features(tokens[None], None)[0]  # (batch, width)
+    read = model.features(tokens[None])[0]  # (batch, width)
     losses = []
     if "image" in inputs:
         pictures = torch.from_numpy(shown).flatten(2)  # (batch, cells, 64)

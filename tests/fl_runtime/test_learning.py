@@ -189,7 +189,7 @@ def broken(schedule, what):
     adapter, *heads = schedule.modules
     match what:
         case "kind":
-            return replace(schedule, modules=(replace(adapter, kind="prompt"), *heads))
+            return replace(schedule, modules=(replace(adapter, kind="expert"), *heads))
         case "host":
             replicas = (*schedule.replicas, Replica(module="adapter", host="e0"))
             hosts = {**route.hosts, "adapter": "e0"}
@@ -218,13 +218,13 @@ def broken(schedule, what):
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("kind", r"'adapter' is a trainable prompt; this engine trains adapters and heads"),
+        ("kind", r"'adapter' is a trainable expert; this engine trains adapters, prompts, heads"),
         ("host", r"device 'd0': the trainable module 'adapter' is hosted at 'e0'"),
         ("nobody", r"device 'd0': no replica of 'adapter' is hosted at 'd0'"),
         ("task", r"unknown task 'sing': the workload 'digits' knows cmp, read, spoken"),
         ("modality", r"unknown modality 'smell': the workload 'digits' knows audio, image, text"),
         ("head", r"device 'd0', task 'read': names the heads none; one head of the task must serve"),
-        ("wrong head", r"task 'read': names the heads head-spoken; one head of the task must serve"),
+        ("wrong head", r"task 'read': names 'head-spoken', the head of task 'spoken'"),
         ("adapters", r"task 'read': names the adapters adapter, second; at most one can serve"),
         ("routes", r"has no routes: no device has data to learn from"),
     ],

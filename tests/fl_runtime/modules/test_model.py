@@ -61,7 +61,7 @@ def test_first_adapters_leave_the_backbone_as_it_is():
     model = load_frozen()
     tokens = tensor(1, 4, 11, 64)
     first = torch.from_numpy(initial_adapters(model.size, np.random.default_rng(0)))[None]
-    assert torch.equal(model.features(tokens, first), model.features(tokens, None))
+    assert torch.equal(model.features(tokens, first), model.features(tokens))
 
 
 @pytest.mark.parametrize(("task", "num_tokens"), [("read", 19), ("spoken", 7), ("cmp", 23)])
