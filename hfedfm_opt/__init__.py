@@ -1,1 +1,56 @@
 """Plan, run and compare hierarchical federated foundation models over wireless networks."""
+
+from typing import TYPE_CHECKING
+
+from hfedfm_opt.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from hfedfm_opt.planning.plan import Plan, PlanResult
+    from hfedfm_opt.planning.plan_file import PlanFileError, read_plan, write_plan
+    from hfedfm_opt.planning.planner import plan, planners
+    from hfedfm_opt.planning.recipes import UnknownPlanner
+    from hfedfm_opt.planning.settings import PlannerOptions
+    from hfedfm_opt.system.check_instance import check_instance
+    from hfedfm_opt.system.defects import InstanceError
+    from hfedfm_opt.system.files import FileError
+    from hfedfm_opt.system.instance import Instance
+    from hfedfm_opt.system.read import read_instance, write_instance
+
+__all__ = [
+    "FileError",
+    "Instance",
+    "InstanceError",
+    "Plan",
+    "PlanFileError",
+    "PlanResult",
+    "PlannerOptions",
+    "UnknownPlanner",
+    "check_instance",
+    "plan",
+    "planners",
+    "read_instance",
+    "read_plan",
+    "write_instance",
+    "write_plan",
+]
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "FileError": "hfedfm_opt.system.files",
+        "Instance": "hfedfm_opt.system.instance",
+        "InstanceError": "hfedfm_opt.system.defects",
+        "Plan": "hfedfm_opt.planning.plan",
+        "PlanFileError": "hfedfm_opt.planning.plan_file",
+        "PlanResult": "hfedfm_opt.planning.plan",
+        "PlannerOptions": "hfedfm_opt.planning.settings",
+        "UnknownPlanner": "hfedfm_opt.planning.recipes",
+        "check_instance": "hfedfm_opt.system.check_instance",
+        "plan": "hfedfm_opt.planning.planner",
+        "planners": "hfedfm_opt.planning.planner",
+        "read_instance": "hfedfm_opt.system.read",
+        "read_plan": "hfedfm_opt.planning.plan_file",
+        "write_instance": "hfedfm_opt.system.read",
+        "write_plan": "hfedfm_opt.planning.plan_file",
+    },
+)

@@ -1,1 +1,45 @@
 """From an instance to a checked plan with a bound."""
+
+from typing import TYPE_CHECKING
+
+from hfedfm_opt.lazy import lazy_exports
+
+if TYPE_CHECKING:
+    from hfedfm_opt.planning.check import check_plan
+    from hfedfm_opt.planning.plan import Plan, PlanResult
+    from hfedfm_opt.planning.plan_file import PlanFileError, plan_schema, read_plan, write_plan
+    from hfedfm_opt.planning.planner import planners
+    from hfedfm_opt.planning.recipes import UnknownPlanner
+    from hfedfm_opt.planning.settings import PlannerOptions
+    from hfedfm_opt.planning.violations import PlanViolation
+
+__all__ = [
+    "Plan",
+    "PlanFileError",
+    "PlanResult",
+    "PlanViolation",
+    "PlannerOptions",
+    "UnknownPlanner",
+    "check_plan",
+    "plan_schema",
+    "planners",
+    "read_plan",
+    "write_plan",
+]
+
+__getattr__, __dir__ = lazy_exports(
+    __name__,
+    {
+        "Plan": "hfedfm_opt.planning.plan",
+        "PlanFileError": "hfedfm_opt.planning.plan_file",
+        "PlanResult": "hfedfm_opt.planning.plan",
+        "PlanViolation": "hfedfm_opt.planning.violations",
+        "PlannerOptions": "hfedfm_opt.planning.settings",
+        "UnknownPlanner": "hfedfm_opt.planning.recipes",
+        "check_plan": "hfedfm_opt.planning.check",
+        "plan_schema": "hfedfm_opt.planning.plan_file",
+        "planners": "hfedfm_opt.planning.planner",
+        "read_plan": "hfedfm_opt.planning.plan_file",
+        "write_plan": "hfedfm_opt.planning.plan_file",
+    },
+)

@@ -1,6 +1,7 @@
 """What is decided: who hosts, trains, sends, merges and averages what, how often, and with which resources.
 
-:class:`Decisions` is the content of a plan file; ``hfedfm_opt.planning.plan.Plan`` joins it with its instance.
+:class:`Decisions` is the content of a plan file; :class:`hfedfm_opt.planning.plan.Plan` joins it with its
+instance.
 """
 
 from typing import Literal
@@ -106,6 +107,11 @@ class Decisions(Part):
     version: Literal[1] = Field(1, description="Version of the format.")
     planner: Name = Field(description="Name of the planner.")
     instance: Name = Field(description="Name of the instance.")
+    instance_file: str | None = Field(
+        None,
+        min_length=1,
+        description="Path of the instance's file; in a plan file relative to its folder; null: not known.",
+    )
     instance_sha256: str = Field(description="Digest of the instance that the plan is for.")
     duplex: Duplex = Field(
         "as given",

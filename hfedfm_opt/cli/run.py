@@ -1,0 +1,137 @@
+"""``hfedfm run``: executes a plan and measures latency, energy and accuracy."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hfedfm_opt.cli.check import refuse_violations
+from hfedfm_opt.cli.outputs import make_folder
+from hfedfm_opt.cli.terminal import CommandError, figure, say_facts, say_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fl_runtime import Fading, Measurements, Schedule
+    from hfedfm_opt.planning.plan import Plan
+    from hfedfm_opt.system.instance import Instance
+
+
+def run(
+    plan: Annotated[Path, typer.Argument(help="The plan file.", show_default=False)],
+    instance: Annotated[
+        Path | None, typer.Option(help="The instance file; default: the one that the plan names.")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds; default: the instance's.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of data, training and fading.")] = 0,
+    no_learning: Annotated[
+        bool, typer.Option("--no-learning", help="Measure time and energy only; needs no torch.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Folder for summary.json, timeline.csv and schedule.json."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Run a plan: play it on the clock, train as it says, and measure.
+
+    Exit status 0: it ran; 1: the plan breaks limits; 2: wrong use or an invalid file.
+    """
+    if output is not None:
+        make_folder(output)
+    from hfedfm_opt.planning.plan_file import read_plan
+    from hfedfm_opt.system.read import read_instance
+
+    found = read_plan(plan, None if instance is None else read_instance(instance))
+    refuse_violations(plan, [str(violation) for violation in found.violations])
+    schedule = found.compile(rounds)
+    measured = _measured(schedule, seed, not no_learning, fading_of(found.instance))
+    if output is not None:
+        _write(measured, schedule, output)
+    if as_json:
+        say_json(_document(found, measured))
+    else:
+        _say(found, measured, output)
+    return 0
+
+
+def fading_of(instance: "Instance") -> "Fading | None":
+    """Return the runtime's law of fading for an instance, or ``None`` for still channels."""
+    if instance.fading is None:
+        return None
+    from fl_runtime import Fading
+
+    return Fading(model=instance.fading.kind, k_factor=10 ** (instance.fading.rician_k_db / 10))
+
+
+def _measured(schedule: "Schedule", seed: int, learn: bool, fading: "Fading | None") -> "Measurements":
+    from fl_runtime import run as execute
+
+    with _progress(schedule.rounds if learn else 0) as observer:
+        try:
+            return execute(schedule, seed=seed, learn=learn, fading=fading, observer=observer)
+        except ImportError as error:
+            raise CommandError(f"{error}, or run with --no-learning") from error
+        except ValueError as error:
+            remedy = "; --no-learning measures time and energy only" if learn else ""
+            raise CommandError(f"{error}{remedy}") from error
+
+
+@contextmanager
+def _progress(num_rounds: int) -> "Iterator[Callable[[int, Mapping[str, float]], None] | None]":
+    """Show a bar on stderr while rounds are trained; the bar is gone when they are."""
+    if num_rounds == 0:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("training", total=num_rounds)
+
+        def observe(index: int, accuracy: Mapping[str, float]) -> None:
+            mean = sum(accuracy.values()) / len(accuracy)
+            progress.update(task, completed=index + 1, description=f"training, accuracy {mean:.3f}")
+
+        yield observe
+
+
+def _write(measured: "Measurements", schedule: "Schedule", folder: Path) -> None:
+    from fl_runtime import write_rows_csv, write_schedule, write_summary_json
+
+    write_summary_json(measured, folder / "summary.json")
+    write_rows_csv(measured.timeline, folder / "timeline.csv")
+    write_schedule(schedule, folder / "schedule.json")
+
+
+def _document(plan: "Plan", measured: "Measurements") -> dict[str, Any]:
+    return {
+        "planner": plan.decisions.planner,
+        "predicted_latency_s": plan.prediction.latency_s,
+        "predicted_energy_j": plan.prediction.energy_j,
+        **measured.summary(),
+    }
+
+
+def _say(plan: "Plan", measured: "Measurements", folder: Path | None) -> None:
+    summary, predicted = measured.summary(), plan.prediction
+    facts = [
+        ("schedule", summary["schedule"]),
+        ("rounds", str(summary["rounds"])),
+        (
+            "latency",
+            f"{figure(measured.latency_s, 's per round')} (predicted {figure(predicted.latency_s, 's')})",
+        ),
+        (
+            "energy",
+            f"{figure(measured.energy_j, 'J per round')} (predicted {figure(predicted.energy_j, 'J')})",
+        ),
+        ("in all", f"{figure(summary['makespan_s'], 's')}, {figure(summary['total_energy_j'], 'J')}"),
+    ]
+    if measured.learning is not None:
+        facts.append(("accuracy", f"{summary['accuracy']:.4f}, mean over tasks after the last cloud round"))
+        facts += [(f"  {task}", f"{value:.4f}") for task, value in summary["accuracy_of_task"].items()]
+    say_facts([*facts, ("files", "" if folder is None else str(folder))])

@@ -1,0 +1,179 @@
+"""``hfedfm solve``: from an instance file to a plan file, a summary, or JSON."""
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hfedfm_opt.cli.outputs import require_writable
+from hfedfm_opt.cli.terminal import CommandError, complain, figure, say_facts, say_json
+
+if TYPE_CHECKING:
+    from hfedfm_opt.planning.plan import PlanResult
+    from hfedfm_opt.system.instance import Instance
+    from hfedfm_opt.system.network import Duplex
+
+
+class DuplexChoice(StrEnum):
+    """How the devices' radios are taken."""
+
+    AS_GIVEN = "as-given"
+    FULL = "full"
+    HALF = "half"
+
+
+def duplex_of(choice: DuplexChoice) -> "Duplex":
+    """Return the planning layer's word for a choice of the command line."""
+    words: dict[DuplexChoice, Duplex] = {
+        DuplexChoice.AS_GIVEN: "as given",
+        DuplexChoice.FULL: "full",
+        DuplexChoice.HALF: "half",
+    }
+    return words[choice]
+
+
+def solve(  # noqa: PLR0913, PLR0917 - typer makes an option of each parameter
+    file: Annotated[Path, typer.Argument(help="The instance file.", show_default=False)],
+    planner: Annotated[str, typer.Option(help="Name of a planner, see hfedfm planners.")] = "optimised",
+    time_limit: Annotated[
+        float | None, typer.Option(metavar="S", help="Seconds after which the best plan so far is taken.")
+    ] = None,
+    gap: Annotated[float, typer.Option(metavar="G", help="Relative gap that is called optimal.")] = 1e-6,
+    energy_weight: Annotated[
+        float | None, typer.Option(metavar="W", help="Price of a joule; default: the instance's.")
+    ] = None,
+    time_weight: Annotated[
+        float | None, typer.Option(metavar="W", help="Price of a second; default: the instance's.")
+    ] = None,
+    duplex: Annotated[
+        DuplexChoice, typer.Option(help="Radios of the devices: as the instance says, or all of one kind.")
+    ] = DuplexChoice.AS_GIVEN,
+    nominal_resources: Annotated[
+        bool, typer.Option("--nominal-resources", help="Allocate no bandwidth, power or CPU frequency.")
+    ] = False,
+    period: Annotated[
+        list[str] | None,
+        typer.Option(metavar="E|never", help="Rounds between cloud averages; repeated: the best is taken."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of random choices.")] = 0,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The plan file to write.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Plan for an instance: who runs, sends, merges and averages what, with which resources.
+
+    Exit status 0: a plan was found; 1: none; 2: wrong use or an invalid file.
+    """
+    _refuse_wrong_numbers(time_limit, gap, energy_weight, time_weight)
+    if output is not None:
+        require_writable(output)
+    from hfedfm_opt.planning.plan_file import write_plan
+    from hfedfm_opt.planning.planner import plan
+    from hfedfm_opt.planning.settings import PlannerOptions
+    from hfedfm_opt.system.read import read_instance
+
+    name, periods = _periods(planner, period or [])
+    instance = read_instance(file)
+    _refuse_no_price(instance, energy_weight, time_weight)
+    options = PlannerOptions(
+        time_limit_s=time_limit,
+        gap=gap,
+        seed=seed,
+        duplex=duplex_of(duplex),
+        allocate=not nominal_resources,
+        periods=periods,
+        energy_weight_per_j=energy_weight,
+        time_weight_per_s=time_weight,
+    )
+    result = plan(instance, name, options)
+    if output is not None and result.plan is not None:
+        write_plan(result.plan, output, instance_file=file)
+    written = output if result.plan is not None else None
+    if as_json:
+        say_json(_document(result, instance.name, written))
+    else:
+        _say(result, instance.name, written)
+    if result.plan is None:
+        complain(f"no plan for {str(file)!r}: {result.explanation or result.stop_reason}")
+        return 1
+    return 0
+
+
+def _refuse_wrong_numbers(
+    time_limit: float | None, gap: float, energy_weight: float | None, time_weight: float | None
+) -> None:
+    if time_limit is not None and not time_limit > 0:
+        raise CommandError(f"--time-limit is {time_limit:g}, must be > 0 seconds")
+    if not 0 <= gap < 1:
+        raise CommandError(f"--gap is {gap:g}, must be at least 0 and below 1")
+    for option, weight in (("--energy-weight", energy_weight), ("--time-weight", time_weight)):
+        if weight is not None and not 0 <= weight < math.inf:
+            raise CommandError(f"{option} is {weight:g}, must be a finite number >= 0")
+
+
+def _refuse_no_price(instance: "Instance", energy_weight: float | None, time_weight: float | None) -> None:
+    given = instance.objective
+    energy = given.energy_weight_per_j if energy_weight is None else energy_weight
+    seconds = given.time_weight_per_s if time_weight is None else time_weight
+    if energy == seconds == 0:
+        raise CommandError("both weights are 0, must be > 0 at least one: --energy-weight or --time-weight")
+
+
+def _periods(planner: str, asked: list[str]) -> tuple[str, tuple[int | None, ...]]:
+    """Return the planner's name and the candidate periods; a single one goes into the name."""
+    from hfedfm_opt.planning.recipes import NEVER, recipe_of
+
+    recipe = recipe_of(planner, 1)
+    if not asked:
+        return planner, ()
+    if ":" in planner:
+        raise CommandError(f"planner {planner!r} has its period in its name: leave --period out")
+    names = [f"{planner}:{period}" for period in asked]
+    for name in names:
+        recipe_of(name, 1)
+    if len(names) == 1:
+        return names[0], ()
+    if recipe.arrangement != "optimised":
+        raise CommandError(f"planner {planner!r} does not choose between periods: give --period once")
+    return planner, tuple(None if period == NEVER else int(period) for period in asked)
+
+
+def _document(result: "PlanResult", instance: str, written: Path | None) -> dict[str, Any]:
+    return {
+        "instance": instance,
+        "planner": result.planner,
+        "status": result.status,
+        "stop_reason": result.stop_reason,
+        "objective": result.objective,
+        "bound": result.bound,
+        "gap": result.gap,
+        "energy_j": result.energy_j,
+        "latency_s": result.latency_s,
+        "seconds": result.seconds,
+        "proof": result.proof,
+        "explanation": result.explanation,
+        "plan": None if written is None else str(written),
+    }
+
+
+def _say(result: "PlanResult", instance: str, written: Path | None) -> None:
+    weights = ""
+    if result.plan is not None:
+        prices = result.plan.instance.objective
+        weights = f" = {prices.energy_weight_per_j:g}/J * energy + {prices.time_weight_per_s:g}/s * latency"
+    say_facts(
+        [
+            ("instance", instance),
+            ("planner", result.planner),
+            ("status", f"{result.status} ({result.stop_reason})"),
+            ("latency", figure(result.latency_s, "s per round")),
+            ("energy", figure(result.energy_j, "J per round")),
+            ("objective", figure(result.objective) + weights),
+            ("bound", figure(result.bound)),
+            ("gap", figure(result.gap)),
+            ("proof", result.proof),
+            ("time", f"{result.seconds:.2f} s"),
+            ("plan", "" if written is None else str(written)),
+        ]
+    )
