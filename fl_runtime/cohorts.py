@@ -128,7 +128,7 @@ def _parts_of(route: Route, modules: Mapping[str, Module]) -> tuple[str, ...]:
     if len(heads) != 1:
         raise ValueError(f"{where}: names the heads {_listed(heads)}; one head of the task must serve")
     for module in (*prompts, *heads):
-        if module.task not in {None, route.task}:
+        if module.task != route.task and (module.kind == "head" or module.task is not None):
             raise ValueError(f"{where}: names {module.id!r}, the {module.kind} of task {module.task!r}")
     return tuple(module.id for module in (*adapters, *prompts, *heads))
 

@@ -24,6 +24,7 @@ State = Mapping[str, npt.NDArray[np.float32]]
 """Of each module, the parameters of its replicas: (replicas, size)."""
 
 _PREFIX_CHUNK = 512  # samples
+_TRAIN_CHUNK = 256  # clients trained in one pass
 _TEST_CHUNK = 8  # distinct models tested in one pass
 
 
@@ -72,16 +73,16 @@ def train_round(
     flat = torch.cat([torch.from_numpy(state[name]).flatten() for name in names]).requires_grad_()
     optimiser = torch.optim.AdamW([flat], lr=training.learning_rate, fused=True)
     jobs = [
-        _Job(model, cohort, prefix, torch.from_numpy(batch))
+        _Job(model, cohort, prefix, training_clients(cohort)[part], torch.from_numpy(batch[part]))
         for cohort, prefix, batch in zip(cohorts, prefixes, batches, strict=True)
-        if len(batch)
+        for part in _chunks(len(batch), _TRAIN_CHUNK)
     ]
     for step in range(training.local_steps if jobs else 0):
-        parts = torch.split(flat, [state[name].size for name in names])
-        modules = {name: part.view(state[name].shape) for name, part in zip(names, parts, strict=True)}
-        loss = torch.stack([job.loss(modules, step) for job in jobs]).sum()
         optimiser.zero_grad()
-        torch.autograd.backward(loss)
+        for job in jobs:
+            parts = torch.split(flat, [state[name].size for name in names])
+            modules = {name: part.view(state[name].shape) for name, part in zip(names, parts, strict=True)}
+            torch.autograd.backward(job.loss(modules, step))  # gradients of all jobs add up
         optimiser.step()
     ends = np.cumsum([state[name].size for name in names])[:-1]
     trained = np.split(flat.detach().numpy(), ends)
@@ -106,19 +107,19 @@ def accuracy_of_devices(
 
 @dataclass(frozen=True)
 class _Job:
-    """A cohort's training clients with their batches of one round, (clients, steps, batch)."""
+    """Some training clients of a cohort with their batches of one round, (clients, steps, batch)."""
 
     model: FrozenModel
     cohort: Cohort
     prefix: Prefixes
+    clients: IntArray
     batches: torch.Tensor
 
     def loss(self, modules: Mapping[str, torch.Tensor], step: int) -> torch.Tensor:
         """Return the sum over clients of their mean cross-entropies: each client sees its own gradient."""
         chosen = self.batches[:, step]  # (clients, batch)
         labels = torch.from_numpy(self.cohort.task.train.labels[chosen.numpy()])
-        clients = training_clients(self.cohort)
-        logits = _logits(self.model, self.cohort, self.prefix.train[chosen], modules, clients)
+        logits = _logits(self.model, self.cohort, self.prefix.train[chosen], modules, self.clients)
         loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
         return loss / chosen.shape[1]
 
@@ -152,8 +153,8 @@ def _accuracies(model: FrozenModel, cohort: Cohort, tokens: torch.Tensor, state:
     distinct = np.unique(speaker)
     accuracy_of: dict[int, float] = {}
     labels = torch.tensor(cohort.task.test.labels)
-    for start in range(0, len(distinct), _TEST_CHUNK):
-        clients = distinct[start : start + _TEST_CHUNK]
+    for chunk in _chunks(len(distinct), _TEST_CHUNK):
+        clients = distinct[chunk]
         with torch.no_grad():
             logits = _logits(model, cohort, tokens.expand(len(clients), -1, -1, -1), modules, clients)
         right = (logits.argmax(dim=2) == labels).double().mean(dim=1)
@@ -163,12 +164,15 @@ def _accuracies(model: FrozenModel, cohort: Cohort, tokens: torch.Tensor, state:
 
 def _prefix(model: FrozenModel, samples: Samples, modalities: tuple[str, ...]) -> torch.Tensor:
     parts = []
-    for start in range(0, len(samples), _PREFIX_CHUNK):
-        chunk = slice(start, start + _PREFIX_CHUNK)
+    for chunk in _chunks(len(samples), _PREFIX_CHUNK):
         inputs = {name: torch.tensor(samples.inputs[name][chunk]) for name in modalities}
         with torch.no_grad():
             parts.append(model.prefix(inputs))
     return torch.cat(parts)
+
+
+def _chunks(length: int, size: int) -> list[slice]:
+    return [slice(start, start + size) for start in range(0, length, size)]
 
 
 def _trained_rows(name: str, cohorts: Sequence[Cohort]) -> IntArray:

@@ -1,7 +1,7 @@
 """The compact multi-modal model: a frozen part that all share, and parts stacked by client.
 
-The adapters sit behind blocks 3 and 4, and prompts join in before block 4, so that everything up to the end of
-block 3 is the same for all clients and for the whole run: :meth:`FrozenModel.prefix` is computed once per
+The adapters sit behind blocks 3 and 4, and prompts join in before block 4, so that everything up to the end
+of block 3 is the same for all clients and for the whole run: :meth:`FrozenModel.prefix` is computed once per
 sample and kept.
 """
 

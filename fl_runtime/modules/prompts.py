@@ -1,4 +1,4 @@
-"""Prompts, stacked by client: learned tokens that the last block attends to, a deep prompt (Jia et al. 2022)."""
+"""Prompts, stacked by client: learned tokens that the last block attends to (Jia et al. 2022)."""
 
 import numpy as np
 import numpy.typing as npt

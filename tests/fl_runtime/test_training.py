@@ -43,6 +43,15 @@ def test_stacked_clients_get_the_weights_of_clients_one_after_another(bench, sma
         state = stacked
 
 
+def test_clients_in_several_passes_get_the_weights_of_one_pass(small, monkeypatch):
+    cohorts, prefixes, state, batches = prepared(small)
+    at_once = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+    monkeypatch.setattr("fl_runtime.training._TRAIN_CHUNK", 3)
+    in_parts = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+    for name, rows in at_once.items():
+        np.testing.assert_allclose(in_parts[name], rows, rtol=0, atol=2e-6)
+
+
 def with_prompts(schedule):
     """The same schedule with a trainable prompt for each task that a device runs."""
     tasks = sorted({route.task for route in schedule.routes})
