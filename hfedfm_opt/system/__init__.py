@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from hfedfm_opt.lazy import lazy_exports
 
 if TYPE_CHECKING:
-    from hfedfm_opt.system.check_instance import check_instance
     from hfedfm_opt.system.decisions import Decisions
     from hfedfm_opt.system.defects import Defect, InstanceError
     from hfedfm_opt.system.files import FileError
@@ -21,7 +20,6 @@ __all__ = [
     "Instance",
     "InstanceError",
     "Network",
-    "check_instance",
     "instance_schema",
     "parse_instance",
     "read_instance",
@@ -38,7 +36,6 @@ __getattr__, __dir__ = lazy_exports(
         "Instance": "hfedfm_opt.system.instance",
         "InstanceError": "hfedfm_opt.system.defects",
         "Network": "hfedfm_opt.system.network",
-        "check_instance": "hfedfm_opt.system.check_instance",
         "instance_schema": "hfedfm_opt.system.schema",
         "parse_instance": "hfedfm_opt.system.read",
         "read_instance": "hfedfm_opt.system.read",
