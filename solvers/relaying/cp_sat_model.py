@@ -1,10 +1,10 @@
 """The whole-number model of relaying for OR-Tools CP-SAT.
 
 Every number is rounded *down* to ticks of the objective, so that the model's value of a plan is at most the
-plan's true value, and a bound on the model, times the tick, is a bound on the problem. Each phase (gather, way
-back, gather of a root leg) has a clock whose tick is the time that adds one tick to the objective, so that the
-objective is a plain sum. The way back runs on a clock that runs backwards: it is a gather with the union as
-payload of every link. Numbers in brackets are those of the constraints in solve.py.
+plan's true value, and a bound on the model, times the tick, is a bound on the problem. Each phase (gather,
+way back, gather of a root leg) has a clock whose tick is the time that adds one tick to the objective; so the
+objective is a plain sum. The way back runs on a clock that runs backwards: it is a gather with the union
+as payload of every link. Numbers in brackets are those of the constraints in solve.py.
 """
 
 import math
@@ -55,7 +55,7 @@ class RelayingModel:
     ----------
     problem : RelayingProblem
     start : RelayingSolution or None
-        A plan to improve: sets the tick, limits the objective and is the first hint.
+        A plan to beat: sets the tick, limits the objective and, if its root is a candidate, is a hint.
 
     Attributes
     ----------
@@ -83,6 +83,7 @@ class RelayingModel:
         self.model.minimize(sum(objective))
         if start is not None:
             self.model.add(sum(objective) <= self._horizon)
+        if start is not None and start.root in self._is_root:
             self._hint(start)
 
     def plan(self, solver: "cp_model.CpSolver") -> RelayingSolution:
@@ -111,7 +112,9 @@ class RelayingModel:
         members, roots = self._problem.members, self._is_root
         uses = {
             link: self.model.new_bool_var(f"{phase.name} {child}>{parent}")
-            for link, (child, parent) in enumerate(zip(phase.child.tolist(), phase.parent.tolist(), strict=True))
+            for link, (child, parent) in enumerate(
+                zip(phase.child.tolist(), phase.parent.tolist(), strict=True)
+            )
             if members[child] and (members[parent] or parent in roots)
         }
         self._uses.append(uses)
@@ -131,7 +134,7 @@ class RelayingModel:
         carries = self._payloads(phase, uses)
         cost = self._joules(phase, uses, carries)
         if phase.ticks_per_s > 0:
-            cost.append(self._makespan(phase, uses, carries, in_links))
+            cost.append(self._makespan(phase, uses, carries, out_links, in_links))
         return cost
 
     def _limit_tree(
@@ -195,6 +198,7 @@ class RelayingModel:
         phase: _Phase,
         uses: "dict[int, cp_model.IntVar]",
         carries: "dict[tuple[int, int], cp_model.IntVar]",
+        out_links: dict[int, list[int]],
         in_links: dict[int, list[int]],
     ) -> "cp_model.IntVar":
         """Add the clock of the phase, (7) to (9), and return when it ends."""
@@ -221,27 +225,35 @@ class RelayingModel:
             self.model.add(end_all >= end[child] + tails[parent]).only_enforce_if(used)
             if parent in start:
                 self.model.add(start[parent] >= end[child]).only_enforce_if(used)
+        own_ticks = self._own_ticks(phase, uses)
+        for node, start_ticks in start.items():  # implied by the above, but linear: they lift the relaxation
+            out = [(uses[link], link) for link in out_links.get(node, [])]
+            self.model.add(busy[node] >= sum(own_ticks[link] * used for used, link in out))
+            to_end = sum((own_ticks[link] + tails[phase.parent[link]]) * used for used, link in out)
+            self.model.add(end_all >= start_ticks + to_end)
         for node in np.flatnonzero(problem.half_duplex).tolist():  # (8)
+            received = [(uses[link], link, int(phase.child[link])) for link in in_links.get(node, [])]
             self.model.add_no_overlap(
                 [
-                    self.model.new_optional_interval_var(start[child], busy[child], end[child], uses[link], "")
-                    for link in in_links.get(node, [])
-                    for child in [int(phase.child[link])]
+                    self.model.new_optional_interval_var(start[child], busy[child], end[child], used, "")
+                    for used, _, child in received
                 ]
             )
+            if received:
+                in_series = sum(own_ticks[link] * used for used, link, _ in received)
+                self.model.add(end_all >= in_series + tails[node])
         return end_all
 
+    def _own_ticks(self, phase: _Phase, uses: "dict[int, cp_model.IntVar]") -> dict[int, int]:
+        """Return the ticks of each link with the child's own items as payload."""
+        return {link: _floor(phase.ticks_per_s * _seconds(phase, link, {})[0]) for link in uses}
 
     def _tails(self, phase: _Phase, uses: "dict[int, cp_model.IntVar]") -> list[int]:
         """Return ticks that at least pass from a node having everything below it to the end of the phase.
 
         These are the shortest paths to the nearest candidate root, with own items as payload.
         """
-        ticks = {
-            link: _floor(phase.ticks_per_s * (float(phase.delay_s[link]) + own_bits / float(phase.rate_bps[link])))
-            for link in uses
-            for own_bits in [float(phase.item_bits[phase.has[phase.child[link]]].sum())]
-        }
+        ticks = self._own_ticks(phase, uses)
         tails = [0 if node in self._is_root else self._horizon for node in range(self._problem.num_nodes)]
         for _ in tails:  # Bellman and Ford, in whole numbers
             before = list(tails)
@@ -269,7 +281,9 @@ def _phases(problem: RelayingProblem, tick: float) -> list[_Phase]:
         whole = np.ones((problem.num_nodes, 1), dtype=np.bool_)
         no_wait = np.zeros(problem.num_nodes)
         weights = (trips * time_ticks, trips * energy_ticks)
-        phases.append(_Phase("back", *back_ends, *backward, no_wait, whole, np.array([problem.union_bits]), *weights))
+        phases.append(
+            _Phase("back", *back_ends, *backward, no_wait, whole, np.array([problem.union_bits]), *weights)
+        )
     if problem.has_leg_tree:
         weights = (legs * time_ticks, legs * energy_ticks)
         phases.append(_Phase("leg", *ends, *forward, problem.ready_s, has, bits, *weights))
@@ -282,7 +296,8 @@ def _merged_items(problem: RelayingProblem) -> tuple[BoolArray, FloatArray]:
     if has.shape[1] == 0:
         return has, problem.item_bits
     patterns, which = np.unique(has, axis=1, return_inverse=True)
-    return patterns, np.bincount(which.reshape(-1), weights=problem.item_bits, minlength=patterns.shape[1])
+    bits = np.bincount(which.reshape(-1), weights=problem.item_bits, minlength=patterns.shape[1])
+    return patterns, bits.astype(np.float64)
 
 
 def _seconds(

@@ -123,7 +123,7 @@ def test_cp_sat_proves_the_optimum_of_the_enumeration(make_cluster, seed):
     for _ in range(20):
         problem = make_cluster(rng, int(rng.integers(1, 6)))
         exact = solve(problem, method="enumeration")
-        result = solve(problem, method="cp_sat", options=Options(threads=1))
+        result = solve(problem, method="cp_sat", options=Options(threads=2))
         assert result.status is exact.status
         assert result.objective == pytest.approx(exact.objective, rel=1e-9, abs=1e-12)
         assert result.bound <= exact.objective * (1 + 1e-12) or exact.solution is None

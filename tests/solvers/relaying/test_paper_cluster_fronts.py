@@ -19,7 +19,7 @@ COLUMNS = [("E2", 2), ("E8", 8), ("edge_only", 200)]
 
 
 def cluster_problem(network, cluster, period, *, edge_only, uplink_bands=1.0, **fields):
-    """Figures per round of a cycle: period - 1 round trips, then the aggregator's uplink and the cloud leg."""
+    """Means over a cycle: period - 1 round trips, then the aggregator's uplink and the cloud leg."""
     rate_bps = np.array(network["d2d"]["rate_bps"][str(cluster)], dtype=float)  # None becomes NaN
     source, target = np.nonzero(~np.isnan(rate_bps))
     gain = np.array(network["uplink"]["gain"])[4 * cluster : 4 * cluster + 4]
