@@ -65,7 +65,7 @@ class Phase:
         if not isinstance(edge, WirelessEdge):
             rate = edge.rate_bps if edge.rate_bps is not None else float("inf")
             seconds = physics.transfer_seconds(bits, rate, edge.delay_s)
-            self.ledger.spend(hop.source, edge.power_w * seconds)
+            self.ledger.spend(hop.source, physics.wired_joules(seconds, edge.power_w))
             return start_s + seconds
         band_hz, power_w = hop.band_hz or 0.0, hop.power_w or 0.0
         seconds = physics.transfer_seconds(bits, edge.rate_bps(band_hz, power_w))
@@ -93,8 +93,8 @@ class Phase:
             self.ledger.spend(node, joules)
             return start_s + physics.compute_seconds(cycles, clock_hz)
         if isinstance(processor, FixedSpeed):
-            seconds = flops / (processor.flops_per_s * share)
-            self.ledger.spend(node, processor.power_w * share * seconds)
+            seconds = physics.reserved_compute_seconds(flops, processor.flops_per_s, share)
+            self.ledger.spend(node, physics.reserved_compute_joules(seconds, processor.power_w, share))
             return start_s + seconds
         return start_s
 

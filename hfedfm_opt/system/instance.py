@@ -176,7 +176,7 @@ class Module(Part):
     )
     activation_bits_per_sample: NonNegative = Field(
         0.0,
-        description="Bits of its input and output of a sample when it runs elsewhere, likewise of gradients.",
+        description="Bits that travel each way of a sample when it runs elsewhere; gradients as many again.",
     )
     may_run_on: tuple[Name, ...] = Field(
         (), description="Tiers that may host it; empty: the devices themselves."
