@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from hfedfm_opt.planning.planner import plan, planners
     from hfedfm_opt.planning.recipes import UnknownPlanner
     from hfedfm_opt.planning.settings import PlannerOptions
+    from hfedfm_opt.study.compare import compare
+    from hfedfm_opt.study.comparison import Comparison
     from hfedfm_opt.system.check_instance import check_instance
     from hfedfm_opt.system.defects import InstanceError
     from hfedfm_opt.system.files import FileError
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from hfedfm_opt.system.read import read_instance, write_instance
 
 __all__ = [
+    "Comparison",
     "FileError",
     "Instance",
     "InstanceError",
@@ -26,6 +29,7 @@ __all__ = [
     "PlannerOptions",
     "UnknownPlanner",
     "check_instance",
+    "compare",
     "plan",
     "planners",
     "read_instance",
@@ -37,6 +41,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_exports(
     __name__,
     {
+        "Comparison": "hfedfm_opt.study.comparison",
         "FileError": "hfedfm_opt.system.files",
         "Instance": "hfedfm_opt.system.instance",
         "InstanceError": "hfedfm_opt.system.defects",
@@ -46,6 +51,7 @@ __getattr__, __dir__ = lazy_exports(
         "PlannerOptions": "hfedfm_opt.planning.settings",
         "UnknownPlanner": "hfedfm_opt.planning.recipes",
         "check_instance": "hfedfm_opt.system.check_instance",
+        "compare": "hfedfm_opt.study.compare",
         "plan": "hfedfm_opt.planning.planner",
         "planners": "hfedfm_opt.planning.planner",
         "read_instance": "hfedfm_opt.system.read",

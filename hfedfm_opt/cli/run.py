@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from fl_runtime import Fading, Measurements, Schedule
     from hfedfm_opt.planning.plan import Plan
-    from hfedfm_opt.system.instance import Instance
 
 
 def run(
@@ -42,6 +41,7 @@ def run(
     if output is not None:
         make_folder(output)
     from hfedfm_opt.planning.plan_file import read_plan
+    from hfedfm_opt.study.measure import fading_of
     from hfedfm_opt.system.read import read_instance
 
     found = read_plan(plan, None if instance is None else read_instance(instance))
@@ -55,15 +55,6 @@ def run(
     else:
         _say(found, measured, output)
     return 0
-
-
-def fading_of(instance: "Instance") -> "Fading | None":
-    """Return the runtime's law of fading for an instance, or ``None`` for still channels."""
-    if instance.fading is None:
-        return None
-    from fl_runtime import Fading
-
-    return Fading(model=instance.fading.kind, k_factor=10 ** (instance.fading.rician_k_db / 10))
 
 
 def _measured(schedule: "Schedule", seed: int, learn: bool, fading: "Fading | None") -> "Measurements":
