@@ -127,7 +127,7 @@ def _best_airtime(
     q = group.a / (bandwidth * t)
     shape = shape_at(q + np.log(-np.expm1(-q)))
     sending = worth * shape.chi
-    c = np.maximum(total - t, 1e-300)
+    c = np.maximum(total - t, np.maximum(group.c_min, 1e-300))
     steep = shape.p / shape.g / t
     follow = np.where((z < high) & (group.K > 0), 3.0 / c / (steep + 3.0 / c), 1.0)
     capped = (group.K > 0) & (z <= low) & (z < high)

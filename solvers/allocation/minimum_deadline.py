@@ -7,7 +7,7 @@ from solvers.allocation.root import decreasing_root
 from solvers.allocation.snr import Shape, excess, inverse_excess, shape_at
 from solvers.common.arrays import FloatArray, IntArray
 
-LEAST_MARGIN = 1e-30
+LEAST_MARGIN = 1e-60
 """Least margin above ``base`` that is looked at, as a share of it."""
 
 
@@ -34,7 +34,9 @@ def least_margin(fleet: Fleet) -> FloatArray:
         return _crowding(part.of_cells(cells), np.exp(z))
 
     found = np.exp(decreasing_root(crowding, high, low, high))
-    margin[chosen] = np.where(found <= 2.0 * LEAST_MARGIN * part.base, 0.0, found)
+    sender_is_slowest = part.transmitter_cells.max((part.transmitters.slack == 0).astype(float)) > 0
+    at_base = (found <= 2.0 * LEAST_MARGIN * part.base) & ~sender_is_slowest
+    margin[chosen] = np.where(at_base, 0.0, found)
     return margin
 
 

@@ -8,6 +8,7 @@ from solvers.allocation.fleet import Computers, Transmitters
 from solvers.allocation.snr import (
     Shape,
     capped_slope,
+    excess,
     inverse_chi,
     inverse_excess,
     shape_at,
@@ -15,6 +16,8 @@ from solvers.allocation.snr import (
 from solvers.common.arrays import BoolArray, FloatArray
 
 _ROOT_STEPS = 40
+_SMALLEST = 1e-16
+"""Least deadline price at full power, as a share of what it is the rest of: below is only rounding."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ def respond(group: Transmitters, mu: FloatArray, margin: FloatArray) -> Response
     price = mu * bandwidth / airtime
     result = _uncapped(shape, airtime, bandwidth, price, computing)
     if capped.any():
-        part = _capped(_pick(group, capped), mu[capped], over[capped], room[capped])
+        part = _capped(_pick(group, capped), mu[capped], over[capped])
         for name, values in vars(part).items():
             getattr(result, name)[capped] = values
     return result
@@ -129,7 +132,7 @@ def _uncapped(
     )
 
 
-def _capped(group: Transmitters, mu: FloatArray, over: FloatArray, room: FloatArray) -> Response:
+def _capped(group: Transmitters, mu: FloatArray, over: FloatArray) -> Response:
     """Return the answer at full power: b = cap / (n x), t = t_floor x / q."""
     scale = mu * group.cap**2 / (group.n**2 * group.a)
     spend = group.energy_price * group.cap
@@ -137,14 +140,14 @@ def _capped(group: Transmitters, mu: FloatArray, over: FloatArray, room: FloatAr
     shape = shape_at(w)
     free = _full_price(shape, scale) * group.c_min**3 < group.K**3 + spend * group.c_min**3
     if free.any():
-        w[free] = _capped_root(_pick(group, free), scale[free], spend[free], room[free], w[free])
+        w[free] = _capped_root(_pick(group, free), scale[free], spend[free], over[free], w[free])
         shape = shape_at(w)
     full = _full_price(shape, scale)
     airtime = group.t_floor * shape.x / shape.q
-    computing = np.where(free, room + group.c_min - airtime, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        price = np.where(free, (group.K / computing) ** 3, full - spend)
-    third = np.where(free, computing * full / np.where(free, price, 1.0) / 3.0, 0.0)
+    computing = group.c_min + np.maximum(over - group.t_floor * excess(shape), 0.0)
+    price = np.maximum(full - spend, _SMALLEST * full)
+    price[free] = np.maximum((group.K[free] / computing[free]) ** 3, _SMALLEST * full[free])
+    third = np.where(free, computing * (full / price) / 3.0, 0.0)
     H = capped_slope(shape)
     below = airtime * shape.one_less_g + third * H
     w_by_mu, w_by_t = third / below, 1.0 / below
@@ -166,7 +169,7 @@ def _full_price(shape: Shape, scale: FloatArray) -> FloatArray:
 
 
 def _capped_root(
-    group: Transmitters, scale: FloatArray, spend: FloatArray, room: FloatArray, upper: FloatArray
+    group: Transmitters, scale: FloatArray, spend: FloatArray, over: FloatArray, upper: FloatArray
 ) -> FloatArray:
     """Return w = ln x at full power where computing is not at its fastest.
 
@@ -175,11 +178,10 @@ def _capped_root(
     """
     w, high = upper.copy(), upper
     low = np.full_like(w, -np.inf)
-    total = room + group.c_min
     for _ in range(_ROOT_STEPS):
         shape = shape_at(w)
         t = group.t_floor * shape.x / shape.q
-        c = total - t
+        c = group.c_min + np.maximum(over - group.t_floor * excess(shape), 0.0)
         cost = (group.K / c) ** 3
         full = _full_price(shape, scale)
         value = np.log(full / (cost + spend))

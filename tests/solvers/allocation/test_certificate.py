@@ -134,3 +134,31 @@ def test_a_gap_that_cannot_be_reached_is_reported_as_feasible(make_problem: Any)
     result = solve(AllocationProblem(**make_problem(1, 5)), options=Options(gap=0.0))
     assert result.status is Status.FEASIBLE
     assert 0.0 < result.gap <= 1e-13
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_numbers_far_beyond_physics_still_get_a_checked_answer_and_a_bound_below_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    num_cells, num = 40, 120
+
+    def spread(low: float, high: float, length: int = num) -> Any:
+        return 10.0 ** rng.uniform(low, high, length)
+
+    problem = AllocationProblem(
+        bits=spread(-3, 14) * (rng.random(num) < 0.8),
+        gain=spread(-30, 3),
+        noise_w_per_hz=spread(-24, -10),
+        max_power_w=spread(-9, 6),
+        cycles=spread(-2, 16) * (rng.random(num) < 0.8),
+        max_frequency_hz=spread(2, 14),
+        capacitance=spread(-45, -15) * (rng.random(num) < 0.8),
+        band_hz=spread(-2, 13, num_cells),
+        energy_weight=spread(-12, 12, num_cells) * (rng.random(num_cells) < 0.9),
+        time_weight=spread(-12, 12, num_cells),
+        deadline_s=spread(-6, 9, num_cells) if seed % 2 else None,
+        cell=rng.integers(0, num_cells, num),
+    )
+    result = solve(problem)
+    assert result.violations == ()
+    assert np.all(np.asarray(result.bound) <= np.asarray(result.objective))
+    assert np.mean([status in (Status.OPTIMAL, Status.INFEASIBLE) for status in result.cell_status]) >= 0.85
