@@ -57,9 +57,11 @@ def alternate(
     prices = even_prices(network)
     best: tuple[Placed, Arrangement] | None = None
     best_value, since_best = math.inf, 0
+    timed_out = False
     for turn in range(1, 2 if forced else MAX_TURNS + 1):
         left = stop_at - time.monotonic()
-        if best is not None and (left <= 0 or since_best >= PATIENCE):
+        timed_out = best is not None and left <= 0
+        if timed_out or since_best >= PATIENCE:
             break
         limit = max(left, 1e-3)
         options = Options(time_limit_s=None if math.isinf(limit) else limit, seed=seed)
@@ -76,4 +78,4 @@ def alternate(
     if forced:
         return best
     bound, proof = bound_over_placements(network, task, rhythm, settings, prices)
-    return best[0], replace(best[1], bound=bound, proof=proof)
+    return best[0], replace(best[1], bound=bound, proof=proof, timed_out=timed_out)

@@ -75,9 +75,7 @@ def _relayed(
     if solution is None:
         raise MissingLink(f"the D2D links below {server!r} do not connect its members")
     up = _pairs(members, solution.parent)
-    down = [(high, low) for low, high in _pairs(members, solution.return_parent)] or [
-        (high, low) for low, high in up
-    ]
+    down = [(high, low) for low, high in _pairs(members, solution.return_parent)]
     return baselines.relayed_cluster(
         network, server, members[solution.root], (up, down), to_cloud=bool(rhythm.num_cloud_rounds)
     )

@@ -6,6 +6,7 @@ from hfedfm_opt.planning.digest import instance_digest
 from hfedfm_opt.planning.rounds import PeriodError, cycle_of
 from hfedfm_opt.planning.trees import TreeError, deliver_order, gather_order
 from hfedfm_opt.planning.violations import PlanViolation
+from hfedfm_opt.planning.work import loads_of
 from hfedfm_opt.system.decisions import Cluster, Decisions, Hop
 from hfedfm_opt.system.network import Network, WirelessEdge
 
@@ -102,21 +103,25 @@ def _hops(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:
 
 
 def _trees(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:
-    reaches_cloud = any(entry.period is not None for entry in decisions.periods)
+    cycle = cycle_of(decisions.periods)
+    reaches_cloud = any(kind.due for kind in cycle)
+    stays = any(len(kind.due) < len(decisions.periods) for kind in cycle)
     for cluster in decisions.clusters:
-        yield from _cluster_trees(cluster, reaches_cloud=reaches_cloud)
+        yield from _cluster_trees(cluster, reaches_cloud=reaches_cloud, stays=stays)
     if reaches_cloud:
         servers = {cluster.id for cluster in decisions.clusters} - {network.root}
         yield from _tree("backhaul_up", decisions.backhaul_up, network.root, servers, up=True)
         yield from _tree("backhaul_down", decisions.backhaul_down, network.root, servers, up=False)
 
 
-def _cluster_trees(cluster: Cluster, *, reaches_cloud: bool) -> Iterator[PlanViolation]:
+def _cluster_trees(cluster: Cluster, *, reaches_cloud: bool, stays: bool) -> Iterator[PlanViolation]:
+    """Yield what is wrong with a cluster's trees; ``stays``: some average is delivered from within."""
     place = f"cluster {cluster.id!r}"
     others = set(cluster.members) - {cluster.aggregator}
     if len(cluster.members) > 1 or cluster.aggregator not in cluster.members:
         yield from _tree(f"{place} gather", cluster.gather, cluster.aggregator, others, up=True)
-        yield from _tree(f"{place} deliver", cluster.deliver, cluster.aggregator, others, up=False)
+        delivered = others if stays else set[str]()
+        yield from _tree(f"{place} deliver", cluster.deliver, cluster.aggregator, delivered, up=False)
     if cluster.gather_to_cloud is not None:
         yield from _tree(
             f"{place} gather_to_cloud", cluster.gather_to_cloud, cluster.aggregator, others, up=True
@@ -148,19 +153,16 @@ def _placement(network: Network, decisions: Decisions) -> Iterator[PlanViolation
         if name not in network.modules or node not in network.nodes:
             yield PlanViolation(f"replica of {name!r} on {node!r}", "names an unknown module or node")
     for device in network.devices:
-        for data in network.nodes[device].data:
-            for module in network.modules_of(device, data.task):
-                host = host_of.get((device, module.id), device)
-                place = f"module {module.id!r} of device {device!r}"
-                if (module.id, host) not in hosted:
-                    yield PlanViolation(place, f"runs on {host!r}, which hosts no replica of it")
-                if host != device and module.trainable:
-                    yield PlanViolation(place, f"is trainable and runs on {host!r}, must run on the device")
-                allowed = module.may_run_on or (network.instance.tiers[-1],)
-                if host in network.nodes and network.nodes[host].tier not in allowed and not module.trainable:
-                    yield PlanViolation(
-                        place, f"runs on {host!r}, must run on a node of {', '.join(allowed)}"
-                    )
+        for name in loads_of(network, device):
+            module, host = network.modules[name], host_of.get((device, name), device)
+            place = f"module {name!r} of device {device!r}"
+            if (name, host) not in hosted:
+                yield PlanViolation(place, f"runs on {host!r}, which hosts no replica of it")
+            if host != device and module.trainable:
+                yield PlanViolation(place, f"is trainable and runs on {host!r}, must run on the device")
+            allowed = module.may_run_on or (network.instance.tiers[-1],)
+            if host in network.nodes and network.nodes[host].tier not in allowed and not module.trainable:
+                yield PlanViolation(place, f"runs on {host!r}, must run on a node of {', '.join(allowed)}")
     for serving in decisions.servings:
         yield from _ways(network, serving.device, serving.host, (serving.out, serving.back))
 

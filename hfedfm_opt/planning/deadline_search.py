@@ -22,8 +22,10 @@ from solvers.common.arrays import FloatArray
 
 GRID = 33
 """Deadlines priced at once at the start."""
-MAX_POINTS = 4000
-"""Deadlines priced at most; a guard, never met in practice."""
+SPLITS_AT_ONCE = 8
+"""Intervals split in one call of the allocation solver."""
+MAX_INTERVALS = 20_000
+"""Intervals made at most; a guard against rounding, never met in practice."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,15 @@ class SearchResult:
         One for each cluster; empty if some cluster has no option.
     value, bound : float
         ``w_E * joules + w_T * deadline`` of the choice, and a lower bound on it over all choices.
+    timed_out : bool
+        Whether the search ended at its time limit.
     """
 
     deadline_s: float
     choices: tuple[Choice, ...]
     value: float
     bound: float
+    timed_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,10 +77,15 @@ class _Prices:
 
 @dataclass(frozen=True)
 class _Point:
-    """What is known at one deadline: value, and a bound and slope for each option (inf where infeasible)."""
+    """What is known at one deadline: value, and a bound and slope for each option (inf where infeasible).
+
+    ``ideal`` is the least that the bounds allow here; it is the value but for powers that the allocation
+    solver does not see.
+    """
 
     deadline_s: float
     value: float
+    ideal: float
     chosen: tuple[int, ...]
     bound_j: FloatArray
     slope_w: FloatArray
@@ -115,26 +125,30 @@ def search_deadline(
     earliest = curves.earliest_s(max_deadline_s)
     if not np.isfinite(earliest) or earliest > max_deadline_s:
         return SearchResult(np.inf, (), np.inf, np.inf)
-    best, heap = _start(curves, earliest, max_deadline_s)
-    points = len(heap)
-    while heap and points < MAX_POINTS and time.monotonic() < stop_at:
-        bound, low, high = heap[0][0], heap[0][2], heap[0][3]
-        if best.value - bound <= gap * abs(best.value) or high.deadline_s - low <= 1e-12 * high.deadline_s:
+    best, least_ideal, heap = _start(curves, earliest, max_deadline_s)
+    counter = len(heap)
+    timed_out = False
+    while heap and counter < MAX_INTERVALS and least_ideal - heap[0][0] > gap * abs(least_ideal):
+        if time.monotonic() >= stop_at:
+            timed_out = True
             break
-        heapq.heappop(heap)
-        middle = curves.price(np.array([0.5 * (low + high.deadline_s)]))[0]
-        best = min(best, middle, key=lambda point: point.value)
-        heapq.heappush(heap, (curves.bound(low, middle), 2 * points, low, middle))
-        heapq.heappush(heap, (curves.bound(middle.deadline_s, high), 2 * points + 1, middle.deadline_s, high))
-        points += 1
-    bound = min(heap[0][0], best.value) if heap else best.value
-    return SearchResult(best.deadline_s, curves.choices(best), best.value, bound)
+        split = [heapq.heappop(heap) for _ in range(min(SPLITS_AT_ONCE, len(heap)))]
+        middles = curves.price(np.array([0.5 * (low + high.deadline_s) for _, _, low, high in split]))
+        for (_, _, low, high), middle in zip(split, middles, strict=True):
+            best = min(best, middle, key=lambda point: point.value)
+            least_ideal = min(least_ideal, middle.ideal)
+            heapq.heappush(heap, (curves.bound(low, middle), counter, low, middle))
+            right = curves.bound(middle.deadline_s, high)
+            heapq.heappush(heap, (right, counter + 1, middle.deadline_s, high))
+            counter += 2
+    bound = min(heap[0][0], least_ideal) if heap else least_ideal
+    return SearchResult(best.deadline_s, curves.choices(best), best.value, bound, timed_out)
 
 
 _Interval = tuple[float, int, float, _Point]
 
 
-def _start(curves: "_Curves", earliest: float, latest: float) -> tuple[_Point, list[_Interval]]:
+def _start(curves: "_Curves", earliest: float, latest: float) -> tuple[_Point, float, list[_Interval]]:
     """Price deadlines from the earliest to the last that can pay, those of the options among them."""
     first = curves.price(np.array([earliest]))[0]
     end = min(first.value / curves.prices.time if curves.prices.time > 0 else np.inf, latest)
@@ -145,14 +159,15 @@ def _start(curves: "_Curves", earliest: float, latest: float) -> tuple[_Point, l
     grid = np.unique(np.concatenate([np.linspace(earliest, max(end, earliest), GRID), kinks]))
     points = curves.price(grid)
     best = min(points, key=lambda point: point.value)
+    least_ideal = min(point.ideal for point in points)
     if not curves.cells:
-        return best, []
+        return best, least_ideal, []
     heap = [
         (curves.bound(low.deadline_s, high), index, low.deadline_s, high)
         for index, (low, high) in enumerate(pairwise(points))
     ]
     heapq.heapify(heap)
-    return best, heap
+    return best, least_ideal, heap
 
 
 class _Curves:
@@ -202,13 +217,14 @@ class _Curves:
 
     def bound(self, low: float, high: _Point) -> float:
         """Return a lower bound on the weighted cost over all deadlines from ``low`` to that of ``high``."""
-        ends = []
-        for deadline in (low, high.deadline_s):
-            tangent = high.bound_j + high.slope_w * (deadline - high.deadline_s)
-            least = np.full(self.num_clusters, np.inf)
-            np.minimum.at(least, self.cluster, tangent)
-            ends.append(self.prices.energy * float(least.sum()) + self.prices.time * deadline)
-        return min(ends)
+        tangent = high.bound_j + high.slope_w * (low - high.deadline_s)
+        return min(self._weighted(tangent, low), high.ideal)
+
+    def _weighted(self, energy_j: FloatArray, deadline_s: float) -> float:
+        """Return the weighted cost with each cluster's least energy among its options."""
+        least = np.full(self.num_clusters, np.inf)
+        np.minimum.at(least, self.cluster, energy_j)
+        return self.prices.energy * float(least.sum()) + self.prices.time * deadline_s
 
     def choices(self, point: _Point) -> tuple[Choice, ...]:
         """Return each cluster's option at a point, with its allocation."""
@@ -231,7 +247,8 @@ class _Curves:
         _, first = np.unique(self.cluster[order], return_index=True)
         chosen = tuple(int(index) for index in order[first])
         total = self.prices.energy * float(value_j[list(chosen)].sum()) + self.prices.time * deadline
-        return _Point(deadline, total, chosen, bound_j, slope_w)
+        ideal = self._weighted(bound_j, deadline)
+        return _Point(deadline, total, ideal, chosen, bound_j, slope_w)
 
     def _price_cells(
         self, deadlines: FloatArray, value_j: FloatArray, bound_j: FloatArray, slope_w: FloatArray

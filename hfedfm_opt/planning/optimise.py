@@ -82,8 +82,7 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
         bound = _per_round(network, found.bound, shared, rhythm)
         proof = _proof(rhythm, settings, "the given placement")
     clusters, frequencies = _assemble(network, found.choices)
-    timed_out = found.value - found.bound > settings.gap * abs(found.value)
-    return Arrangement(clusters, frequencies, bound, proof, timed_out)
+    return Arrangement(clusters, frequencies, bound, proof, found.timed_out)
 
 
 def _options(network: Network, rhythm: Rhythm, ready: Readiness, *, allocate: bool) -> list[Option]:

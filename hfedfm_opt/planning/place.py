@@ -61,7 +61,7 @@ def place(network: Network, task: PlacementTask, method: str, options: Options) 
         If none exists or none was found.
     """
     result: Result[PlacementSolution] = solve(task.problem, method, options)
-    if result.solution is None and not METHODS[method].exact:
+    if result.solution is None and method != EXACT and not METHODS[method].exact:
         result = solve(task.problem, EXACT, options)
     if result.solution is None:
         raise NoPlacement(_reason(task, result), result.stop_reason)

@@ -29,12 +29,14 @@ class PlanViolation:
     unit: str = ""
 
     def __str__(self) -> str:
-        excess = f" (exceeded by {self.amount:.6g} {self.unit})" if self.amount is not None else ""
+        amount = "" if self.amount is None else f"{self.amount:.6g} {self.unit}".rstrip()
+        excess = f" (exceeded by {amount})" if amount else ""
         return f"{self.place}: {self.what}{excess}"
 
 
 def over(place: str, what: str, value: float, limit: float, unit: str) -> Iterator[PlanViolation]:
     """Yield a violation if a value exceeds its limit by more than rounding."""
     if value > limit * (1 + TOLERANCE):
-        text = f"{what} is {value:.6g} {unit}, must be at most {limit:.6g} {unit}"
+        suffix = f" {unit}" if unit else ""
+        text = f"{what} is {value:.6g}{suffix}, must be at most {limit:.6g}{suffix}"
         yield PlanViolation(place, text, value - limit, unit)
