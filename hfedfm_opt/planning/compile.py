@@ -1,25 +1,21 @@
 """From decisions to the runtime's schedule: one list of steps for each kind of round."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 
 from fl_runtime import schedule as runtime
 from hfedfm_opt.planning.payload import kept_modules
 from hfedfm_opt.planning.rounds import Kind, cycle_of
+from hfedfm_opt.planning.steps import After, StepWriter
 from hfedfm_opt.planning.trees import (
     Modules,
     deliver_order,
     gather_order,
     modules_down,
     modules_up,
-    ways_up,
 )
-from hfedfm_opt.planning.work import loads_of
 from hfedfm_opt.system import instance as given
-from hfedfm_opt.system.decisions import Cluster, Decisions, Hop, Serving
-from hfedfm_opt.system.network import Network, WirelessEdge
-
-After = tuple[str, ...]
+from hfedfm_opt.system.decisions import Cluster, Decisions, Serving
+from hfedfm_opt.system.network import Network
 
 
 def compile_schedule(network: Network, decisions: Decisions, rounds: int) -> runtime.Schedule:
@@ -130,7 +126,7 @@ def _routes(network: Network, decisions: Decisions) -> tuple[runtime.Route, ...]
 
 
 def _round_kind(network: Network, decisions: Decisions, kind: Kind) -> runtime.RoundKind:
-    writer = _StepWriter(network)
+    writer = StepWriter(network)
     servings: dict[str, list[Serving]] = {}
     for serving in decisions.servings:
         servings.setdefault(serving.device, []).append(serving)
@@ -159,7 +155,7 @@ def _round_kind(network: Network, decisions: Decisions, kind: Kind) -> runtime.R
 
 
 def _cluster_steps(
-    writer: "_StepWriter", cluster: Cluster, kind: Kind, busy: frozenset[str]
+    writer: StepWriter, cluster: Cluster, kind: Kind, busy: frozenset[str]
 ) -> tuple[Modules, After, list[str]]:
     """Write a cluster's part of a round; return its modules, what ends at the server, and all ends."""
     own = {device: frozenset(writer.network.trained_on[device]) for device in cluster.members}
@@ -189,7 +185,7 @@ def _cluster_steps(
 
 
 def _backhaul_steps(
-    writer: "_StepWriter",
+    writer: StepWriter,
     decisions: Decisions,
     kind: Kind,
     sent: Mapping[str, After],
@@ -222,149 +218,3 @@ def _backhaul_steps(
 def _union(network: Network, devices: Iterable[str]) -> tuple[str, ...]:
     found = {module for device in devices for module in network.trained_on[device]}
     return tuple(module.id for module in network.instance.modules if module.id in found)
-
-
-@dataclass
-class _StepWriter:
-    """Writes the steps of one kind of round in the order in which they may run."""
-
-    network: Network
-    steps: list[runtime.Step] = field(default_factory=list)
-    trained: dict[str, After] = field(default_factory=dict)
-    tails: dict[str, After] = field(default_factory=dict)
-
-    def add(self, step: runtime.Step) -> str:
-        self.steps.append(step)
-        return step.id
-
-    def train(self, device: str, frequency_hz: float | None, servings: Sequence[Serving]) -> None:
-        loads = loads_of(self.network, device)
-        remote = {serving.module: serving for serving in servings}
-        own = sum(load.flops for module, load in loads.items() if module not in remote)
-        processor = self.network.nodes[device].processor
-        clock_hz = (frequency_hz or processor.max_frequency_hz) if isinstance(processor, given.Cpu) else None
-        after: After = (
-            self.add(runtime.Compute(id=f"train {device}", node=device, flops=own, frequency_hz=clock_hz)),
-        )
-        for module, load in loads.items():
-            if module in remote:
-                after = self._run_elsewhere(remote[module], load.flops, load.activation_bits, after)
-        self.trained[device] = after
-
-    def _run_elsewhere(self, serving: Serving, flops: float, bits: float, after: After) -> After:
-        name = f"{serving.module} of {serving.device}"
-        for hop in serving.out:
-            after = (
-                self.transfer(f"{name}: {_arrow(hop)}", hop, "activation", {serving.module}, bits, after),
-            )
-        step = runtime.Compute(
-            id=f"{name} at {serving.host}", after=after, node=serving.host, flops=flops, share=serving.share
-        )
-        after = (self.add(step),)
-        for hop in serving.back:
-            after = (
-                self.transfer(f"{name}: {_arrow(hop)}", hop, "activation", {serving.module}, bits, after),
-            )
-        return after
-
-    def gather(
-        self, hops: Sequence[Hop], root: str, own: Mapping[str, Modules], busy: frozenset[str]
-    ) -> tuple[Modules, After]:
-        ordered = gather_order(hops, root)
-        union = modules_up(ordered, own)
-        arrivals = {device: list(self.trained[device]) for device in own}
-        for hop in ordered:
-            modules = union.get(hop.source, frozenset())
-            if not modules:
-                continue
-            after = tuple(arrivals[hop.source])
-            if len(after) > len(self.trained.get(hop.source, ())):
-                after = (self.merge(f"merge at {hop.source}", hop.source, after, modules),)
-            if hop.target in busy and self.network.is_half_duplex(hop.target):
-                after += self.trained[hop.target]
-            arrivals.setdefault(hop.target, []).append(self.send("gather", hop, "update", modules, after))
-        return union.get(root, frozenset()), tuple(arrivals.get(root, ()))
-
-    def forward(
-        self, hops: Sequence[Hop], root: str, own: Mapping[str, Modules], busy: frozenset[str]
-    ) -> tuple[Modules, After]:
-        arrivals = list(self.trained.get(root, ()))
-        for device, way in ways_up(hops, root, list(own)).items():
-            after = self.trained[device]
-            for hop in way if own[device] else ():
-                if hop.target in busy and self.network.is_half_duplex(hop.target):
-                    after += self.trained[hop.target]
-                name = f"gather {device}: {_arrow(hop)}"
-                bits = self._bits(own[device])
-                after = (self.transfer(name, hop, "update", own[device], bits, after, origin=device),)
-            arrivals.extend(after if way else ())
-        return frozenset[str]().union(*own.values()), tuple(dict.fromkeys(arrivals))
-
-    def deliver(
-        self, label: str, hops: Sequence[Hop], root: str, after: After, own: Mapping[str, Modules]
-    ) -> list[str]:
-        ordered = deliver_order(hops, root)
-        needed = modules_down(ordered, own)
-        arrived = {root: after}
-        ends: list[str] = []
-        for hop in ordered:
-            arrived[hop.target] = arrived[hop.source]
-            if needed.get(hop.target):
-                arrived[hop.target] = (
-                    self.send(label, hop, "model", needed[hop.target], arrived[hop.source]),
-                )
-                ends.extend(arrived[hop.target])
-        return ends
-
-    def send(self, label: str, hop: Hop, content: runtime.Content, modules: Modules, after: After) -> str:
-        name = f"{label}: {_arrow(hop)}"
-        return self.transfer(name, hop, content, modules, self._bits(modules), after)
-
-    def _bits(self, modules: Modules) -> float:
-        return sum(self.network.update_bits(name) for name in sorted(modules))
-
-    def transfer(
-        self,
-        step_id: str,
-        hop: Hop,
-        content: runtime.Content,
-        modules: Iterable[str],
-        bits: float,
-        after: After,
-        origin: str | None = None,
-    ) -> str:
-        step = runtime.Transfer(
-            id=step_id,
-            after=after,
-            source=hop.source,
-            target=hop.target,
-            content=content,
-            origin=origin,
-            modules=tuple(module.id for module in self.network.instance.modules if module.id in set(modules)),
-            bits=bits,
-            medium=_medium(self.network, hop),
-        )
-        return self.add(step)
-
-    def merge(self, step_id: str, node: str, after: After, modules: Modules) -> str:
-        return self.add(runtime.Merge(id=step_id, after=after, node=node, modules=tuple(sorted(modules))))
-
-    def aggregate(self, step_id: str, node: str, after: After, modules: Modules) -> str:
-        return self.add(runtime.Aggregate(id=step_id, after=after, node=node, modules=tuple(sorted(modules))))
-
-
-def _medium(network: Network, hop: Hop) -> runtime.Wireless | runtime.Wired:
-    edge = network.edges[hop.source, hop.target]
-    if isinstance(edge, WirelessEdge):
-        return runtime.Wireless(
-            band=edge.band,
-            band_hz=hop.band_hz or 0.0,
-            power_w=hop.power_w or 0.0,
-            gain=edge.gain,
-            noise_w_per_hz=edge.noise_w_per_hz,
-        )
-    return runtime.Wired(rate_bps=edge.rate_bps, delay_s=edge.delay_s, power_w=edge.power_w)
-
-
-def _arrow(hop: Hop) -> str:
-    return f"{hop.source} -> {hop.target}"

@@ -16,7 +16,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from hfedfm_opt.planning.cluster_options import Option, UplinkCell
+from hfedfm_opt.planning.cluster_options import Option
+from hfedfm_opt.planning.uplink_cell import UplinkCell
 from solvers.allocation import AllocationProblem, AllocationSolution, solve
 from solvers.common.arrays import FloatArray
 
