@@ -34,7 +34,7 @@ def generate(
     edges: Annotated[
         int | None, typer.Option(min=1, help="city: number of edge servers; default: one for six devices.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="campus, city: seed; default: 0.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="campus, city: seed; default: 15 for the campus, 0 for a city.")] = None,
 ) -> int:
     """Write a scenario as an instance file."""
     require_writable(output)
@@ -58,7 +58,7 @@ def _generated(scenario: Scenario, devices: int | None, edges: int | None, seed:
     if scenario is Scenario.PAPER:
         return paper_instance()
     if scenario is Scenario.CAMPUS:
-        return campus_instance(seed or 0)
+        return campus_instance() if seed is None else campus_instance(seed)
     if devices is None:
         raise CommandError("a city needs its number of devices: --devices N")
     return city_instance(devices, edges, seed or 0)
