@@ -29,9 +29,7 @@ def check_nodes(draft: Draft, spelling: Spelling) -> Iterator[Defect]:
     in_cycle = {name for cycle in cycles for name in cycle}
     for cycle in cycles:
         way = " -> ".join(repr(name) for name in (*cycle, cycle[0]))
-        yield Defect(
-            "nodes: chain of parents", f"a cycle {way}", "a tree", "give one of them another parent"
-        )
+        yield Defect("nodes: chain of parents", f"a cycle {way}", "a tree", "give one of them another parent")
     for node in draft.nodes:
         level = draft.level_of_tier.get(node.tier)
         if level is None:
