@@ -69,26 +69,24 @@ def train_round(
     training : Training
         Steps and learning rate.
     """
-    names = list(state)
-    flat = torch.cat([torch.from_numpy(state[name]).flatten() for name in names]).requires_grad_()
+    flat = torch.cat([torch.from_numpy(rows).flatten() for rows in state.values()])
+    flat.grad = torch.zeros_like(flat)
+    modules, gradients = _views(flat, state), _views(flat.grad, state)
     optimiser = torch.optim.AdamW([flat], lr=training.learning_rate, fused=True)
     jobs = [
         _Job(model, cohort, prefix, training_clients(cohort)[part], torch.from_numpy(batch[part]))
         for cohort, prefix, batch in zip(cohorts, prefixes, batches, strict=True)
         for part in _chunks(len(batch), _TRAIN_CHUNK)
+        if any(used.trained for used in cohort.parts)
     ]
     for step in range(training.local_steps if jobs else 0):
-        optimiser.zero_grad()
+        flat.grad.zero_()
         for job in jobs:
-            parts = torch.split(flat, [state[name].size for name in names])
-            modules = {name: part.view(state[name].shape) for name, part in zip(names, parts, strict=True)}
-            torch.autograd.backward(job.loss(modules, step))  # gradients of all jobs add up
+            job.add_gradients(modules, gradients, step)
         optimiser.step()
-    ends = np.cumsum([state[name].size for name in names])[:-1]
-    trained = np.split(flat.detach().numpy(), ends)
     return {
-        name: _with_rows(state[name], part.reshape(state[name].shape), _trained_rows(name, cohorts))
-        for name, part in zip(names, trained, strict=True)
+        name: _with_rows(state[name], part.numpy(), _trained_rows(name, cohorts))
+        for name, part in modules.items()
     }
 
 
@@ -115,13 +113,24 @@ class _Job:
     clients: IntArray
     batches: torch.Tensor
 
-    def loss(self, modules: Mapping[str, torch.Tensor], step: int) -> torch.Tensor:
-        """Return the sum over clients of their mean cross-entropies: each client sees its own gradient."""
+    def add_gradients(
+        self, modules: Mapping[str, torch.Tensor], gradients: Mapping[str, torch.Tensor], step: int
+    ) -> None:
+        """Add the gradients of one step to those of the replicas in use; ``gradients`` is changed.
+
+        The loss is the sum over clients of their mean cross-entropies: each client sees its own gradient.
+        """
         chosen = self.batches[:, step]  # (clients, batch)
         labels = torch.from_numpy(self.cohort.task.train.labels[chosen.numpy()])
-        logits = _logits(self.model, self.cohort, self.prefix.train[chosen], modules, self.clients)
+        used = _replicas_of(self.cohort, modules, self.clients)
+        trained = [part for part in self.cohort.parts if part.trained]
+        for part in trained:
+            used[part.kind].requires_grad_()
+        logits = _logits(self.model, self.cohort, self.prefix.train[chosen], used)
         loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
-        return loss / chosen.shape[1]
+        found = torch.autograd.grad(loss / chosen.shape[1], [used[part.kind] for part in trained])
+        for part, gradient in zip(trained, found, strict=True):
+            gradients[part.module].index_add_(0, torch.from_numpy(part.rows[self.clients]), gradient)
 
 
 def training_clients(cohort: Cohort) -> IntArray:
@@ -129,15 +138,23 @@ def training_clients(cohort: Cohort) -> IntArray:
     return np.array([place for place, held in enumerate(cohort.held) if len(held)], dtype=np.int64)
 
 
+def _views(flat: torch.Tensor, state: State) -> dict[str, torch.Tensor]:
+    """Return each module's (replicas, size) part of a flat vector, sharing its memory."""
+    parts = torch.split(flat, [rows.size for rows in state.values()])
+    return {name: part.view(state[name].shape) for name, part in zip(state, parts, strict=True)}
+
+
+def _replicas_of(
+    cohort: Cohort, modules: Mapping[str, torch.Tensor], clients: IntArray
+) -> dict[str, torch.Tensor]:
+    """Return copies of the replicas that clients use, by kind of module: (clients, size)."""
+    return {part.kind: modules[part.module][torch.from_numpy(part.rows[clients])] for part in cohort.parts}
+
+
 def _logits(
-    model: FrozenModel,
-    cohort: Cohort,
-    tokens: torch.Tensor,
-    modules: Mapping[str, torch.Tensor],
-    clients: IntArray,
+    model: FrozenModel, cohort: Cohort, tokens: torch.Tensor, used: Mapping[str, torch.Tensor]
 ) -> torch.Tensor:
     """Return logits (clients, samples, classes) of prefixes (clients, samples, tokens, width)."""
-    used = {part.kind: modules[part.module][torch.from_numpy(part.rows[clients])] for part in cohort.parts}
     features = model.features(tokens, used.get("adapter"), used.get("prompt"))
     return classify(features, used["head"], cohort.task.num_classes)
 
@@ -156,7 +173,8 @@ def _accuracies(model: FrozenModel, cohort: Cohort, tokens: torch.Tensor, state:
     for chunk in _chunks(len(distinct), _TEST_CHUNK):
         clients = distinct[chunk]
         with torch.no_grad():
-            logits = _logits(model, cohort, tokens.expand(len(clients), -1, -1, -1), modules, clients)
+            used = _replicas_of(cohort, modules, clients)
+            logits = _logits(model, cohort, tokens.expand(len(clients), -1, -1, -1), used)
         right = (logits.argmax(dim=2) == labels).double().mean(dim=1)
         accuracy_of.update(zip(clients.tolist(), right.tolist(), strict=True))
     return [accuracy_of[client] for client in speaker]
