@@ -160,13 +160,16 @@ def bound_over_placements(
     prices : TimePrices
         What a second of training costs on each device.
     """
-    large = [server for server, members in network.members.items() if len(members) > MAX_ENUMERATED_MEMBERS]
-    if large:
-        return -math.inf, _too_large(network, large[0])
     ready = optimistic_readiness(network, task)
     shared = _shared(network, rhythm)
-    options = _options(network, rhythm, ready, allocate=settings.allocate)
-    searched = _per_round(network, _search(network, options, shared, rhythm, settings).bound, shared, rhythm)
+    large = [server for server, members in network.members.items() if len(members) > MAX_ENUMERATED_MEMBERS]
+    searched, proof = -math.inf, _too_large(network, large[0]) if large else ""
+    if not large:
+        options = _options(network, rhythm, ready, allocate=settings.allocate)
+        found = _search(network, options, shared, rhythm, settings)
+        searched = _per_round(network, found.bound, shared, rhythm)
+        anywhere = "any placement (each device relaxed to its best hosts, whatever fits their memories)"
+        proof = _proof(rhythm, settings, anywhere)
     slowed = settings.allocate and any(not ready.helped & set(m) for m in network.members.values())
     placed = -math.inf
     if not slowed:
@@ -182,11 +185,7 @@ def bound_over_placements(
             "the placement problem with time priced by device, plus the cloud leg: holds for any placement "
             f"and any relaying, period {period_name(rhythm.period)} and the given association"
         )
-    return searched, _proof(
-        rhythm,
-        settings,
-        "any placement (each device relaxed to its best hosts, whatever fits their memories)",
-    )
+    return searched, proof
 
 
 def _per_round(network: Network, cycle_cost: float, shared: Shared, rhythm: Rhythm) -> float:
