@@ -91,7 +91,8 @@ def gains_table(comparison: Comparison) -> TableText:
         joules = [percent(gain.energy_saved) if gain else NONE for gain in found]
         cells.append((*row, *seconds, *joules))
     columns = [Column("optimised plan", number=False), Column("duplex", number=False)]
-    columns += [Column(f"{unit} {name}") for unit in ("s:", "J:") for name in against]
+    for unit in ("s:", "J:"):
+        columns += [Column(f"{unit} {name}", spare=name in ("row", "printed")) for name in against]
     return TableText(
         "What optimising saves against random aggregators of the same period, %",
         tuple(columns),
@@ -119,8 +120,8 @@ def spreads_table(comparison: Comparison) -> TableText:
     columns = (
         Column("random scheme", number=False),
         Column("duplex", number=False),
-        Column("choices"),
-        *map(Column, heads),
+        Column("choices", spare=True),
+        *(Column(head, spare=head.endswith("largest")) for head in heads),
     )
     return TableText(
         "Random aggregators over all choices: physical accounting",
@@ -135,7 +136,11 @@ def published_table(comparison: Comparison) -> TableText:
     printed = {row.method: row for row in comparison.printed}
     cells = []
     for row in comparison.published:
-        line = [row.method, _range(row.published_latency_s), _range(row.published_energy_j)]
+        line = [
+            row.method,
+            *_mean_and_range(row.published_latency_s),
+            *_mean_and_range(row.published_energy_j),
+        ]
         if printed:
             known = printed.get(row.method)
             line += (
@@ -144,14 +149,17 @@ def published_table(comparison: Comparison) -> TableText:
                 else [NONE] * 3
             )
         cells.append(tuple(line))
-    columns = [Column("method", number=False), Column("recomputed s"), Column("recomputed J")]
-    columns += [Column("printed s"), Column("printed J"), Column("printed acc. %")] if printed else []
+    columns = [Column("method", number=False), Column("s"), Column("s over all choices", spare=True)]
+    columns += [Column("J"), Column("J over all choices", spare=True)]
+    if printed:
+        columns += [Column("printed s"), Column("printed J"), Column("printed acc. %", spare=True)]
     return TableText(
         PUBLISHED_TITLE,
         tuple(columns),
         tuple(cells),
-        "After IEEE Communications Magazine 64(4), 66-72. Ranges are least, mean and largest over all "
-        "choices of aggregators; a printed D2D row is one draw. Not comparable with the other tables.",
+        "After IEEE Communications Magazine 64(4), 66-72. D2D rows are means over all choices of "
+        "aggregators, with least and largest; a printed D2D row is one draw. "
+        "Not comparable with the other tables.",
     )
 
 
@@ -193,9 +201,10 @@ def _methods_caption(comparison: Comparison, rows: Iterable[Row]) -> str:
         f"cost = {prices[0]:g} J + {prices[1]:g} s."
     ]
     if any(row.accuracy is not None for row in rows):
+        seeds = ", ".join(map(str, settings.seeds))
         parts.append(
-            f"Accuracy after the last round at the cloud, and averaged over the last third of "
-            f"{settings.rounds} rounds: mean ± standard deviation over seeds {', '.join(map(str, settings.seeds))}."
+            "Accuracy after the last round at the cloud, and averaged over the last third of "
+            f"{settings.rounds} rounds: mean ± standard deviation over seeds {seeds}."
         )
     missing = [f"{row.label}: {row.explanation}." for row in rows if row.latency_s is None]
     return " ".join([*parts, *missing, *(f"{note}." for note in comparison.notes)])
@@ -205,7 +214,7 @@ def _ends(spread: Spread) -> Sequence[str]:
     return figure(spread.least), figure(spread.mean), figure(spread.largest)
 
 
-def _range(spread: Spread) -> str:
+def _mean_and_range(spread: Spread) -> tuple[str, str]:
     if spread.least == spread.largest:
-        return f"{spread.mean:.4f}"
-    return f"{spread.least:.4f} .. {spread.mean:.4f} .. {spread.largest:.4f}"
+        return f"{spread.mean:.4f}", NONE
+    return f"{spread.mean:.4f}", f"{spread.least:.4f} to {spread.largest:.4f}"
