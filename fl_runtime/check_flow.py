@@ -75,26 +75,23 @@ def check_flow(schedule: Schedule, kind: RoundKind, defects: Defects) -> None:
 
 
 def _check_update(flow: "_Flow", position: int, step: Transfer, where: str, defects: Defects) -> None:
-    if step.origin not in {None, step.source}:
-        for module in flow.not_passed(position, step):
+    if step.origin in {None, step.source}:
+        for node, module in flow.lacking(position, (step.source,), step.modules, flow.merged, flow.hosted):
             defects.add(
                 where,
-                f"{step.source!r} has no update of {module!r} from {step.origin!r} to pass on;"
+                f"{node!r} has no update of {module!r} to send: it hosts no replica and merged none before;"
+                " add a merge there and name it in after",
+            )
+    else:
+        passed = flow.passed(step.origin or step.source)
+        for node, module in flow.lacking(position, (step.source,), step.modules, passed):
+            defects.add(
+                where,
+                f"{node!r} has no update of {module!r} from {step.origin!r} to pass on;"
                 " bring it there with the same origin, and name that step in after",
             )
-        return
-    for node, module in flow.lacking(position, (step.source,), step.modules, flow.merged, flow.hosted):
-        defects.add(
-            where,
-            f"{node!r} has no update of {module!r} to send: it hosts no replica and merged none before;"
-            " add a merge there and name it in after",
-        )
     for module in step.modules:
-        if (
-            (step.target, module) in flow.known
-            and not flow.passes_on(position, step)
-            and flow.last_use.get((step.target, module), -1) < position
-        ):
+        if (step.target, module) in flow.known and not flow.is_used(position, step, module):
             defects.add(
                 where,
                 f"the update of {module!r} is lost at {step.target!r}; merge or aggregate it there later",
@@ -117,6 +114,12 @@ class _Flow:
         self.merged = [_given_by(step, ("merge", "aggregate")) for step in kind.steps]
         self.models = [_given_by(step, ("model", "aggregate", "mix")) for step in kind.steps]
         self.values = [_given_by(step, ("model", "aggregate", "mix", "merge")) for step in kind.steps]
+        self._last_pass = {
+            (step.source, step.origin, module): position
+            for position, step in enumerate(kind.steps)
+            if isinstance(step, Transfer) and step.content == "update" and step.origin is not None
+            for module in step.modules
+        }
         self.last_use: dict[Holding, int] = {}
         for position, step in enumerate(kind.steps):
             for holding in _given_by(step, ("merge", "aggregate", "mix")):
@@ -139,27 +142,20 @@ class _Flow:
                 break
         return sorted(missing)
 
-    def not_passed(self, position: int, step: Transfer) -> list[str]:
-        """Return the modules of a transfer whose update from its origin did not reach its source before."""
-        missing = {module for module in step.modules if (step.source, module) in self.known}
-        for earlier in self._steps_before(position) if missing else ():
-            other = self._steps[earlier]
-            if (
-                isinstance(other, Transfer)
-                and other.content == "update"
-                and other.target == step.source
-                and (other.origin or other.source) == step.origin
-            ):
-                missing -= set(other.modules)
-        return sorted(missing)
+    def passed(self, origin: str) -> list[frozenset[Holding]]:
+        """Return what of a node's own updates each step brings where, for others to pass on."""
+        return [
+            _given_by(step, ("update",))
+            if isinstance(step, Transfer) and (step.origin or step.source) == origin
+            else frozenset()
+            for step in self._steps
+        ]
 
-    def passes_on(self, position: int, step: Transfer) -> bool:
-        """Return whether a later transfer passes this one's update on from where it arrives."""
-        origin = step.origin or step.source
-        return any(
-            isinstance(other, Transfer) and other.source == step.target and other.origin == origin
-            for other in self._steps[position + 1 :]
-        )
+    def is_used(self, position: int, step: Transfer, module: str) -> bool:
+        """Return whether an update that arrives is merged, averaged or mixed later, or passed on."""
+        if self.last_use.get((step.target, module), -1) > position:
+            return True
+        return self._last_pass.get((step.target, step.origin or step.source, module), -1) > position
 
     def _steps_before(self, position: int) -> Iterator[int]:
         """Yield the steps that must have ended before this one, the nearest first."""

@@ -99,6 +99,10 @@ def _check_names(step: Step, where: str, world: _World, defects: Defects) -> Non
     )
     for field, name in fields:
         defects.name(where, field, name, world.nodes, "node")
+    if isinstance(step, Transfer) and step.origin is not None:
+        defects.name(where, "origin", step.origin, world.nodes, "node")
+        if step.content != "update":
+            defects.add(where, f"origin is {step.origin!r}, must be null: only updates are passed on")
     if isinstance(step, Compute | Evaluate):
         return
     if not nodes:

@@ -320,3 +320,40 @@ def test_error_holds_the_lines_and_counts_them():
     assert error.defects == ("one: bad", "two: bad")
     assert str(error) == "schedule 'x': 2 defects\n- one: bad\n- two: bad"
     assert isinstance(error, ValueError)
+
+
+# d1's update passes d2, which sends its own besides, and the edge averages both
+PASSING = (
+    STEPS[0],
+    STEPS[1],
+    carry("up-1", "d1", "d2", "update", ["train-1"]),
+    replace(carry("on-1", "d2", "edge", "update", ["up-1"]), origin="d1"),
+    carry("up-2", "d2", "edge", "update", ["train-2"]),
+    Aggregate(id="average", after=("on-1", "up-2"), node="edge", modules=("head",)),
+    *STEPS[6:],
+)
+
+
+def with_steps(steps):
+    return replace(SOUND, kinds=(RoundKind(name="round", steps=tuple(steps)),))
+
+
+def test_an_update_may_be_passed_on():
+    assert check_schedule(with_steps(PASSING)) == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"on-1": {"after": ("train-2",)}},
+            "'d2' has no update of 'head' from 'd1' to pass on; bring it there with the same origin",
+        ),
+        ({"on-1": {"origin": "d3"}}, "origin names 'd3', which is no node"),
+        ({"down-1": {"origin": "d2"}}, "origin is 'd2', must be null: only updates are passed on"),
+        ({"average": {"node": "d2"}}, "step 'on-1': the update of 'head' is lost at 'edge'"),
+    ],
+)
+def test_an_update_that_cannot_be_passed_on_is_told(changed, message):
+    steps = [replace(step, **changed.get(step.id, {})) for step in PASSING]
+    assert any(message in line for line in check_schedule(with_steps(steps)))
