@@ -5,7 +5,12 @@ import math
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
 
 UNWRAPPED = 2000
 """Width of lines that nobody sees on a terminal, characters."""
@@ -47,7 +52,7 @@ def say_facts(facts: Iterable[tuple[str, str]]) -> None:
     for name, value in facts:
         if value:
             grid.add_row(Text(name), Text(value, overflow="fold"))
-    _print(grid)
+    say_drawn(lambda console: console.print(grid))
 
 
 def say_table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str] = ()) -> None:
@@ -62,7 +67,7 @@ def say_table(header: Sequence[str], rows: Iterable[Sequence[str]], numbers: Seq
         table.add_column(name, justify="right" if name in numbers else "left", no_wrap=not last)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    _print(table)
+    say_drawn(lambda console: console.print(table))
 
 
 def figure(value: float | None, unit: str = "") -> str:
@@ -72,14 +77,20 @@ def figure(value: float | None, unit: str = "") -> str:
     return f"{value:.6g} {unit}".rstrip()
 
 
-def _print(renderable: Any) -> None:
-    """Print to stdout, as wide as the terminal; a file or a pipe gets lines that are not wrapped."""
+def say_drawn(draw: "Callable[[Console], None]") -> None:
+    """Print what a function draws with rich: as wide as the terminal, in a file or a pipe without wrapping.
+
+    Parameters
+    ----------
+    draw : callable
+        Prints to the console that it is given.
+    """
     from rich.console import Console
 
     whole_lines = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     console = Console(highlight=False, width=UNWRAPPED if whole_lines else None)
     with console.capture() as captured:
-        console.print(renderable)
+        draw(console)
     print("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
