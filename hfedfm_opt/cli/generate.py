@@ -34,7 +34,9 @@ def generate(
     edges: Annotated[
         int | None, typer.Option(min=1, help="city: number of edge servers; default: one for six devices.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="campus, city: seed; default: 15 for the campus, 0 for a city.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="campus, city: seed; default: the shipped campus; 0 for a city.")
+    ] = None,
 ) -> int:
     """Write a scenario as an instance file."""
     require_writable(output)
