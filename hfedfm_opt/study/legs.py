@@ -30,7 +30,7 @@ def leg_of(plan: Plan, timeline: Timeline, index: int) -> str | None:
     if action != "transfer":
         return None
     source, target = timeline.node[index], timeline.peer[index]
-    direction = timeline.step[index].partition(":")[0]
+    direction = timeline.step[index].replace(":", " ").split()[0]
     devices = frozenset(plan.network.devices)
     if direction not in {"gather", "deliver", "uplink", "downlink", "backhaul"}:
         return "split execution"

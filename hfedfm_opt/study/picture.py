@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from html import escape
 
 from hfedfm_opt.study.comparison import Comparison
+from hfedfm_opt.study.plots.labels import CHARACTER_PX
 from hfedfm_opt.study.plots.style import (
     ARRANGEMENT_WORDS,
     FONT,
@@ -23,7 +24,7 @@ from hfedfm_opt.study.spread import AggregatorSpread
 from hfedfm_opt.study.table_text import RADIOS
 from hfedfm_opt.system.files import StrPath, write_text
 
-LEFT, TOP, AREA_W, AREA_H, RIGHT, BOTTOM = 80, 60, 780, 440, 30, 120
+LEFT, TOP, AREA_W, AREA_H, RIGHT, BOTTOM = 80, 60, 780, 440, 30, 144
 
 
 def write_picture(comparison: Comparison, path: StrPath, duplex: str | None = None) -> None:
@@ -123,9 +124,12 @@ def _legend(points: list[Point], colours: dict[int | None, str]) -> Iterator[str
         x += 7.2 * len(words) + 46
     x, y = float(LEFT), y + 26
     for symbol, words in dict.fromkeys((symbol_of(p.row), _way(p)) for p in points):
+        needed = CHARACTER_PX * len(words) + 24
+        if x + needed > LEFT + AREA_W + RIGHT:
+            x, y = float(LEFT), y + 24
         yield _marker(symbol, x + 6, y - 5, MUTED)
-        yield f'<text x="{x + 18:.0f}" y="{y}" fill="{INK}">{escape(words)}</text>'
-        x += 6.7 * len(words) + 42
+        yield f'<text x="{x + 20:.0f}" y="{y}" fill="{INK}">{escape(words)}</text>'
+        x += needed + 12
 
 
 def _way(point: Point) -> str:
@@ -139,30 +143,18 @@ def _marker(symbol: str, x: float, y: float, colour: str) -> str:
     style = f'fill="{fill}" stroke="{colour}" stroke-width="1.6"'
     if shape == "circle":
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5.5" {style}/>'
-    corners = {
+    corners: dict[str, list[tuple[float, float]]] = {
         "square": [(-5.5, -5.5), (5.5, -5.5), (5.5, 5.5), (-5.5, 5.5)],
         "diamond": [(0, -7), (7, 0), (0, 7), (-7, 0)],
         "triangle-up": [(0, -6.5), (6, 5), (-6, 5)],
         "star": _star(9.0, 4.0),
-        "x": [
-            (-6, -4),
-            (-4, -6),
-            (0, -2),
-            (4, -6),
-            (6, -4),
-            (2, 0),
-            (6, 4),
-            (4, 6),
-            (0, 2),
-            (-4, 6),
-            (-6, 4),
-        ],
+        "x": _star(7.0, 2.5, points=4),
     }[shape]
     path = "L".join(f"{x + dx:.1f} {y + dy:.1f}" for dx, dy in corners)
     return f'<path d="M{path}Z" {style}/>'
 
 
-def _star(outer: float, inner: float) -> list[tuple[float, float]]:
-    radii = [outer if index % 2 == 0 else inner for index in range(10)]
-    angles = [math.pi * index / 5 for index in range(10)]
+def _star(outer: float, inner: float, points: int = 5) -> list[tuple[float, float]]:
+    radii = [outer if index % 2 == 0 else inner for index in range(2 * points)]
+    angles = [math.pi * index / points for index in range(2 * points)]
     return [(r * math.sin(a), -r * math.cos(a)) for r, a in zip(radii, angles, strict=True)]

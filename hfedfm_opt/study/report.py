@@ -190,7 +190,7 @@ def _settings(comparison: Comparison) -> str:
         ("seeds", ", ".join(map(str, settings.seeds))),
         ("planners", ", ".join(settings.planners)),
         ("radios", ", ".join(settings.duplexes)),
-        ("options", ", ".join(f"{name} = {value}" for name, value in settings.options.items())),
+        ("options", ", ".join(f"{name} = {json.dumps(value)}" for name, value in settings.options.items())),
         ("wall time", f"{wall.total:.1f} s in all, {wall.training:.1f} s of it training"),
     )
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)

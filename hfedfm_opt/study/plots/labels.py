@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 
-CHARACTER_PX = 7.0
+CHARACTER_PX = 7.3
 """Width of an average character of a 13 px sans-serif font."""
 LINE_PX = 17.0
-POINT_PX = 9.0
+POINT_PX = 12.0
 """Half the width of a marker with some air."""
 
 Box = tuple[float, float, float, float]

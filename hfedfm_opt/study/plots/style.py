@@ -14,7 +14,7 @@ from hfedfm_opt.study.comparison import Row
 
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', Arial, sans-serif"
 INK, MUTED, GRID, PAPER = "#1f2937", "#6b7280", "#e5e7eb", "#ffffff"
-WIDTH_PX = 1080
+WIDTH_PX = 1070
 NEVER_COLOUR = "#c2570c"
 PERIOD_COLOURS = ("#475569", "#2563eb", "#7c3aed", "#0d9488", "#be123c", "#4d7c0f")
 """Colours of the periods of a comparison, shortest first."""

@@ -133,6 +133,7 @@ def _trace(period: int | None, rows: Sequence[Row], colours: dict[int | None, st
         "hovertemplate": "%{text}<extra></extra>",
         "marker": {
             "color": colours[period],
+            "opacity": 1.0,
             "size": [16 if row.allocate is not None else 12 for row in own],
             "symbol": [symbol_of(row) for row in own],
             "line": {"width": 1.5, "color": colours[period]},
