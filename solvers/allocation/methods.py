@@ -15,6 +15,11 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             summary="Newton on the prices of band and time, certified; many cells in one call",
             exact=True,
         ),
+        "block_alternation": Method(
+            target="solvers.allocation.block_alternation:block_alternation",
+            summary="heuristic: frequency and deadline, then bandwidth and power, in turn until they stall",
+            exact=False,
+        ),
         "equal_bandwidth_full_power": Method(
             target="solvers.allocation.equal_bandwidth:equal_bandwidth_full_power",
             summary="heuristic: an equal share of the band each, full power and full frequency",
@@ -23,6 +28,11 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "equal_bandwidth_optimal": Method(
             target="solvers.allocation.equal_bandwidth:equal_bandwidth_optimal",
             summary="heuristic: an equal share of the band each, and the best power, frequency and deadline",
+            exact=False,
+        ),
+        "latency_first": Method(
+            target="solvers.allocation.latency_first:latency_first",
+            summary="heuristic: the least deadline, then the least energy at it",
             exact=False,
         ),
         "via_cvxpy": Method(
