@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hfedfm_opt.cli.outputs import make_folder
+from hfedfm_opt.cli.report import write_report_into
 from hfedfm_opt.cli.solve import DuplexChoice, duplex_of
 from hfedfm_opt.cli.terminal import CommandError, complain, say_drawn, say_json
 
 if TYPE_CHECKING:
     from hfedfm_opt.study.compare import Observer
+    from hfedfm_opt.study.comparison import Comparison
     from hfedfm_opt.system.network import Duplex
 
 NUM_SEEDS = 3
@@ -52,7 +54,9 @@ def compare(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Folder for comparison.json, comparison.csv and the plans."),
+        typer.Option(
+            "-o", "--output", help="Folder for report.html, comparison.json, comparison.csv, plans."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
@@ -82,6 +86,7 @@ def compare(
         )
     if output is not None:
         write_comparison(comparison, output)
+        _try_report(output, comparison)
     if as_json:
         say_json(comparison.to_dict())
     else:
@@ -92,6 +97,14 @@ def compare(
     for row in missing:
         complain(f"no plan of {row.label} ({row.duplex}): {row.explanation}")
     return 1 if missing else 0
+
+
+def _try_report(folder: Path, comparison: "Comparison") -> None:
+    """Write the report; where plotly is missing, say so and go on: the figures are written already."""
+    try:
+        write_report_into(folder, comparison)
+    except CommandError as error:
+        complain(f"{error}, then: hfedfm report {shlex.quote(str(folder))}")
 
 
 def _names(planners: str | None) -> list[str] | None:

@@ -18,6 +18,7 @@ from hfedfm_opt.cli.catalogue import backends, planners
 from hfedfm_opt.cli.check import check
 from hfedfm_opt.cli.compare import compare
 from hfedfm_opt.cli.generate import generate
+from hfedfm_opt.cli.report import report
 from hfedfm_opt.cli.run import run
 from hfedfm_opt.cli.solve import solve
 from hfedfm_opt.cli.terminal import CommandError, complain
@@ -30,7 +31,7 @@ INTERRUPTED = 130
 ClickException: type[Exception] = typer.BadParameter.__mro__[2]  # typer brings its own click since 0.26
 
 app = typer.Typer(name="hfedfm", add_completion=False)
-for command in (generate, check, solve, run, compare, planners, backends):
+for command in (generate, check, solve, run, compare, report, planners, backends):
     app.command()(command)
 
 
@@ -109,12 +110,14 @@ def _status_of(error: Exception) -> int | None:
         return 2
     from hfedfm_opt.planning.plan_file import PlanFileError
     from hfedfm_opt.planning.recipes import UnknownPlanner
+    from hfedfm_opt.study.comparison_files import ComparisonFileError
+    from hfedfm_opt.study.measure import ClockDisagreement
     from hfedfm_opt.system.defects import InstanceError
     from solvers.common import BackendFailure, SolverError
 
-    if isinstance(error, BackendFailure):
+    if isinstance(error, BackendFailure | ClockDisagreement):
         return 1
-    wrong_use = (InstanceError, PlanFileError, UnknownPlanner, SolverError)
+    wrong_use = (ComparisonFileError, InstanceError, PlanFileError, UnknownPlanner, SolverError)
     return 2 if isinstance(error, wrong_use) else None
 
 

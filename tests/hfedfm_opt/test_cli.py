@@ -89,7 +89,9 @@ def test_help_costs_less_than_half_a_second_of_processor_time():
     assert min(seconds() for _ in range(3)) < 0.5
 
 
-@pytest.mark.parametrize("command", ["generate", "check", "solve", "run", "compare", "planners", "backends"])
+@pytest.mark.parametrize(
+    "command", ["generate", "check", "solve", "run", "compare", "report", "planners", "backends"]
+)
 def test_help_names_each_command_and_each_has_help(hfedfm, command):
     status, out, errors = hfedfm("--help")
     assert (status, errors) == (0, [])

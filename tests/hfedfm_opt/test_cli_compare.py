@@ -68,6 +68,46 @@ def test_the_folder_holds_figures_and_plans_that_run_as_they_are(hfedfm, tmp_pat
         assert json.loads(out)["latency_s"] in [pytest.approx(row["latency_s"]) for row in rows]
 
 
+@pytest.fixture
+def folder(hfedfm, tmp_path):
+    assert hfedfm("compare", PAPER, "--planners", "edge-only", "--no-learning", "-o", tmp_path)[0] == 0
+    return tmp_path
+
+
+def test_the_report_is_written_again_with_the_same_bytes(hfedfm, folder):
+    pytest.importorskip("plotly", reason="reports need plotly")
+    first = (folder / "report.html").read_bytes()
+    (folder / "report.html").unlink()
+
+    status, out, errors = hfedfm("report", folder)
+
+    assert (status, out, errors) == (0, f"written to {folder / 'report.html'}\n", [])
+    assert (folder / "report.html").read_bytes() == first
+
+
+def test_without_plotly_the_figures_are_written_and_the_remedy_is_said(hfedfm, tmp_path, monkeypatch):
+    import hfedfm_opt.study.report as writer
+
+    monkeypatch.setattr(writer, "find_spec", lambda name: None)
+    status, _, errors = hfedfm("compare", PAPER, "--planners", "star", "--no-learning", "-o", tmp_path)
+
+    remedy = "hfedfm: a report needs plotly: pip install 'hfedfm-opt[report]'"
+    assert (status, errors) == (0, [f"{remedy}, then: hfedfm report {tmp_path}"])
+    assert (tmp_path / "comparison.json").exists()
+    assert hfedfm("report", tmp_path) == (2, "", [remedy])
+
+
+def test_a_folder_without_a_comparison_is_wrong_use(hfedfm, folder):
+    status, _, errors = hfedfm("report", folder / "plans")
+    assert status == 2
+    assert "comparison.json: there is no such file" in errors[0]
+
+    (folder / "comparison.json").write_text("{}")
+    status, _, errors = hfedfm("report", folder)
+    assert status == 2
+    assert "is no hfedfm-comparison of version 1" in errors[0]
+
+
 @pytest.mark.parametrize(
     ("options", "duplexes"),
     [
