@@ -143,14 +143,14 @@ def _marker(symbol: str, x: float, y: float, colour: str) -> str:
     style = f'fill="{fill}" stroke="{colour}" stroke-width="1.6"'
     if shape == "circle":
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5.5" {style}/>'
-    corners: dict[str, list[tuple[float, float]]] = {
+    corners_of: dict[str, list[tuple[float, float]]] = {
         "square": [(-5.5, -5.5), (5.5, -5.5), (5.5, 5.5), (-5.5, 5.5)],
         "diamond": [(0, -7), (7, 0), (0, 7), (-7, 0)],
         "triangle-up": [(0, -6.5), (6, 5), (-6, 5)],
         "star": _star(9.0, 4.0),
         "x": _star(7.0, 2.5, points=4),
-    }[shape]
-    path = "L".join(f"{x + dx:.1f} {y + dy:.1f}" for dx, dy in corners)
+    }
+    path = "L".join(f"{x + dx:.1f} {y + dy:.1f}" for dx, dy in corners_of[shape])
     return f'<path d="M{path}Z" {style}/>'
 
 

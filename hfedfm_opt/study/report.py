@@ -18,6 +18,8 @@ from hfedfm_opt.study.report_page import PAGE
 from hfedfm_opt.study.table_text import RADIOS, TableText, figure, tables_of
 from hfedfm_opt.system.files import StrPath, write_text
 
+REACHED = 1e-9
+"""Relative gap that is rounding, nothing else."""
 Figures = Mapping[str, dict[str, Any]]
 """Figures by what a reader chooses them by."""
 
@@ -172,9 +174,10 @@ def _verdict(row: Row) -> str:
     if row.bound is None or row.gap is None:
         return f"cost {figure(row.objective)}; {row.proof}."
     period = "never" if row.period is None else f"with period {period_name(row.period)}"
+    rest = "and this one reaches it" if row.gap < REACHED else f"this one is {100 * row.gap:.2g} % above it"
     known = (
         f"cost {figure(row.objective)}, bound {figure(row.bound)}: no plan of this scope that goes to the "
-        f"cloud {period} costs less than the bound, and this one is at most {100 * row.gap:.2g} % above it."
+        f"cloud {period} costs less than the bound, {rest}."
     )
     return f"{known} Scope: {row.proof}."
 

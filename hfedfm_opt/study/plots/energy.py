@@ -30,9 +30,9 @@ def energy_figure(comparison: Comparison, duplex: str) -> dict[str, Any]:
     ]
     totals = [sum(part.values()) for part in parts]
     figure = layout(
-        150 + 30 * len(rows),
+        174 + 30 * len(rows),
         barmode="stack",
-        margin={"l": 80, "r": 30, "t": 20, "b": 100},
+        margin={"l": 80, "r": 30, "t": 44, "b": 100},
         xaxis=axis("energy per round, J", range=[0, 1.08 * max(totals, default=1.0)]),
         yaxis=axis("", autorange="reversed", ticks="", gridcolor="rgba(0,0,0,0)"),
         legend={"orientation": "h", "y": -0.2, "x": 0.0, "traceorder": "normal"},

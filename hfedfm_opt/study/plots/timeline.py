@@ -50,7 +50,7 @@ def timeline_figure(plan: Plan) -> dict[str, Any]:
             range=[-0.6, len(order) - 0.4],
             ticks="",
         ),
-        legend={"orientation": "h", "y": -0.22, "x": 0.0, "traceorder": "normal"},
+        legend={"orientation": "h", "y": -0.34, "x": 0.0, "traceorder": "normal"},
         shapes=[_round_end(float(end)) for end in ends_s],
         annotations=[_round_name(index, ends_s.tolist()) for index in range(len(ends_s))],
     )
