@@ -231,3 +231,27 @@ def test_every_field_of_a_plan_is_described():
         for field, content in part["properties"].items():
             assert content.get("description"), f"{name}.{field}"
     assert set(Decisions.model_fields) == set(plan_schema()["properties"])
+
+
+def test_the_document_explains_every_field():
+    text = (INSTANCES.parent / "docs" / "plan-format.md").read_text(encoding="utf-8")
+    parts = [plan_schema(), *plan_schema()["$defs"].values()]
+
+    assert [name for part in parts for name in part["properties"] if f"`{name}`" not in text] == []
+
+
+def test_the_example_of_the_document_is_a_plan():
+    text = (INSTANCES.parent / "docs" / "plan-format.md").read_text(encoding="utf-8")
+    example = text.split("```json\n")[1].split("```")[0]
+
+    assert plan_text(parse_plan(example)) == example
+
+
+def test_the_python_of_the_document_runs(tmp_path, monkeypatch):
+    text = (INSTANCES.parent / "docs" / "plan-format.md").read_text(encoding="utf-8")
+    (tmp_path / "instances").symlink_to(INSTANCES)
+    monkeypatch.chdir(tmp_path)
+
+    exec(text.split("```python\n")[1].split("```")[0], {})
+
+    assert json.loads((tmp_path / "plan.json").read_text())["instance_file"] == "instances/paper-40.json"
