@@ -3,7 +3,17 @@
 from solvers.allocation.dual_bound import dual_bound
 from solvers.allocation.methods import METHODS
 from solvers.allocation.problem import AllocationProblem
+from solvers.allocation.resource_blocks import BlockSolution, solve_resource_blocks
 from solvers.allocation.solution import AllocationResult, AllocationSolution
 from solvers.allocation.solve import solve
 
-__all__ = ["METHODS", "AllocationProblem", "AllocationResult", "AllocationSolution", "dual_bound", "solve"]
+__all__ = [
+    "METHODS",
+    "AllocationProblem",
+    "AllocationResult",
+    "AllocationSolution",
+    "BlockSolution",
+    "dual_bound",
+    "solve",
+    "solve_resource_blocks",
+]

@@ -128,7 +128,8 @@ def _share_band(problem: AllocationProblem, cells: Cells, at: Proposal) -> Propo
 
     def wanted(ln_mu: FloatArray) -> FloatArray:
         q = np.log1p(np.exp(inverse_chi(group.spread(ln_mu) - ln_worth)))
-        return np.maximum(a / (q * r), least)
+        width: FloatArray = np.maximum(a / (q * r), least)
+        return width
 
     here = ln_worth + np.log(_chi(a / (before * r)))
     high = _largest(group, here)
