@@ -177,7 +177,7 @@ class _Curves:
     def __init__(self, options: tuple[Option, ...], delay_s: FloatArray, prices: _Prices) -> None:
         self.options = options
         self.prices = prices
-        self.cluster = np.array([option.cluster for option in options])
+        self.cluster = np.array([option.cluster for option in options], dtype=np.int64)
         self.num_clusters = len(delay_s)
         self.fixed_s = np.array([option.seconds for option in options]) + delay_s[self.cluster]
         self.fixed_j = np.array([option.joules for option in options])

@@ -74,8 +74,13 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
     found = _search(network, options, shared, rhythm, settings)
     if not found.choices:
         lost = sorted(set(network.members) - {option.plan.id for option in options})
-        where = f"the cluster of {lost[0]!r}" if lost else "some cluster"
-        raise MissingLink(f"{where} can average neither over its server nor over D2D links within the limits")
+        if lost:
+            raise MissingLink(
+                f"the cluster of {lost[0]!r} can average neither at its server (a member has no link to it "
+                "or from it) nor at a member (D2D links do not connect them)"
+            )
+        latest = network.instance.limits.max_latency_s
+        raise MissingLink(f"no plan ends a round within limits.max_latency_s = {latest} s: relax it")
     large = [server for server, members in network.members.items() if len(members) > MAX_ENUMERATED_MEMBERS]
     bound, proof = -math.inf, _too_large(network, large[0]) if large else ""
     if not large:
@@ -209,9 +214,9 @@ def _proof(rhythm: Rhythm, settings: SearchSettings, placement: str) -> str:
         else "all links at nominal channel and power"
     )
     return (
-        f"all trees and aggregators of each cluster were priced, {resources}; the common deadline was "
-        f"searched with a tangent bound; holds for period {period_name(rhythm.period)}, the given "
-        f"association and {placement}"
+        "each cluster averages at its server over its members' own uplinks, or at any member over any trees "
+        f"of D2D links; all were priced, {resources}; the common deadline was searched with a tangent bound; "
+        f"holds for period {period_name(rhythm.period)}, the given association and {placement}"
     )
 
 

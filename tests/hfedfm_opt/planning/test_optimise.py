@@ -211,7 +211,7 @@ def test_a_limit_on_latency_is_kept_or_told(paper: Instance) -> None:
     hopeless = plan(paper.model_copy(update={"limits": limits}), "optimised:2")
     assert hopeless.status is Status.INFEASIBLE
     assert hopeless.plan is None
-    assert "within the limits" in hopeless.explanation
+    assert "no plan ends a round within limits.max_latency_s = 6.0 s: relax it" in hopeless.explanation
 
 
 def test_candidate_periods_give_the_best_objective(paper: Instance) -> None:

@@ -1,6 +1,7 @@
 """The front door of planning: names, results without a plan, options."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -81,3 +82,13 @@ def test_the_published_tree_leads_every_member_to_the_aggregator(paper: Instance
             up, down = published_tree(network, members, aggregator)
             assert sorted(source for source, _ in up) == sorted(set(members) - {aggregator})
             assert sorted(target for _, target in down) == sorted(set(members) - {aggregator})
+
+
+def test_a_cluster_that_cannot_average_is_named() -> None:
+    """In the tiny instance one device reaches its server only over D2D, another only by itself."""
+    from hfedfm_opt.system.read import read_instance
+
+    tiny = read_instance(Path(__file__).parents[2] / "data" / "tiny.json")
+    result = plan(tiny, "optimised:2")
+    assert result.status is Status.INFEASIBLE
+    assert result.explanation.startswith("the cluster of 'e1' can average neither at its server")
