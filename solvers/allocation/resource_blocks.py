@@ -12,15 +12,13 @@ from solvers.allocation.evaluate import cost, violations
 from solvers.allocation.fixed_bandwidth import best_deadline, fixed_bandwidth
 from solvers.allocation.problem import AllocationProblem
 from solvers.allocation.solution import Proposal
-from solvers.allocation.solve import solve
+from solvers.allocation.solve import DEFAULT_GAP, solve
 from solvers.allocation.whole_blocks import BlockTable, Look, block_table, look
 from solvers.common.arrays import FloatArray, IntArray, float_array, frozen
 from solvers.common.errors import BackendFailure, InvalidProblem
 from solvers.common.options import Options
 from solvers.common.result import Result, Status, StopReason, relative_gap
 
-DEFAULT_GAP = 1e-6
-"""Relative gap within which an answer is called optimal unless the options ask otherwise."""
 _SLACK = 1e-12
 """Share by which a deadline may be below the least one, or blocks exceed the band, and still count as met."""
 
@@ -62,7 +60,7 @@ def solve_resource_blocks(
     block_hz : float
         Width of a block, Hz, > 0; 180 kHz in LTE, 360 kHz at 30 kHz subcarrier spacing in NR.
     options : Options or None
-        When to stop; the default gap is 1e-6.
+        When to stop; the default gap is 1e-9.
 
     Returns
     -------
