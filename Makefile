@@ -9,13 +9,14 @@ REPORT ?= reports/$(basename $(notdir $(INSTANCE)))
 
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help compare test bench format clean
+.PHONY: help compare test bench format schemas clean
 
 help:
 	@echo "make compare   plan, run and compare $(INSTANCE); the report goes to $(REPORT)"
 	@echo "make test      ruff, mypy and pytest"
 	@echo "make bench     benchmarks (ratios to peers, growth, memory)"
 	@echo "make format    format the sources"
+	@echo "make schemas   write the JSON Schemas of instances and plans anew"
 	@echo "make clean     remove .venv, reports and caches"
 
 compare: $(READY)
@@ -40,6 +41,10 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
+
+schemas: $(READY)
+	$(BIN)/python -c "from hfedfm_opt.system.schema import write_schema; write_schema('instances/instance.schema.json')"
+	$(BIN)/python -c "from pathlib import Path; from hfedfm_opt.planning.plan_file import plan_schema_text; Path('instances/plan.schema.json').write_text(plan_schema_text())"
 
 clean:
 	rm -rf $(VENV) reports .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
