@@ -1,6 +1,6 @@
 """Measures the runtime's learning: accuracy of ways to federate, and the speed of the stacked engine.
 
-Run it with ``python benchmarks/runtime.py accuracy|speed``; it prints what it measured.
+Run it with ``python benchmarks/runtime.py [accuracy|speed]``; it prints what it measured.
 """
 
 import argparse
@@ -245,7 +245,7 @@ def _round_seconds(clusters, training, repeats):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("accuracy", "speed"))
+    parser.add_argument("what", choices=("accuracy", "speed"), nargs="?", default="speed")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=96, help="per device and task")
     parser.add_argument("--rounds", type=int, default=24)

@@ -76,7 +76,7 @@ class Network:
 
     @cached_property
     def members(self) -> Mapping[str, tuple[str, ...]]:
-        """Ids of the devices under each parent, in the order of the file; a cluster is named by its parent."""
+        """Ids of the devices under each parent, in the order of the file; it names their cluster."""
         found: dict[str, list[str]] = {}
         for device in self.devices:
             found.setdefault(self.parent(device), []).append(device)
