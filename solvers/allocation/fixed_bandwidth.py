@@ -103,7 +103,7 @@ def fixed_bandwidth(problem: AllocationProblem, bandwidth: FloatArray) -> FixedB
         cast("FloatArray", getattr(problem, name)).reshape(shape)
         for name in ("gain", "noise_w_per_hz", "max_power_w", "max_frequency_hz", "capacitance")
     )
-    weight = float(cast("FloatArray", problem.energy_weight))
+    weight = float(cast("FloatArray", problem.energy_weight).item())
     a = bits * np.log(2.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         n = noise / gain

@@ -41,5 +41,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             exact=True,
             needs=("cvxpy", "clarabel"),
         ),
+        "via_pyomo": Method(
+            target="solvers.allocation.via_pyomo:via_pyomo",
+            summary="oracle: cutting planes for Pyomo's linear solvers, cell after cell, about 1e-6 accurate",
+            exact=True,
+            needs=("pyomo", "highspy"),
+            extra="pyomo",
+        ),
     }
 )
