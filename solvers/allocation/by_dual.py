@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from solvers.allocation.dual_bound import dual_bound
+from solvers.allocation.dual_bound import ROUNDING, dual_value
 from solvers.allocation.evaluate import cost
 from solvers.allocation.fleet import Fleet
 from solvers.allocation.latency_only import CellAnswer, latency_only
@@ -70,9 +70,8 @@ def _better(
 
 def _asked(fleet: Fleet) -> BoolArray:
     """Return which cells (M,) have a balance to find: energy costs, and somebody can save some."""
-    senders = fleet.transmitter_cells.sum(np.ones_like(fleet.transmitters.a))
     savers = fleet.computer_cells.sum((fleet.computers.K > 0).astype(float))
-    asked: BoolArray = (fleet.energy_weight > 0) & (senders + savers > 0)
+    asked: BoolArray = (fleet.energy_weight > 0) & (fleet.senders + savers > 0)
     return asked
 
 
@@ -82,6 +81,9 @@ def _start(prepared: Prepared, asked: BoolArray) -> State:
     state = State(np.zeros(fleet.count), np.log(np.maximum(margin, least)))
     chosen = np.flatnonzero(asked)
     part = starting_state(fleet.of_cells(chosen), np.maximum(margin, least)[chosen])
+    sample = fleet.sample
+    if sample is not None and len(chosen):
+        part = newton(sample, part, np.full(1, fleet.deadline is not None))
     state.ln_mu[chosen] = part.ln_mu
     if fleet.deadline is None:
         state.z[chosen] = part.z
@@ -132,7 +134,8 @@ def _judged(
     answer = _answer(fleet, state, margin, asked)
     prices = _prices(fleet, answer, fleet.base + margin, problem.num_devices)
     proposal = repaired(problem, fleet, answer.bandwidth, answer.airtime, margin, prices)
-    bound = dual_bound(problem, prices.bandwidth, prices.time)
+    value, size = dual_value(problem, prices.bandwidth, prices.time, fleet)
+    bound = value - ROUNDING * size
     return proposal, relative_gaps(cost(problem, proposal), bound)
 
 
@@ -149,15 +152,16 @@ def _answer(fleet: Fleet, state: State, margin: FloatArray, asked: BoolArray) ->
         bandwidth[mine], airtime[mine], price[mine] = part.bandwidth, part.airtime, part.price
         mu[latency] = part.mu
     if len(balanced):
-        some = fleet.of_cells(balanced)
-        spread = some.transmitter_cells.spread
-        reply = respond(
-            some.transmitters, spread(np.exp(state.ln_mu[balanced])), spread(np.exp(state.z[balanced]))
-        )
-        mine = asked[cell]
-        bandwidth[mine], airtime[mine], price[mine] = reply.bandwidth, reply.airtime, reply.price
-        occupied = some.transmitter_cells.sum(reply.bandwidth) > 0
-        mu[balanced] = np.where(occupied, np.exp(state.ln_mu[balanced]), 0.0)
+        some, there = fleet.of_cells(balanced), state.of_cells(balanced)
+        places = np.flatnonzero(asked[cell])
+        price_of_band, room, used = np.exp(there.ln_mu), np.exp(there.z), np.zeros(len(balanced))
+        for block in some.blocks:
+            spread, rows = block.cells.spread, block.rows
+            reply = respond(block.group, spread(price_of_band[rows]), spread(room[rows]), block.near)
+            own = places[block.mine]
+            bandwidth[own], airtime[own], price[own] = reply.bandwidth, reply.airtime, reply.price
+            used[rows] += block.cells.sum(reply.bandwidth)
+        mu[balanced] = np.where(used > 0, price_of_band, 0.0)
     return CellAnswer(bandwidth, airtime, price, mu)
 
 

@@ -52,10 +52,16 @@ def dual_bound(
 
 
 def dual_value(
-    problem: AllocationProblem, bandwidth_price: npt.ArrayLike, time_price: npt.ArrayLike
+    problem: AllocationProblem,
+    bandwidth_price: npt.ArrayLike,
+    time_price: npt.ArrayLike,
+    fleet: Fleet | None = None,
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the dual value of :func:`dual_bound` as computed, and the sum of its terms' sizes, (M,) each."""
-    fleet = fleet_of(problem)
+    """Return the dual value of :func:`dual_bound` as computed, and the sum of its terms' sizes, (M,) each.
+
+    ``fleet`` may be given where ``fleet_of(problem)`` is at hand.
+    """
+    fleet = fleet_of(problem) if fleet is None else fleet
     mu = float_array("bandwidth_price", np.atleast_1d(bandwidth_price), (fleet.count,))
     prices = float_array("time_price", time_price, (problem.num_devices,))
     senders, workers = prices[fleet.transmitters.index], prices[fleet.computers.index]
@@ -77,10 +83,11 @@ def dual_value(
 
 
 def _least_cost(fleet: Fleet, mu: FloatArray, senders: FloatArray, workers: FloatArray) -> FloatArray:
-    group, cells = fleet.transmitters, fleet.transmitter_cells
-    sending = least_sending_cost(group, cells, mu, senders) + _least_computing_cost(group, senders)
-    working = _least_computing_cost(fleet.computers, workers)
-    total: FloatArray = cells.sum(sending) + fleet.computer_cells.sum(working)
+    total = fleet.computer_cells.sum(_least_computing_cost(fleet.computers, workers))
+    for block in fleet.blocks:
+        group, cells, price = block.group, block.cells, senders[block.mine]
+        cost = least_sending_cost(group, cells, mu[block.rows], price) + _least_computing_cost(group, price)
+        total[block.rows] += cells.sum(cost)
     return total
 
 
@@ -104,9 +111,17 @@ def least_sending_cost(group: Transmitters, cells: Cells, mu: FloatArray, price:
     cost = group.energy_price * group.n * group.a  # the limit of endless airtime
     free_band = (own == 0) & (price > 0)
     cost[free_band] = ((spend + price) * group.t_floor)[free_band]
-    normal = np.flatnonzero((own > 0) & (price > 0) & np.isfinite(group.t_floor))
+    usual = (own > 0) & (price > 0) & np.isfinite(group.t_floor)
+    if usual.all():
+        return _sharing_cost(group, own, price, spend)
+    normal = np.flatnonzero(usual)
     group = Transmitters(**{name: values[normal] for name, values in vars(group).items()})
-    own, price, spend = own[normal], price[normal], spend[normal]
+    cost[normal] = _sharing_cost(group, own[normal], price[normal], spend[normal])
+    return cost
+
+
+def _sharing_cost(group: Transmitters, own: FloatArray, price: FloatArray, spend: FloatArray) -> FloatArray:
+    """Return the least sending cost where band and deadline both have a price, ``own`` and ``price``."""
     A = group.energy_price * group.n
     with np.errstate(divide="ignore"):
         w = inverse_chi2_over_q(np.log(own) + np.log(price) - np.log(group.a) - 2.0 * np.log(A))
@@ -115,8 +130,11 @@ def least_sending_cost(group: Transmitters, cells: Cells, mu: FloatArray, price:
     b = np.sqrt(price * u / own)
     value = A * u * shape.x + 2.0 * np.sqrt(own * price * u)
     capped = (A == 0) | (group.n * b * shape.x > group.cap)
-    w = inverse_capped_price(np.log(own * group.cap**2 / (group.n**2 * group.a) / (price + spend)))
+    at = np.flatnonzero(capped)
+    if not len(at):
+        return value
+    noisy, floor, whole = group.cap[at] / group.n[at], group.t_floor[at], price[at] + spend[at]
+    w = inverse_capped_price(np.log(own[at] * noisy * noisy / group.a[at] / whole))
     full = shape_at(w)
-    at_cap = (price + spend) * group.t_floor * full.x / full.q + own * group.cap / (group.n * full.x)
-    cost[normal] = np.where(capped, at_cap, value)
-    return cost
+    value[at] = whole * floor * full.x / full.q + own[at] * noisy / full.x
+    return value

@@ -1,6 +1,7 @@
 """The problem's devices in the letters of the derivation, sorted by cell: what the methods compute with."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import TypeVar, cast
 
 import numpy as np
@@ -9,6 +10,10 @@ from solvers.allocation.cells import Cells
 from solvers.allocation.problem import AllocationProblem
 from solvers.common.arrays import BoolArray, FloatArray, IntArray
 
+BLOCK = 16_384
+"""Devices worked on at a time: what is computed on the way for so many stays in the processor's cache."""
+_SAMPLE = 1024
+"""Half the devices of the stand-in that is solved before a large cell."""
 Group = TypeVar("Group", "Transmitters", "Computers")
 
 
@@ -44,6 +49,20 @@ class Computers:
 
 
 @dataclass(frozen=True)
+class Block:
+    """Some neighbouring transmitters: places ``mine``, of the cells ``rows``, numbered anew in ``cells``.
+
+    ``near`` holds the last root of each transmitter, a hint for the next one; it is written to.
+    """
+
+    group: Transmitters
+    cells: Cells
+    mine: slice
+    rows: slice
+    near: FloatArray
+
+
+@dataclass(frozen=True)
 class Fleet:
     """All devices of M cells, with the cells' own numbers of shape (M,).
 
@@ -65,6 +84,58 @@ class Fleet:
     def count(self) -> int:
         """Number of cells M."""
         return len(self.band)
+
+    @cached_property
+    def senders(self) -> FloatArray:
+        """Number of transmitters of each cell (M,)."""
+        return np.bincount(self.transmitter_cells.cell, minlength=self.count).astype(np.float64)
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The transmitters in blocks of at most :data:`BLOCK`, as views."""
+        group, cells = self.transmitters, self.transmitter_cells
+        length = len(group.a)
+        if length <= BLOCK:
+            return (Block(group, cells, slice(0, length), slice(0, self.count), np.full(length, -np.inf)),)
+        blocks = []
+        for start in range(0, length, BLOCK):
+            mine = slice(start, min(start + BLOCK, length))
+            numbers = cells.cell[mine]
+            first, last = int(numbers[0]), int(numbers[-1])
+            part = Transmitters(**{name: values[mine] for name, values in vars(group).items()})
+            rows = slice(first, last + 1)
+            blocks.append(
+                Block(
+                    part, Cells(numbers - first, last + 1 - first), mine, rows, np.full(len(numbers), -np.inf)
+                )
+            )
+        return tuple(blocks)
+
+    @cached_property
+    def sample(self) -> "Fleet | None":
+        """A small stand-in of one large cell, ``None`` for others: where it is in balance the cell nearly is.
+
+        The devices with the least slack, which a hurried cell depends on, are there themselves.  Of the
+        others each that is there stands for some like it: w devices with a, cap and K ask for the bandwidth
+        and the deadline price of one with w a, w cap and w^(1/3) K.
+        """
+        length = len(self.transmitters.a)
+        if self.count > 1 or length < 4 * _SAMPLE:
+            return None
+        tight = np.argpartition(self.transmitters.slack, _SAMPLE)[:_SAMPLE]
+        others = np.setdiff1d(np.arange(0, length, length // _SAMPLE), tight)
+        weight = np.ones(len(tight) + len(others))
+        weight[len(tight) :] = (length - len(tight)) / len(others)
+        chosen = np.concatenate((tight, others))
+        senders = Transmitters(**{name: values[chosen] for name, values in vars(self.transmitters).items()})
+        senders = replace(
+            senders, a=senders.a * weight, cap=senders.cap * weight, K=senders.K * np.cbrt(weight)
+        )
+        return replace(
+            self,
+            transmitters=senders,
+            transmitter_cells=Cells(np.zeros(len(chosen), dtype=np.int64), 1),
+        )
 
     def of_cells(self, chosen: IntArray) -> "Fleet":
         """Return the fleet of some cells, numbered anew in the order of ``chosen`` (ascending)."""
@@ -156,4 +227,5 @@ def _computing(
 
 
 def _pick(group: Group, mask: BoolArray) -> Group:
-    return type(group)(*(getattr(group, field.name)[mask] for field in fields(group)))
+    chosen = np.flatnonzero(mask)
+    return type(group)(*(getattr(group, field.name).take(chosen) for field in fields(group)))

@@ -12,7 +12,8 @@ from solvers.allocation.snr import shape_at
 from solvers.common.arrays import BoolArray, FloatArray, IntArray
 
 _NEWTON_STEPS = 60
-_TOLERANCE = 1e-13
+_LAST_NORM = 1e-7
+"""Imbalance from which one more Newton step, not looked at again, ends: it leaves about its square."""
 _SMALL_ENOUGH = 1e-9
 _LONGEST_STEP = 3.0
 
@@ -47,34 +48,47 @@ class Imbalance:
 
 def imbalance(fleet: Fleet, state: State, held: BoolArray) -> Imbalance:
     """Return how far each cell is from balance; ``held`` (M,) tells whose deadline is not to be decided."""
-    cells, group = fleet.transmitter_cells, fleet.transmitters
     margin = np.exp(state.z)
-    answer = respond(group, cells.spread(np.exp(state.ln_mu)), cells.spread(margin))
-    asked = cells.sum(answer.bandwidth)
+    totals = _totals(fleet, np.exp(state.ln_mu), margin)
+    asked, price, asked_by_mu, asked_by_t, price_by_mu, price_by_t = totals
     occupied = asked > 0
     used = np.where(occupied, asked, 1.0)
     work, work_by_t = computing_price(fleet.computers, fleet.computer_cells.spread(fleet.base + margin))
-    total = cells.sum(answer.price) + fleet.computer_cells.sum(work)
+    total = price + fleet.computer_cells.sum(work)
     free = ~held
     price = np.where(free, total, 1.0)
-    by_z = (cells.sum(answer.price_by_t) + fleet.computer_cells.sum(work_by_t)) * margin
+    by_z = (price_by_t + fleet.computer_cells.sum(work_by_t)) * margin
     return Imbalance(
         band=np.where(occupied, np.log(used / np.where(occupied, fleet.band, 1.0)), 0.0),
         time=np.where(free, np.log(price / np.where(free, fleet.time_weight, 1.0)), 0.0),
-        band_by_mu=np.where(occupied, cells.sum(answer.bandwidth_by_mu) / used, -1.0),
-        band_by_z=np.where(free, cells.sum(answer.bandwidth_by_t) * margin / used, 0.0),
-        time_by_mu=np.where(free, cells.sum(answer.price_by_mu) / price, 0.0),
+        band_by_mu=np.where(occupied, asked_by_mu / used, -1.0),
+        band_by_z=np.where(free, asked_by_t * margin / used, 0.0),
+        time_by_mu=np.where(free, price_by_mu / price, 0.0),
         time_by_z=np.where(free, by_z / price, -1.0),
     )
 
 
+def _totals(fleet: Fleet, mu: FloatArray, margin: FloatArray) -> FloatArray:
+    """Return the sums over each cell of bandwidth, price and their four derivatives, shape (6, M)."""
+    totals = np.zeros((6, fleet.count))
+    for block in fleet.blocks:
+        spread, total = block.cells.spread, block.cells.sum
+        answer = respond(block.group, spread(mu[block.rows]), spread(margin[block.rows]), block.near)
+        mine = totals[:, block.rows]
+        mine[0] += total(answer.bandwidth)
+        mine[1] += total(answer.price)
+        mine[2] += total(answer.bandwidth_by_mu)
+        mine[3] += total(answer.bandwidth_by_t)
+        mine[4] += total(answer.price_by_mu)
+        mine[5] += total(answer.price_by_t)
+    return totals
+
+
 def sum_of_prices(fleet: Fleet, state: State) -> FloatArray:
     """Return the sum of the deadline prices of each cell (M,) in a state."""
-    spread = fleet.transmitter_cells.spread
     margin = np.exp(state.z)
-    answer = respond(fleet.transmitters, spread(np.exp(state.ln_mu)), spread(margin))
     work, _ = computing_price(fleet.computers, fleet.computer_cells.spread(fleet.base + margin))
-    total: FloatArray = fleet.transmitter_cells.sum(answer.price) + fleet.computer_cells.sum(work)
+    total: FloatArray = _totals(fleet, np.exp(state.ln_mu), margin)[1] + fleet.computer_cells.sum(work)
     return total
 
 
@@ -110,7 +124,7 @@ def newton(fleet: Fleet, start: State, held: BoolArray) -> State:
         worse = ~(norm < best_norm[active])
         better = active[~worse]
         best.ln_mu[better], best.z[better], best_norm[better] = ln_mu[better], z[better], norm[~worse]
-        done = (norm <= _TOLERANCE) | (worse & (best_norm[active] <= _SMALL_ENOUGH))
+        done = (norm <= _LAST_NORM) | (worse & (best_norm[active] <= _SMALL_ENOUGH))
         by_mu, by_z = _newton_step(here)
         step_mu[active] = np.where(worse, 0.5 * step_mu[active], by_mu)
         step_z[active] = np.where(worse, 0.5 * step_z[active], by_z)
@@ -119,6 +133,8 @@ def newton(fleet: Fleet, start: State, held: BoolArray) -> State:
             held[active], z[active], np.maximum(best.z[active] + step_z[active], low[active])
         )
         if done.any():
+            last = active[done & ~worse]
+            best.ln_mu[last], best.z[last] = ln_mu[last], z[last]
             active = active[~done]
             if not len(active):
                 break

@@ -20,7 +20,7 @@ def least_margin(fleet: Fleet) -> FloatArray:
     payload can be the slowest then).
     """
     margin = np.zeros(fleet.count)
-    occupied = fleet.transmitter_cells.sum(np.ones_like(fleet.transmitters.a)) > 0
+    occupied = fleet.senders > 0
     hopeless = ~np.isfinite(fleet.base) | (occupied & (fleet.band <= 0))
     margin[hopeless] = np.inf
     chosen = np.flatnonzero(occupied & ~hopeless)
@@ -33,7 +33,9 @@ def least_margin(fleet: Fleet) -> FloatArray:
     def crowding(z: FloatArray, cells: IntArray) -> tuple[FloatArray, FloatArray]:
         return _crowding(part.of_cells(cells), np.exp(z))
 
-    found = np.exp(decreasing_root(crowding, high, low, high))
+    sample = part.sample
+    start = high if sample is None else np.log(least_margin(sample))
+    found = np.exp(decreasing_root(crowding, start, low, high))
     sender_is_slowest = part.transmitter_cells.max((part.transmitters.slack == 0).astype(float)) > 0
     at_base = (found <= 2.0 * LEAST_MARGIN * part.base) & ~sender_is_slowest
     margin[chosen] = np.where(at_base, 0.0, found)
@@ -56,22 +58,27 @@ def full_power_shape(transmitters: Transmitters, margin: FloatArray) -> Shape:
 
 def _crowding(fleet: Fleet, margin: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return ln(bandwidth needed / band) and its slope in ln(margin)."""
-    group, cells = fleet.transmitters, fleet.transmitter_cells
-    own = cells.spread(margin)
-    shape = full_power_shape(group, own)
-    need = group.cap / (group.n * shape.x)
-    gap = excess(shape)
-    fall = need * own / (own + group.slack) * gap / (shape.one_less_g * (1.0 + gap))
-    total = cells.sum(need)
-    return np.log(total / fleet.band), -cells.sum(fall) / total
+    total, falling = np.zeros(fleet.count), np.zeros(fleet.count)
+    for block in fleet.blocks:
+        group, cells, rows = block.group, block.cells, block.rows
+        own = cells.spread(margin[rows])
+        shape = full_power_shape(group, own)
+        need = group.cap / (group.n * shape.x)
+        gap = excess(shape)
+        fall = need * own / (own + group.slack) * gap / (shape.one_less_g * (1.0 + gap))
+        total[rows] += cells.sum(need)
+        falling[rows] += cells.sum(fall)
+    return np.log(total / fleet.band), -falling / total
 
 
 def equal_band_margin(fleet: Fleet) -> FloatArray:
     """Return the margin at which an equal share of the band is enough for everybody."""
-    group, cells = fleet.transmitters, fleet.transmitter_cells
-    share = cells.spread(fleet.band / cells.sum(np.ones_like(group.a)))
-    with np.errstate(divide="ignore"):
-        shape = shape_at(np.log(group.cap / (group.n * share)))
-    return np.maximum(
-        cells.max(np.maximum(group.t_floor * excess(shape) - group.slack, 0.0)), fleet.base * LEAST_MARGIN
-    )
+    each = fleet.band / fleet.senders
+    margin = fleet.base * LEAST_MARGIN
+    for block in fleet.blocks:
+        group, cells, rows = block.group, block.cells, block.rows
+        with np.errstate(divide="ignore"):
+            shape = shape_at(np.log(group.cap / (group.n * cells.spread(each[rows]))))
+        needed = np.maximum(group.t_floor * excess(shape) - group.slack, 0.0)
+        margin[rows] = np.maximum(margin[rows], cells.max(needed))
+    return margin

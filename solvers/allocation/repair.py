@@ -44,7 +44,10 @@ def repaired(
     """
     group, cells = fleet.transmitters, fleet.transmitter_cells
     deadline = fleet.base + margin if fleet.deadline is None else fleet.deadline
-    least = group.cap / (group.n * full_power_shape(group, cells.spread(margin)).x)
+    least = np.empty_like(group.a)
+    for block in fleet.blocks:
+        shape = full_power_shape(block.group, block.cells.spread(margin[block.rows]))
+        least[block.mine] = block.group.cap / (block.group.n * shape.x)
     spare = np.maximum(bandwidth - least, 0.0)
     wanted, left = cells.sum(spare), fleet.band - cells.sum(least)
     share = np.where((wanted > 0) & (left > 0), left / np.where(wanted > 0, wanted, 1.0), 0.0)

@@ -13,9 +13,11 @@ from solvers.allocation.snr import (
     inverse_excess,
     shape_at,
 )
-from solvers.common.arrays import BoolArray, FloatArray
+from solvers.common.arrays import FloatArray, IntArray
 
 _ROOT_STEPS = 40
+_LAST_STEP = 1e-7
+"""A Newton step that is followed by no other: its error is about its square."""
 _SMALLEST = 1e-16
 """Least deadline price at full power, as a share of what it is the rest of: below is only rounding."""
 
@@ -37,7 +39,9 @@ class Response:
     price_by_t: FloatArray
 
 
-def respond(group: Transmitters, mu: FloatArray, margin: FloatArray) -> Response:
+def respond(
+    group: Transmitters, mu: FloatArray, margin: FloatArray, near: FloatArray | None = None
+) -> Response:
     """Return each transmitter's best answer to a bandwidth price ``mu`` and a deadline.
 
     Parameters
@@ -48,18 +52,20 @@ def respond(group: Transmitters, mu: FloatArray, margin: FloatArray) -> Response
         Price of bandwidth, 1/Hz, > 0; for each device, or one for all.
     margin : FloatArray
         Seconds of the deadline above ``base``, > 0; for each device, or one for all.
+    near : FloatArray or None
+        Hints of each device's root ln x, -inf for none; replaced by the roots found.
     """
     mu = np.broadcast_to(mu, group.a.shape)
     over = margin + group.slack
     room = over + group.t_floor
-    w, computing = _uncapped_root(group, mu, room)
+    w, computing = _uncapped_root(group, mu, room, near)
     shape = shape_at(w)
     airtime = mu / (group.energy_price * group.n * shape.chi)
     bandwidth = group.a / (shape.q * airtime)
-    capped = group.n * shape.x * bandwidth > group.cap
+    capped = np.flatnonzero(group.n * shape.x * bandwidth > group.cap)
     price = mu * bandwidth / airtime
     result = _uncapped(shape, airtime, bandwidth, price, computing)
-    if capped.any():
+    if len(capped):
         part = _capped(_pick(group, capped), mu[capped], over[capped])
         for name, values in vars(part).items():
             getattr(result, name)[capped] = values
@@ -76,40 +82,48 @@ def computing_price(group: Computers, deadline: FloatArray) -> tuple[FloatArray,
     deadline : FloatArray
         Deadline in s, at least ``c_min``; for each device, or one for all.
     """
-    price = (group.K / deadline) ** 3
+    speed = group.K / deadline
+    price = speed * speed * speed
     return price, -3.0 * price / deadline
 
 
-def _uncapped_root(group: Transmitters, mu: FloatArray, room: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _uncapped_root(
+    group: Transmitters, mu: FloatArray, room: FloatArray, near: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
     """Return w = ln x without a power cap, and the computing time where it is not at its least, else 0.
 
     With t = mu / (A chi), A = energy_price n, and lambda = mu a / (q t^2), the time c + t falls in w, is
-    convex in logarithms, and t <= room bounds w from below: Newton from there rises to the root.
+    convex in logarithms, and t <= room bounds w from below: Newton from there rises to the root.  From
+    a hint beyond the root its first step leads below the root, at worst to the bound.
     """
     A = group.energy_price * group.n
     w = inverse_chi(np.log(mu / (A * room)))
     shape = shape_at(w)
     price = mu * group.a / shape.q * (A * shape.chi / mu) ** 2
-    free = np.flatnonzero(price * group.c_min**3 < group.K**3)
+    cube = group.c_min * group.c_min * group.c_min
+    free = np.flatnonzero(price * cube < group.K * group.K * group.K)
     computing = np.zeros_like(w)
     if not len(free):
         return w, computing
     A, mu, a, K = A[free], mu[free], group.a[free], group.K[free]
-    total = room[free] + group.c_min[free]
-    point = w[free]
+    total, share = room[free] + group.c_min[free], K / np.cbrt(mu * a)
+    least = w[free]
+    point = least if near is None else np.maximum(least, near[free])
     for _ in range(_ROOT_STEPS):
         shape = shape_at(point)
         t = mu / (A * shape.chi)
-        c = K * np.cbrt(shape.q * t * t / (mu * a))
-        slope = (shape.p * t + c * (2.0 * shape.p - shape.g) / 3.0) / (c + t)
-        step = np.log((c + t) / total) / slope
-        point = point + step
-        if np.max(np.abs(step)) < 1e-8:
+        c = share * np.cbrt(shape.q * t * t)
+        p, spent = shape.p, c + t
+        step = np.log(spent / total) * spent / (p * t + c * (2.0 * p - shape.g) / 3.0)
+        point = np.maximum(point + step, least)
+        if np.max(np.abs(step)) < _LAST_STEP:
             break
     shape = shape_at(point)
     t = mu / (A * shape.chi)
     w[free] = point
-    computing[free] = K * np.cbrt(shape.q * t * t / (mu * a))
+    if near is not None:
+        near[free] = point
+    computing[free] = share * np.cbrt(shape.q * t * t)
     return w, computing
 
 
@@ -138,16 +152,20 @@ def _capped(group: Transmitters, mu: FloatArray, over: FloatArray) -> Response:
     spend = group.energy_price * group.cap
     w = inverse_excess(np.log(over / group.t_floor))
     shape = shape_at(w)
-    free = _full_price(shape, scale) * group.c_min**3 < group.K**3 + spend * group.c_min**3
-    if free.any():
+    cube = group.c_min * group.c_min * group.c_min
+    full = _full_price(shape, scale)
+    free = np.flatnonzero((full - spend) * cube < group.K * group.K * group.K)
+    if len(free):
         w[free] = _capped_root(_pick(group, free), scale[free], spend[free], over[free], w[free])
         shape = shape_at(w)
-    full = _full_price(shape, scale)
+        full = _full_price(shape, scale)
     airtime = group.t_floor * shape.x / shape.q
     computing = group.c_min + np.maximum(over - group.t_floor * excess(shape), 0.0)
     price = np.maximum(full - spend, _SMALLEST * full)
-    price[free] = np.maximum((group.K[free] / computing[free]) ** 3, _SMALLEST * full[free])
-    third = np.where(free, computing * (full / price) / 3.0, 0.0)
+    speed = group.K[free] / computing[free]
+    price[free] = np.maximum(speed * speed * speed, _SMALLEST * full[free])
+    third = np.zeros_like(full)
+    third[free] = computing[free] * (full[free] / price[free]) / 3.0
     H = capped_slope(shape)
     below = airtime * shape.one_less_g + third * H
     w_by_mu, w_by_t = third / below, 1.0 / below
@@ -182,7 +200,8 @@ def _capped_root(
         shape = shape_at(w)
         t = group.t_floor * shape.x / shape.q
         c = group.c_min + np.maximum(over - group.t_floor * excess(shape), 0.0)
-        cost = (group.K / c) ** 3
+        speed = group.K / c
+        cost = speed * speed * speed
         full = _full_price(shape, scale)
         value = np.log(full / (cost + spend))
         slope = -capped_slope(shape) - 3.0 * cost / (cost + spend) * t * shape.one_less_g / c
@@ -193,10 +212,10 @@ def _capped_root(
         following = np.where(outside, 0.5 * (np.maximum(low, w - 4.0) + high), following)
         step = following - w
         w = following
-        if np.max(np.abs(step)) < 1e-8:
+        if np.max(np.abs(step)) < _LAST_STEP:
             break
     return w
 
 
-def _pick(group: Transmitters, mask: BoolArray) -> Transmitters:
-    return Transmitters(**{name: values[mask] for name, values in vars(group).items()})
+def _pick(group: Transmitters, chosen: IntArray) -> Transmitters:
+    return Transmitters(**{name: values.take(chosen) for name, values in vars(group).items()})

@@ -66,12 +66,13 @@ def solve(
     if feasible.any():
         some = prepared if feasible.all() else prepare(restricted(problem, feasible))
         proposal: Proposal = function(some, options)
-        parts = (proposal, *_judge(some.problem, proposal, name))
+        parts = (proposal, *_judge(some, proposal, name))
     return _result(prepared, feasible, least, parts, name, options, started)
 
 
-def _judge(problem: AllocationProblem, proposal: Proposal, name: str) -> tuple[FloatArray, FloatArray]:
+def _judge(prepared: Prepared, proposal: Proposal, name: str) -> tuple[FloatArray, FloatArray]:
     """Return cost and bound of each cell, both recomputed; a false claim is a failure."""
+    problem, fleet = prepared.problem, prepared.fleet
     broken = violations(problem, proposal)
     if broken:
         more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
@@ -79,7 +80,7 @@ def _judge(problem: AllocationProblem, proposal: Proposal, name: str) -> tuple[F
     objective = cost(problem, proposal)
     if proposal.prices is None:
         return objective, np.full_like(objective, -np.inf)
-    value, size = dual_value(problem, proposal.prices.bandwidth, proposal.prices.time)
+    value, size = dual_value(problem, proposal.prices.bandwidth, proposal.prices.time, fleet)
     bound = value - ROUNDING * size
     wrong = np.flatnonzero(~(bound <= objective + 2.0 * TOLERANCE * size))  # limits hold to TOLERANCE only
     if len(wrong):
