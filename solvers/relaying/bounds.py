@@ -11,6 +11,10 @@ _ARBORESCENCE_WORK = 3_000_000
 """Candidate roots times squared nodes up to which each root gets an arborescence of its own."""
 
 
+ROUNDING = 1e-12
+"""Part by which bounds are lowered: some thousand roundings of float64, so that none exceeds a value."""
+
+
 def cheap_bound(problem: RelayingProblem) -> float:
     """Return a lower bound on the objective: the least of :func:`root_bounds`."""
     return float(root_bounds(problem).min())
@@ -31,7 +35,8 @@ def root_bounds(problem: RelayingProblem) -> FloatArray:
         seconds = (trips + legs) * up_s + trips * back_s + legs * float(problem.root_seconds[root])
         joules = (trips + legs) * up_j + trips * back_j + legs * float(problem.root_joules[root])
         both_exist = np.isfinite(seconds) and np.isfinite(joules)
-        bounds[k] = problem.energy_weight * joules + problem.time_weight * seconds if both_exist else np.inf
+        value = problem.energy_weight * joules + problem.time_weight * seconds if both_exist else np.inf
+        bounds[k] = value * (1.0 - ROUNDING)
     return bounds
 
 

@@ -23,18 +23,6 @@ HEAVY = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def hfedfm(capsys):
-    """Run a command in this process: its exit status, stdout and the lines of stderr."""
-
-    def invoke(*arguments):
-        status = call([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err.splitlines()
-
-    return invoke
-
-
 @pytest.fixture(scope="module")
 def relayed(tmp_path_factory):
     """A plan file of the published scheme for the published network."""

@@ -4,26 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from hfedfm_opt.cli import call
-
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests" / "data" / "tiny.json"
 PAPER = ROOT / "instances" / "paper-40.json"
 KEYS = {
     "planner", "latency_s", "energy_j", "measured_latency_s", "measured_energy_j", "accuracy", "accuracy_sd",
 }  # fmt: skip
-
-
-@pytest.fixture
-def hfedfm(capsys):
-    """Run a command in this process: its exit status, stdout and the lines of stderr."""
-
-    def invoke(*arguments):
-        status = call([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err.splitlines()
-
-    return invoke
 
 
 def test_the_table_has_a_row_for_each_planner(hfedfm):
