@@ -9,6 +9,7 @@ import numpy as np
 from solvers.allocation.cells import Cells
 from solvers.allocation.equal_bandwidth import equal_bandwidth_optimal
 from solvers.allocation.evaluate import cost
+from solvers.allocation.fixed_bandwidth import chi_at
 from solvers.allocation.fleet import cells_of
 from solvers.allocation.prepared import Prepared
 from solvers.allocation.problem import AllocationProblem
@@ -131,7 +132,7 @@ def _share_band(problem: AllocationProblem, cells: Cells, at: Proposal) -> Propo
         width: FloatArray = np.maximum(a / (q * r), least)
         return width
 
-    here = ln_worth + np.log(_chi(a / (before * r)))
+    here = ln_worth + np.log(chi_at(a / (before * r)))
     high = _largest(group, here)
     low = -_largest(group, -here)
     b = wanted(_root(lambda ln_mu: group.sum(wanted(ln_mu)) - band, low, high))
@@ -141,12 +142,6 @@ def _share_band(problem: AllocationProblem, cells: Cells, at: Proposal) -> Propo
     bandwidth[mine], airtime[mine] = b, r
     power[mine] = np.minimum(n * b * np.expm1(a / (b * r)), cap)
     return replace(at, bandwidth_hz=bandwidth, power_w=power, transmit_s=airtime)
-
-
-def _chi(q: FloatArray) -> FloatArray:
-    """Return exp(q) (q - 1) + 1 without its cancellation: q^2 times the sum of q^k / (k! (k + 2))."""
-    series = [1 / 45360, 1 / 5760, 1 / 840, 1 / 144, 1 / 30, 1 / 8, 1 / 3, 1 / 2]
-    return np.where(q < 0.1, q * q * np.polyval(series, np.minimum(q, 0.1)), np.exp(q) * (q - 1.0) + 1.0)
 
 
 def _largest(cells: Cells, values: FloatArray) -> FloatArray:

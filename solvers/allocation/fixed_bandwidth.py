@@ -73,15 +73,15 @@ class FixedBandwidth:
         latest, earliest = high, low
         for _ in range(_HALVINGS):
             t = 0.5 * (low + high)
-            longer = worth * _chi(self._efficiency(b, t)) > self._computing_price(deadline - t)
+            longer = worth * chi_at(self._efficiency(b, t)) > self._computing_price(deadline - t)
             low, high = np.where(longer, t, low), np.where(longer, high, t)
-        at_end = worth * _chi(self._efficiency(b, latest)) >= self._computing_price(deadline - latest)
+        at_end = worth * chi_at(self._efficiency(b, latest)) >= self._computing_price(deadline - latest)
         t = np.where(at_end, latest, np.where(low > earliest, low, earliest))
         q = self._efficiency(b, t)
         computing = self._computing_price(deadline - t)
         c = np.maximum(deadline - t, self.c_min)
         cost = worth * t * np.expm1(q) + 0.5 * computing * c
-        price = np.where(sends, np.maximum(worth * _chi(q), computing), computing)
+        price = np.where(sends, np.maximum(worth * chi_at(q), computing), computing)
         return Responses(np.where(possible, cost, np.inf), np.where(possible, price, 0.0), t)
 
     def _efficiency(self, b: FloatArray, t: FloatArray) -> FloatArray:
@@ -144,7 +144,7 @@ def _quotient(work: FloatArray, speed: FloatArray) -> FloatArray:
     return seconds
 
 
-def _chi(q: FloatArray) -> FloatArray:
-    """Return exp(q) (q - 1) + 1 = q^2 times the sum of q^k / (k! (k + 2)), without cancellation."""
+def chi_at(q: FloatArray) -> FloatArray:
+    """Return chi = exp(q) (q - 1) + 1 = q^2 times the sum of q^k / (k! (k + 2)), without cancellation."""
     low = np.minimum(q, _SERIES_BELOW)
     return np.where(q < _SERIES_BELOW, low * low * np.polyval(_SERIES, low), np.exp(q) * (q - 1.0) + 1.0)
