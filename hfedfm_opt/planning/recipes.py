@@ -50,7 +50,10 @@ RECIPES: dict[str, Recipe] = {
         placement="auto",
         takes_period=True,
     ),
-    "star": Recipe(summary="every device to the cloud in each round", arrangement="star"),
+    "star": Recipe(
+        summary="every device to the cloud in each round, over its server where it has no direct link",
+        arrangement="star",
+    ),
     "edge-only": Recipe(
         summary="servers average their clusters, the cloud never", arrangement="servers", reaches_cloud=False
     ),
