@@ -5,11 +5,13 @@ Run ``python benchmarks/allocation.py``; ``--help`` lists what can be made large
 
 import argparse
 import time
+import tracemalloc
 from typing import Any
 
 import numpy as np
 
 from solvers.allocation import AllocationProblem, AllocationResult, solve
+from solvers.allocation.fleet import BLOCK
 
 
 def main() -> None:
@@ -48,17 +50,25 @@ def batch(rng: np.random.Generator, num_cells: int) -> None:
     print(f"{num_cells} cells of 4 to 40 devices in one call: {seconds:.3f} s,", end=" ")
     print(f"{alone * num_cells / seconds:.0f} times faster than one by one;", end=" ")
     print(f"worst gap {np.max(np.asarray(together.gap)):.1e}")
+    _, seconds = timed(moderate(rng, np.full(num_cells, 20)), repeats=3)
+    _, whole = timed(single(moderate(rng, np.array([20 * num_cells])), 0), repeats=3)
+    print(f"{num_cells} cells of 20 devices: {seconds:.3f} s,", end=" ")
+    print(f"{seconds / whole:.1f} times one cell of as many devices")
 
 
 def growth(rng: np.random.Generator, largest: int) -> None:
-    """Print how the time of a single cell grows with its devices, in passes of ``np.exp`` over them."""
-    print("one cell:   devices    seconds   passes of exp   gap")
+    """Print how time and memory of a single cell grow with its devices; time also in passes of ``np.exp``."""
+    print("one cell:   devices    seconds   passes of exp   gap     bytes a device")
     size = 10
     while size <= largest:
         result, seconds = timed(single(moderate(rng, np.array([size])), 0), repeats=3)
         numbers = rng.random(size)
-        once = min(clocked(lambda numbers=numbers: np.exp(numbers)) for _ in range(5))
-        print(f"         {size:>10d} {seconds:>10.4f} {seconds / once:>15.0f}   {float(result.gap):.1e}")
+        once = min(clocked(lambda numbers=numbers: exponentials(numbers)) for _ in range(5))
+        extra = memory(single(moderate(rng, np.array([size])), 0)) / size
+        passes = seconds / once
+        print(
+            f"         {size:>10d} {seconds:>10.4f} {passes:>15.0f}   {float(result.gap):.1e} {extra:>14.0f}"
+        )
         size *= 10
 
 
@@ -91,6 +101,22 @@ def timed(values: dict[str, Any], method: str = "auto", repeats: int = 1) -> tup
     problem = AllocationProblem(**values)
     results = [solve(problem, method) for _ in range(repeats)]
     return results[-1], min(result.seconds for result in results)
+
+
+def exponentials(numbers: np.ndarray) -> None:
+    """Take one exponential a device, in blocks that stay in the cache as the solver's do."""
+    for start in range(0, len(numbers), BLOCK):
+        np.exp(numbers[start : start + BLOCK])
+
+
+def memory(values: dict[str, Any]) -> int:
+    """Return the most bytes held at once while solving, the problem's own arrays not counted."""
+    problem = AllocationProblem(**values)
+    tracemalloc.start()
+    solve(problem)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
 
 
 def clocked(work: Any) -> float:

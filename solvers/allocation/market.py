@@ -12,7 +12,7 @@ from solvers.allocation.snr import shape_at
 from solvers.common.arrays import BoolArray, FloatArray, IntArray
 
 _NEWTON_STEPS = 60
-_LAST_NORM = 1e-7
+_LAST_NORM = 1e-9
 """Imbalance from which one more Newton step, not looked at again, ends: it leaves about its square."""
 _SMALL_ENOUGH = 1e-9
 _LONGEST_STEP = 3.0
