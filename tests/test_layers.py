@@ -15,8 +15,8 @@ LAYERS = ("lazy", "system", "planning", "study", "cli")
 """Folders and files of hfedfm_opt from the lowest layer to the highest."""
 
 HEAVY = {
-    "clarabel", "cvxpy", "highspy", "joblib", "matplotlib", "ortools", "plotly", "pyomo", "safetensors",
-    "sklearn", "torch", "transformers",
+    "clarabel", "cvxpy", "highspy", "joblib", "matplotlib", "numba", "ortools", "plotly", "pyomo",
+    "safetensors", "sklearn", "torch", "transformers",
 }  # fmt: skip
 MAY_LOAD = {
     "fl_runtime/modules/": {"torch"},
