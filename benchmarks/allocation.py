@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from solvers.allocation import AllocationProblem, AllocationResult, solve
-from solvers.allocation.fleet import BLOCK
+from solvers.allocation.blocks import blocks
+from solvers.common.compiled import has_compiler
 
 
 def main() -> None:
@@ -24,6 +25,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
+    print(
+        "loops compiled by numba"
+        if has_compiler()
+        else "arrays alone: numba is absent, or told to stand aside"
+    )
+    solve(AllocationProblem(**moderate(rng, np.array([3]))))  # numba compiles at the first call
     stress(rng, options.stress_cells, options.stress_largest)
     batch(rng, options.cells)
     growth(rng, options.largest)
@@ -57,18 +64,20 @@ def batch(rng: np.random.Generator, num_cells: int) -> None:
 
 
 def growth(rng: np.random.Generator, largest: int) -> None:
-    """Print how time and memory of a single cell grow with its devices; time also in passes of ``np.exp``."""
-    print("one cell:   devices    seconds   passes of exp   gap     bytes a device")
+    """Print how time and memory of a single cell grow with its devices; time also in passes of ``np.exp``.
+
+    A pass is ``np.exp`` of as many doubles in one call, or in blocks that stay in the processor's cache.
+    """
+    print("one cell:   devices    seconds   passes of exp   in blocks   gap     bytes a device")
     size = 10
     while size <= largest:
-        result, seconds = timed(single(moderate(rng, np.array([size])), 0), repeats=3)
+        result, seconds = timed(single(moderate(rng, np.array([size])), 0), repeats=5)
         numbers = rng.random(size)
-        once = min(clocked(lambda numbers=numbers: exponentials(numbers)) for _ in range(5))
+        whole = min(clocked(lambda numbers=numbers: np.exp(numbers)) for _ in range(9))
+        once = min(clocked(lambda numbers=numbers: exponentials(numbers)) for _ in range(9))
         extra = memory(single(moderate(rng, np.array([size])), 0)) / size
-        passes = seconds / once
-        print(
-            f"         {size:>10d} {seconds:>10.4f} {passes:>15.0f}   {float(result.gap):.1e} {extra:>14.0f}"
-        )
+        print(f"         {size:>10d} {seconds:>10.5f} {seconds / whole:>15.0f}", end=" ")
+        print(f"{seconds / once:>11.0f}   {float(result.gap):.1e} {extra:>14.0f}")
         size *= 10
 
 
@@ -77,7 +86,12 @@ def heuristics(rng: np.random.Generator) -> None:
     problem = AllocationProblem(**moderate(rng, rng.integers(4, 41, 200)))
     best = np.asarray(solve(problem).objective)
     print("heuristic: cost above the optimum, median and worst of 200 cells")
-    for name in ("equal_bandwidth_full_power", "equal_bandwidth_optimal"):
+    for name in (
+        "equal_bandwidth_full_power",
+        "equal_bandwidth_optimal",
+        "block_alternation",
+        "latency_first",
+    ):
         excess = np.asarray(solve(problem, name).objective) / best - 1.0
         print(f"  {name:<28} {100 * np.median(excess):>9.2f} % {100 * excess.max():>11.2f} %")
 
@@ -87,11 +101,11 @@ def against_oracle(rng: np.random.Generator, sizes: list[int]) -> None:
     for size in sizes:
         values = single(moderate(rng, np.array([size])), 0)
         timed(values, method="via_cvxpy")
-        mine, fast = timed(values, repeats=5)
+        mine, fast = timed(values, repeats=9)
         oracle, slow = timed(values, method="via_cvxpy")
         difference = float(oracle.objective) / float(mine.objective) - 1.0
         print(
-            f"CVXPY, {size} devices: {slow:.2f} s, by_dual {1e3 * fast:.1f} ms, ratio {slow / fast:.0f};",
+            f"CVXPY, {size} devices: {slow:.2f} s, by_dual {1e3 * fast:.2f} ms, ratio {slow / fast:.0f};",
             end=" ",
         )
         print(f"relative difference {difference:.1e}, gap of CVXPY's prices {float(oracle.gap):.1e}")
@@ -105,8 +119,8 @@ def timed(values: dict[str, Any], method: str = "auto", repeats: int = 1) -> tup
 
 def exponentials(numbers: np.ndarray) -> None:
     """Take one exponential a device, in blocks that stay in the cache as the solver's do."""
-    for start in range(0, len(numbers), BLOCK):
-        np.exp(numbers[start : start + BLOCK])
+    for part in blocks(len(numbers)):
+        np.exp(numbers[part])
 
 
 def memory(values: dict[str, Any]) -> int:

@@ -19,6 +19,7 @@ HEAVY = {
     "safetensors", "sklearn", "torch", "transformers",
 }  # fmt: skip
 MAY_LOAD = {
+    "solvers/allocation/loops/": {"numba"},
     "fl_runtime/modules/": {"torch"},
     "fl_runtime/training.py": {"torch"},
     "fl_runtime/tasks/pretrain.py": {"torch"},

@@ -1,88 +1,100 @@
 """The one place where an answer is judged: cost and violations from the problem's own arrays."""
 
+from collections.abc import Iterator
 from typing import cast
 
 import numpy as np
 
-from solvers.allocation.cells import Cells
-from solvers.allocation.fleet import cells_of
+from solvers.allocation.blocks import blocks
 from solvers.allocation.problem import AllocationProblem
 from solvers.allocation.solution import Proposal
-from solvers.common.arrays import FloatArray
+from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.result import Violation
 
 TOLERANCE = 1e-12
 """Share of a limit by which rounding may exceed it: some thousand units in the last place."""
+_MEANS = ("bandwidth_hz", "power_w", "frequency_hz", "transmit_s")
 
 
 def cost(problem: AllocationProblem, proposal: Proposal) -> FloatArray:
     """Return energy_weight * joules + time_weight * deadline of each cell (M,)."""
-    cells = Cells(cells_of(problem), problem.num_cells)
-    computing = _f(problem.capacitance) * _f(problem.cycles) * proposal.frequency_hz**2
-    joules = cells.sum(computing + proposal.power_w * proposal.transmit_s)
+    joules = np.zeros(problem.num_cells)
+    for part in blocks(problem.num_devices):
+        f = proposal.frequency_hz[part]
+        computing = _f(problem.capacitance)[part] * _f(problem.cycles)[part] * f * f
+        _add(problem, joules, part, computing + proposal.power_w[part] * proposal.transmit_s[part])
     weighted: FloatArray = _f(problem.energy_weight) * joules + _f(problem.time_weight) * proposal.deadline_s
     return weighted
 
 
 def violations(problem: AllocationProblem, proposal: Proposal) -> tuple[Violation, ...]:
     """Return every limit that a proposal breaks by more than :data:`TOLERANCE` of it."""
-    cells = Cells(cells_of(problem), problem.num_cells)
-    deadline = cells.spread(proposal.deadline_s)
-    found = [
-        *_over(
-            "payload of device {} still to send", _undelivered(problem, proposal), _f(problem.bits), "bit"
-        ),
-        *_over("deadline of device {}", _seconds(problem, proposal) - deadline, deadline, "s"),
-        *_over(
-            "band of cell {}",
-            cells.sum(proposal.bandwidth_hz) - _f(problem.band_hz),
-            _f(problem.band_hz),
-            "Hz",
-        ),
-        *_over(
-            "power of device {}", proposal.power_w - _f(problem.max_power_w), _f(problem.max_power_w), "W"
-        ),
-        *_over(
-            "frequency of device {}",
-            proposal.frequency_hz - _f(problem.max_frequency_hz),
-            _f(problem.max_frequency_hz),
-            "Hz",
-        ),
-    ]
-    for name in ("bandwidth_hz", "power_w", "frequency_hz", "transmit_s"):
-        found += _over(f"least {name} (zero) of device {{}}", -getattr(proposal, name), np.zeros(1), "")
-    if problem.deadline_s is not None:
-        given = _f(problem.deadline_s)
-        found += _over("deadline given to cell {}", proposal.deadline_s - given, given, "s")
+    band, given = np.atleast_1d(_f(problem.band_hz)), problem.deadline_s
+    used = np.zeros(problem.num_cells)
+    found: list[Violation] = []
+    for part in blocks(problem.num_devices):
+        _add(problem, used, part, proposal.bandwidth_hz[part])
+        found += _of_devices(problem, proposal, part)
+    found += _over("band of cell {}", used - band, band, "Hz", 0)
+    if given is not None:
+        limit = np.atleast_1d(_f(given))
+        found += _over("deadline given to cell {}", proposal.deadline_s - limit, limit, "s", 0)
     return tuple(found)
 
 
-def _undelivered(problem: AllocationProblem, proposal: Proposal) -> FloatArray:
-    """Return payload minus t b log2(1 + p g / (N0 b)) of each device in bits, Shannon's formula."""
-    b = proposal.bandwidth_hz
-    sending = b > 0
+def _of_devices(problem: AllocationProblem, proposal: Proposal, part: slice) -> Iterator[Violation]:
+    bits = _f(problem.bits)[part]
+    power, frequency = proposal.power_w[part], proposal.frequency_hz[part]
+    missing, seconds = _undelivered(problem, proposal, part), _seconds(problem, proposal, part)
+    deadline = proposal.deadline_s[_cell(problem, part)] if problem.cell is not None else proposal.deadline_s
+    caps, fastest = _f(problem.max_power_w)[part], _f(problem.max_frequency_hz)[part]
+    first = part.start
+    yield from _over("payload of device {} still to send", missing, bits, "bit", first)
+    yield from _over("deadline of device {}", seconds - deadline, deadline, "s", first)
+    yield from _over("power of device {}", power - caps, caps, "W", first)
+    yield from _over("frequency of device {}", frequency - fastest, fastest, "Hz", first)
+    for name in _MEANS:
+        values = getattr(proposal, name)[part]
+        yield from _over(f"least {name} (zero) of device {{}}", -values, np.zeros(1), "", first)
+
+
+def _undelivered(problem: AllocationProblem, proposal: Proposal, part: slice) -> FloatArray:
+    """Return payload minus t b log2(1 + p g / (N0 b)) of some devices in bits, Shannon's formula."""
+    b = proposal.bandwidth_hz[part]
     ratio = np.zeros_like(b)
-    noise = _f(problem.noise_w_per_hz) * b
-    np.divide(proposal.power_w * _f(problem.gain), noise, out=ratio, where=sending)
+    noise = _f(problem.noise_w_per_hz)[part] * b
+    np.divide(proposal.power_w[part] * _f(problem.gain)[part], noise, out=ratio, where=b > 0)
     rate = b * np.log1p(ratio) / np.log(2.0)
-    missing: FloatArray = _f(problem.bits) - rate * proposal.transmit_s
+    missing: FloatArray = _f(problem.bits)[part] - rate * proposal.transmit_s[part]
     return missing
 
 
-def _seconds(problem: AllocationProblem, proposal: Proposal) -> FloatArray:
-    cycles = _f(problem.cycles)
+def _seconds(problem: AllocationProblem, proposal: Proposal, part: slice) -> FloatArray:
+    cycles, frequency = _f(problem.cycles)[part], proposal.frequency_hz[part]
     computing = np.where(cycles > 0, np.inf, 0.0)
-    usable = (cycles > 0) & (proposal.frequency_hz > 0)
-    np.divide(cycles, proposal.frequency_hz, out=computing, where=usable)
-    return computing + proposal.transmit_s
+    np.divide(cycles, frequency, out=computing, where=(cycles > 0) & (frequency > 0))
+    return computing + proposal.transmit_s[part]
 
 
-def _over(limit: str, amount: FloatArray, size: FloatArray, unit: str) -> list[Violation]:
-    """Return the violations of one kind; NaN counts as broken."""
-    amount = np.atleast_1d(amount)
-    allowed = TOLERANCE * np.broadcast_to(size, amount.shape)
-    broken = np.flatnonzero(~(amount <= allowed))
-    return [Violation(limit.format(place), float(amount[place]), unit) for place in broken]
+def _over(limit: str, amount: FloatArray, size: FloatArray, unit: str, first: int) -> list[Violation]:
+    """Return the violations of one kind; NaN counts as broken, and numbers count from ``first``."""
+    within = amount <= TOLERANCE * size
+    if within.all():
+        return []
+    broken = np.flatnonzero(~within)
+    return [Violation(limit.format(first + place), float(amount[place]), unit) for place in broken]
+
+
+def _add(problem: AllocationProblem, total: FloatArray, part: slice, values: FloatArray) -> None:
+    """Add the values of some devices to the totals of their cells."""
+    if problem.cell is None:
+        total += values.sum()
+    else:
+        total += np.bincount(_cell(problem, part), values, minlength=len(total))
+
+
+def _cell(problem: AllocationProblem, part: slice) -> IntArray:
+    return cast("IntArray", problem.cell)[part]
 
 
 def _f(values: object) -> FloatArray:

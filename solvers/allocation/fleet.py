@@ -6,12 +6,11 @@ from typing import TypeVar, cast
 
 import numpy as np
 
+from solvers.allocation.blocks import BLOCK, blocks
 from solvers.allocation.cells import Cells
 from solvers.allocation.problem import AllocationProblem
 from solvers.common.arrays import BoolArray, FloatArray, IntArray
 
-BLOCK = 16_384
-"""Devices worked on at a time: what is computed on the way for so many stays in the processor's cache."""
 _SAMPLE = 1024
 """Half the devices of the stand-in that is solved before a large cell."""
 Group = TypeVar("Group", "Transmitters", "Computers")
@@ -97,19 +96,18 @@ class Fleet:
         length = len(group.a)
         if length <= BLOCK:
             return (Block(group, cells, slice(0, length), slice(0, self.count), np.full(length, -np.inf)),)
-        blocks = []
-        for start in range(0, length, BLOCK):
-            mine = slice(start, min(start + BLOCK, length))
+        found = []
+        for mine in blocks(length):
             numbers = cells.cell[mine]
             first, last = int(numbers[0]), int(numbers[-1])
             part = Transmitters(**{name: values[mine] for name, values in vars(group).items()})
             rows = slice(first, last + 1)
-            blocks.append(
+            found.append(
                 Block(
                     part, Cells(numbers - first, last + 1 - first), mine, rows, np.full(len(numbers), -np.inf)
                 )
             )
-        return tuple(blocks)
+        return tuple(found)
 
     @cached_property
     def sample(self) -> "Fleet | None":

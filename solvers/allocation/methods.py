@@ -14,6 +14,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             target="solvers.allocation.by_dual:by_dual",
             summary="Newton on the prices of band and time, certified; many cells in one call",
             exact=True,
+            behind="solvers.allocation.by_dual:by_brackets",
         ),
         "block_alternation": Method(
             target="solvers.allocation.block_alternation:block_alternation",

@@ -18,6 +18,8 @@ from solvers.common.arrays import FloatArray, IntArray
 _ROOT_STEPS = 40
 _LAST_STEP = 1e-7
 """A Newton step that is followed by no other: its error is about its square."""
+_NO_CANCELLATION = 1e-3
+"""Share of full power's price above which the deadline price is what is left of it: c may have cancelled."""
 _SMALLEST = 1e-16
 """Least deadline price at full power, as a share of what it is the rest of: below is only rounding."""
 
@@ -163,7 +165,9 @@ def _capped(group: Transmitters, mu: FloatArray, over: FloatArray) -> Response:
     computing = group.c_min + np.maximum(over - group.t_floor * excess(shape), 0.0)
     price = np.maximum(full - spend, _SMALLEST * full)
     speed = group.K[free] / computing[free]
-    price[free] = np.maximum(speed * speed * speed, _SMALLEST * full[free])
+    rest = full[free] - spend[free]
+    left = np.where(rest > _NO_CANCELLATION * full[free], rest, speed * speed * speed)
+    price[free] = np.maximum(left, _SMALLEST * full[free])
     third = np.zeros_like(full)
     third[free] = computing[free] * (full[free] / price[free]) / 3.0
     H = capped_slope(shape)

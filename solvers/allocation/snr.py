@@ -8,6 +8,7 @@ almost straight in w, so one Newton step from a table of cubic pieces is enough.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 import numpy as np
 
@@ -15,12 +16,14 @@ from solvers.common.arrays import FloatArray
 
 W_LIMIT = 300.0
 """Largest |ln x| that is considered: exp(300) = 2e130 is beyond any signal-to-noise ratio."""
-_SERIES_BELOW = 0.03
+SERIES_BELOW = 0.03
 """Below this x, chi and x - q are taken from their series: the closed forms cancel."""
-_TABLE_STEP = 0.1
+TABLE_STEP = 0.1
 """Step in the value between the pieces of a tabulated inverse."""
 _SURE_STEP = 1e-6
 """A Newton step shorter than this leaves an error below 1e-12 of it: no other is needed."""
+Inverse = Literal["chi", "chi2_over_q", "excess", "capped_price"]
+"""Functions whose logarithms are inverted."""
 _CHI_SERIES = [(-1.0) ** k / (k * (k - 1)) for k in range(13, 1, -1)]
 _EXCESS_SERIES = [(-1.0) ** k / k for k in range(13, 1, -1)]
 
@@ -54,7 +57,7 @@ def shape_at(w: FloatArray) -> Shape:
     q = np.log1p(x)
     grown = (1.0 + x) * q
     chi = grown - x
-    small = x < _SERIES_BELOW
+    small = x < SERIES_BELOW
     if small.any():
         low = x[small]
         chi[small] = low * low * _series(_CHI_SERIES, low)
@@ -74,7 +77,7 @@ def _series(coefficients: list[float], x: FloatArray) -> FloatArray:
 def excess(shape: Shape) -> FloatArray:
     """Return x / q - 1 without cancellation: the relative excess of the airtime over its least."""
     difference = shape.x - shape.q
-    small = shape.x < _SERIES_BELOW
+    small = shape.x < SERIES_BELOW
     if small.any():
         low = shape.x[small]
         difference[small] = low * low * _series(_EXCESS_SERIES, low)
@@ -144,22 +147,38 @@ def _table(function: _Function) -> _Table:
     """Return the Hermite pieces of a function's inverse; between them w is 1e-7 accurate."""
     w = np.linspace(-W_LIMIT, W_LIMIT, 6001)
     height = function(w)[0]
-    value = np.arange(height[0], height[-1], _TABLE_STEP)
+    value = np.arange(height[0], height[-1], TABLE_STEP)
     w = np.interp(value, height, w)
     for _ in range(5):
         height, slope = function(w)
         w = w + (value - height) / slope
-    by_value = _TABLE_STEP / function(w)[1]
+    by_value = TABLE_STEP / function(w)[1]
     rise, here, there = w[1:] - w[:-1], by_value[:-1], by_value[1:]
     pieces = (w[:-1].copy(), here.copy(), 3.0 * rise - 2.0 * here - there, here + there - 2.0 * rise)
     return _Table(float(value[0]), float(value[-1]), pieces)
+
+
+def inverse_table(name: "Inverse") -> tuple[float, FloatArray]:
+    """Return the first value of a tabulated inverse and its cubic pieces (rows, 4), for the compiled loops.
+
+    Piece r gives w at a value ``first + (r + s) TABLE_STEP``, 0 <= s < 1, as a polynomial in s, lowest power
+    first.
+    """
+    functions = {
+        "chi": _ln_chi,
+        "chi2_over_q": _ln_chi2_over_q,
+        "excess": _ln_excess,
+        "capped_price": _ln_capped_price,
+    }
+    table = _table(functions[name])
+    return table.first, np.column_stack(table.pieces)
 
 
 def _invert(function: _Function, value: FloatArray) -> FloatArray:
     """Return w from the table and one Newton step, whose error is the square of the table's."""
     table = _table(function)
     inside = np.fmin(np.fmax(value, table.first), table.last)  # both pass over NaN
-    place = (inside - table.first) * (1.0 / _TABLE_STEP)
+    place = (inside - table.first) * (1.0 / TABLE_STEP)
     row = place.astype(np.intp)
     np.minimum(row, len(table.pieces[0]) - 1, out=row)
     place -= row

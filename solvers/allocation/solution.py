@@ -1,11 +1,17 @@
 """What a method proposes and what the front door answers."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import cast
 
 import numpy as np
 
-from solvers.common.arrays import FloatArray
+from solvers.allocation.problem import AllocationProblem
+from solvers.common.arrays import BoolArray, FloatArray, IntArray, frozen
 from solvers.common.result import Status, StopReason, Violation, relative_gap
+
+_MEANS = ("bandwidth_hz", "power_w", "frequency_hz", "transmit_s")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +91,8 @@ class AllocationResult:
         Cost recomputed from the problem's arrays; ``inf`` for an infeasible cell.
     bound : float or FloatArray, shape (M,)
         Proven lower bound on the optimum; ``-inf`` where there is none, ``inf`` for an infeasible cell.
-    minimum_deadline_s : float or FloatArray, shape (M,)
-        Least deadline that the cell can meet, s; ``inf`` if none.
+    least_deadlines : callable
+        Computes what ``minimum_deadline_s`` shows.
     cell_status : tuple of Status, length M
         What is known of each cell.
     violations : tuple of Violation
@@ -104,7 +110,7 @@ class AllocationResult:
     solution: AllocationSolution | None
     objective: FloatArray | float
     bound: FloatArray | float
-    minimum_deadline_s: FloatArray | float
+    least_deadlines: Callable[[], FloatArray] = field(repr=False)
     cell_status: tuple[Status, ...]
     violations: tuple[Violation, ...] = ()
     method: str = ""
@@ -118,6 +124,12 @@ class AllocationResult:
             return relative_gap(float(self.objective), float(self.bound))
         return relative_gaps(np.asarray(self.objective), np.asarray(self.bound))
 
+    @cached_property
+    def minimum_deadline_s(self) -> FloatArray | float:
+        """Least deadline that each cell can meet, s; ``inf`` if none.  Computed when it is asked for."""
+        least = self.least_deadlines()
+        return float(least[0]) if np.ndim(self.objective) == 0 else frozen(least)
+
 
 def relative_gaps(objective: FloatArray, bound: FloatArray) -> FloatArray:
     """Return :func:`solvers.common.relative_gap` of each pair (M,)."""
@@ -126,3 +138,36 @@ def relative_gaps(objective: FloatArray, bound: FloatArray) -> FloatArray:
     size = np.abs(objective)
     gap = np.divide(distance, size, out=np.where(distance > 0, np.inf, 0.0), where=size > 0)
     return np.where(finite, gap, np.inf)
+
+
+def picked(proposal: Proposal, problem: AllocationProblem, chosen: BoolArray) -> Proposal:
+    """Return the part of a proposal that is about the chosen cells (M,)."""
+    mine = slice(None) if problem.cell is None else chosen[cast("IntArray", problem.cell)]
+    rows = {name: getattr(proposal, name)[mine] for name in _MEANS}
+    prices = proposal.prices
+    if prices is not None:
+        prices = Prices(bandwidth=prices.bandwidth[chosen], time=prices.time[mine])
+    return Proposal(
+        **rows, deadline_s=proposal.deadline_s[chosen], prices=prices, timed_out=proposal.timed_out
+    )
+
+
+def merged(proposal: Proposal, better: Proposal, problem: AllocationProblem, chosen: BoolArray) -> Proposal:
+    """Return a proposal with the answers of the chosen cells (M,) replaced by those of another."""
+    mine = slice(None) if problem.cell is None else chosen[cast("IntArray", problem.cell)]
+
+    def joined(first: FloatArray, second: FloatArray, where: BoolArray | slice) -> FloatArray:
+        whole = first.copy()
+        whole[where] = second
+        return whole
+
+    rows = {name: joined(getattr(proposal, name), getattr(better, name), mine) for name in _MEANS}
+    prices = None
+    if proposal.prices is not None and better.prices is not None:
+        prices = Prices(
+            bandwidth=joined(proposal.prices.bandwidth, better.prices.bandwidth, chosen),
+            time=joined(proposal.prices.time, better.prices.time, mine),
+        )
+    deadline = joined(proposal.deadline_s, better.deadline_s, chosen)
+    timed_out = proposal.timed_out or better.timed_out
+    return Proposal(**rows, deadline_s=deadline, prices=prices, timed_out=timed_out)

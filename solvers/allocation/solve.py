@@ -1,27 +1,35 @@
 """The front door: dispatch, feasibility, and the check that every answer passes."""
 
 import time
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
 
-from solvers.allocation.dual_bound import ROUNDING, dual_value
-from solvers.allocation.evaluate import TOLERANCE, cost, violations
+from solvers.allocation.evaluate import violations
 from solvers.allocation.fleet import cells_of
+from solvers.allocation.judge import judge
 from solvers.allocation.methods import AUTO, METHODS
-from solvers.allocation.prepared import Prepared, prepare, restricted
+from solvers.allocation.prepared import Prepared, of_cells, prepare
 from solvers.allocation.problem import AllocationProblem
-from solvers.allocation.solution import AllocationResult, AllocationSolution, Proposal, relative_gaps
+from solvers.allocation.solution import (
+    AllocationResult,
+    AllocationSolution,
+    Proposal,
+    merged,
+    picked,
+    relative_gaps,
+)
 from solvers.common.arrays import BoolArray, FloatArray, IntArray, frozen
-from solvers.common.dispatch import load_method
+from solvers.common.dispatch import load_function, load_method
 from solvers.common.errors import BackendFailure
 from solvers.common.options import Options
 from solvers.common.result import Status, StopReason
 
 DEFAULT_GAP = 1e-9
 """Relative gap within which an answer is called optimal unless the options ask otherwise."""
-_DEADLINE_SLACK = 1e-12
-"""Share by which a deadline may be below the least one and still count as met."""
+_TIGHT = 1e-10
+"""Relative gap above which a cell is given to the method that stands behind the one asked for."""
 
 
 def solve(
@@ -58,31 +66,60 @@ def solve(
     name = AUTO if method == "auto" else method
     function = load_method(METHODS, name, "allocation")
     prepared = prepare(problem)
-    least = prepared.fleet.base + prepared.least
-    feasible = np.isfinite(least)
-    if prepared.fleet.deadline is not None:
-        feasible &= prepared.fleet.deadline >= least * (1.0 - _DEADLINE_SLACK)
-    parts = None
+    feasible = prepared.feasible
+    answer = None
     if feasible.any():
-        some = prepared if feasible.all() else prepare(restricted(problem, feasible))
+        some = of_cells(prepared, feasible)
         proposal: Proposal = function(some, options)
-        parts = (proposal, *_judge(some, proposal, name))
-    return _result(prepared, feasible, least, parts, name, options, started)
+        answer = _Answer(proposal, *_judged(some, proposal, name, options))
+        late = options.time_limit_s is not None and time.perf_counter() - started > options.time_limit_s
+        if late or not METHODS[name].behind:
+            answer = replace(answer, proposal=replace(proposal, timed_out=late or proposal.timed_out))
+        else:
+            answer = _improved(some, answer, name, options)
+    return _result(prepared, answer, name, options, started)
 
 
-def _judge(prepared: Prepared, proposal: Proposal, name: str) -> tuple[FloatArray, FloatArray]:
+@dataclass(frozen=True)
+class _Answer:
+    """A proposal for the feasible cells, with cost and bound of each."""
+
+    proposal: Proposal
+    objective: FloatArray
+    bound: FloatArray
+
+
+def _improved(prepared: Prepared, answer: _Answer, name: str, options: Options) -> _Answer:
+    """Return the answer with cells whose gap is not tight given to the method behind."""
+    limit = _TIGHT if options.gap is None else min(_TIGHT, options.gap)
+    gap = relative_gaps(answer.objective, answer.bound)
+    weak = gap > limit
+    if not weak.any():
+        return answer
+    part = of_cells(prepared, weak)
+    other: Proposal = load_function(METHODS[name].behind)(part, options)
+    objective, bound = _judged(part, other, name, options)
+    better = np.zeros_like(weak)
+    better[weak] = taken = relative_gaps(objective, bound) < gap[weak]
+    if not better.any():
+        return answer
+    other = picked(other, part.problem, taken)
+    whole = _Answer(merged(answer.proposal, other, prepared.problem, better), answer.objective, answer.bound)
+    whole.objective[better], whole.bound[better] = objective[taken], bound[taken]
+    return whole
+
+
+def _judged(
+    prepared: Prepared, proposal: Proposal, name: str, options: Options
+) -> tuple[FloatArray, FloatArray]:
     """Return cost and bound of each cell, both recomputed; a false claim is a failure."""
-    problem, fleet = prepared.problem, prepared.fleet
-    broken = violations(problem, proposal)
+    broken = violations(prepared.problem, proposal)
     if broken:
         more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
         raise BackendFailure(f"allocation by {name!r} breaks a limit: {broken[0]}{more}")
-    objective = cost(problem, proposal)
-    if proposal.prices is None:
-        return objective, np.full_like(objective, -np.inf)
-    value, size = dual_value(problem, proposal.prices.bandwidth, proposal.prices.time, fleet)
-    bound = value - ROUNDING * size
-    wrong = np.flatnonzero(~(bound <= objective + 2.0 * TOLERANCE * size))  # limits hold to TOLERANCE only
+    verdict = judge(prepared, proposal, options.threads)
+    objective, bound = verdict.objective, verdict.bound
+    wrong = np.flatnonzero(~(bound <= objective + verdict.rounding))  # limits hold to a tolerance only
     if len(wrong):
         place = wrong[0]
         raise BackendFailure(
@@ -93,20 +130,14 @@ def _judge(prepared: Prepared, proposal: Proposal, name: str) -> tuple[FloatArra
 
 
 def _result(
-    prepared: Prepared,
-    feasible: BoolArray,
-    least: FloatArray,
-    parts: tuple[Proposal, FloatArray, FloatArray] | None,
-    name: str,
-    options: Options,
-    started: float,
+    prepared: Prepared, answer: _Answer | None, name: str, options: Options, started: float
 ) -> AllocationResult:
-    problem, count = prepared.problem, prepared.fleet.count
-    objective, bound = np.full(count, np.inf), np.full(count, np.inf)
+    problem, feasible = prepared.problem, prepared.feasible
+    objective, bound = np.full(len(feasible), np.inf), np.full(len(feasible), np.inf)
     solution = None
-    if parts is not None:
-        proposal, objective[feasible], bound[feasible] = parts
-        solution = _solution(problem, proposal, feasible)
+    if answer is not None:
+        objective[feasible], bound[feasible] = answer.objective, answer.bound
+        solution = _solution(problem, answer.proposal, feasible)
     wanted = DEFAULT_GAP if options.gap is None else options.gap
     optimal = feasible & (relative_gaps(objective, bound) <= wanted)
     status = tuple(
@@ -115,33 +146,36 @@ def _result(
     )
     return AllocationResult(
         status=status[0] if len(set(status)) == 1 else Status.FEASIBLE,
-        stop_reason=_stop_reason(feasible, optimal, parts is not None and parts[0].timed_out),
+        stop_reason=_stop_reason(feasible, optimal, answer is not None and answer.proposal.timed_out),
         solution=solution,
         objective=_shown(problem, objective),
         bound=_shown(problem, bound),
-        minimum_deadline_s=_shown(problem, least),
+        least_deadlines=prepared.least_deadlines,
         cell_status=status,
         method=name,
         seconds=time.perf_counter() - started,
-        explanation=_explanation(prepared, feasible, least),
+        explanation=_explanation(prepared),
     )
 
 
 def _solution(problem: AllocationProblem, proposal: Proposal, feasible: BoolArray) -> AllocationSolution:
-    mine = feasible[cells_of(problem)]
-    prices = proposal.prices
-    num_cells = len(proposal.deadline_s)
+    prices, num_cells = proposal.prices, len(proposal.deadline_s)
     if prices is None:
         band, time_price = np.full(num_cells, np.nan), np.full(num_cells, np.nan)
     else:
         band = prices.bandwidth
-        order = (np.cumsum(feasible) - 1)[cells_of(problem)[mine]]
-        time_price = np.bincount(order, prices.time, minlength=num_cells)
+        if problem.cell is None:
+            time_price = np.full(1, prices.time.sum())
+        else:
+            order = np.cumsum(feasible) - 1
+            mine = cells_of(problem)[feasible[cells_of(problem)]]
+            time_price = np.bincount(order[mine], prices.time, minlength=num_cells)
+    rows = feasible if problem.cell is None else feasible[cells_of(problem)]
     return AllocationSolution(
-        bandwidth_hz=frozen(_scattered(proposal.bandwidth_hz, mine)),
-        power_w=frozen(_scattered(proposal.power_w, mine)),
-        frequency_hz=frozen(_scattered(proposal.frequency_hz, mine)),
-        transmit_s=frozen(_scattered(proposal.transmit_s, mine)),
+        bandwidth_hz=frozen(_scattered(proposal.bandwidth_hz, rows)),
+        power_w=frozen(_scattered(proposal.power_w, rows)),
+        frequency_hz=frozen(_scattered(proposal.frequency_hz, rows)),
+        transmit_s=frozen(_scattered(proposal.transmit_s, rows)),
         deadline_s=_shown(problem, _scattered(proposal.deadline_s, feasible)),
         bandwidth_price=_shown(problem, _scattered(band, feasible)),
         deadline_price=_shown(problem, _scattered(time_price, feasible)),
@@ -149,6 +183,8 @@ def _solution(problem: AllocationProblem, proposal: Proposal, feasible: BoolArra
 
 
 def _scattered(values: FloatArray, where: BoolArray) -> FloatArray:
+    if where.all():
+        return values
     full = np.full(where.shape, np.nan)
     full[where] = values
     return full
@@ -166,10 +202,12 @@ def _stop_reason(feasible: BoolArray, optimal: BoolArray, timed_out: bool) -> St
     return StopReason.TIME_LIMIT if timed_out else StopReason.NO_PROGRESS
 
 
-def _explanation(prepared: Prepared, feasible: BoolArray, least: FloatArray) -> str:
+def _explanation(prepared: Prepared) -> str:
+    feasible = prepared.feasible
     missing: IntArray = np.flatnonzero(~feasible)
     if not len(missing):
         return ""
+    least = prepared.minimum_deadline
     place = missing[0]
     where = "the cell" if prepared.problem.cell is None else f"cell {place}"
     more = f" ({len(missing)} of {len(feasible)} cells are infeasible)" if len(missing) > 1 else ""

@@ -26,6 +26,8 @@ class Method:
         Import names of the packages that it needs beyond numpy and scipy.
     extra : str
         Name of the extra of this distribution that installs them; empty when the base does.
+    behind : str
+        ``"module:function"`` that is asked for what this method leaves with too large a gap; empty for none.
     """
 
     target: str
@@ -33,6 +35,7 @@ class Method:
     exact: bool
     needs: tuple[str, ...] = ()
     extra: str = ""
+    behind: str = ""
 
     def missing(self) -> tuple[str, ...]:
         """Return the import names of needed packages that are not installed."""
@@ -71,6 +74,11 @@ def load_method(table: Mapping[str, Method], name: str, problem_name: str) -> Ca
             else f"pip install {' '.join(missing)}"
         )
         raise MissingBackend(f"method {name!r} needs the package {', '.join(missing)}: {remedy}")
-    module_name, function_name = method.target.split(":")
+    return load_function(method.target)
+
+
+def load_function(target: str) -> Callable[..., Any]:
+    """Return the function that ``"module:function"`` names."""
+    module_name, function_name = target.split(":")
     function: Callable[..., Any] = getattr(importlib.import_module(module_name), function_name)
     return function

@@ -1,0 +1,182 @@
+"""A feasible point beside the balance of one cell: see :mod:`solvers.allocation.repair`."""
+
+import math
+
+import numpy as np
+
+from solvers.allocation.loops import scratch as s
+from solvers.allocation.loops.balance import Cell, Found
+from solvers.allocation.loops.lanes import exp, expm1, log, log1p, select
+from solvers.allocation.loops.scratch import CHUNK, Data, Order, gather
+from solvers.allocation.loops.shape import shape_at, w_of_excess
+from solvers.common.arrays import FloatArray
+from solvers.common.compiled import compiled
+
+_STEPS = 40
+_ROUNDING = 1e-13
+"""Share of the deadline by which a device may miss it through rounding."""
+
+
+@compiled
+def finish(
+    data: Data, who: Order, cell: Cell, margin: float, found: Found, frequency: FloatArray, at: FloatArray
+) -> float:
+    """Write power, frequency and airtime of a feasible point, and return its deadline; nan if there is none.
+
+    A device at its power cap stays there, or first-order more is spent: at full frequency too it gets the
+    bandwidth that just meets the deadline; the others share the rest of the band.  Each device computes for
+    as long as is best at its deadline price and sends in what is left, or the other way round at its power
+    cap; its frequency then fills the rest.
+    """
+    energy_weight, time_weight, _, given, base = cell
+    bandwidth, airtime, prices, _, power = found
+    if given == 0.0:
+        worth = time_weight / np.sum(prices[who])
+        for i in who:
+            prices[i] *= worth
+    margin, share = _fix_bandwidths(data, who, cell, margin, found, at)
+    if not share > 0.0:
+        return np.nan
+    latest = _share_band(data, who, cell, base + margin, share, found, at)
+    if given > 0.0 and not latest <= given * (1.0 + _ROUNDING):
+        return np.nan
+    deadline = given if given > 0.0 else latest
+    for start in range(0, len(who), CHUNK):
+        some = who[start : start + CHUNK]
+        gather(data, some, energy_weight, base, at)
+        for k in range(s.filled(len(some))):
+            i = some[min(k, len(some) - 1)]
+            at[s.PRICE + k], at[s.B + k], at[s.POWER + k] = prices[i], bandwidth[i], power[i]
+        _quickest(at, s.filled(len(some)))
+        _send(at, s.filled(len(some)), deadline)
+        for k in range(len(some)):
+            i = some[k]
+            if at[s.A + k] > 0.0:
+                airtime[i], power[i] = at[s.T + k], at[s.POWER + k]
+            frequency[i] = _frequency(data, i, at[s.C_MIN + k], deadline - airtime[i])
+    return deadline
+
+
+@compiled
+def _share_band(
+    data: Data, who: Order, cell: Cell, deadline: float, share: float, found: Found, at: FloatArray
+) -> float:
+    """Scale the bandwidths that are not fixed, and return when the last device can be done, s.
+
+    That is ``deadline`` at least, or the deadline given.
+    """
+    energy_weight, _, _, given, base = cell
+    bandwidth, fixed = found[0], found[3]
+    latest = given if given > 0.0 else deadline
+    for start in range(0, len(who), CHUNK):
+        some = who[start : start + CHUNK]
+        gather(data, some, energy_weight, base, at)
+        for k in range(s.filled(len(some))):
+            i = some[min(k, len(some) - 1)]
+            at[s.B + k] = bandwidth[i] * (share if fixed[i] == 0.0 else 1.0)
+        _quickest(at, s.filled(len(some)))
+        for k in range(len(some)):
+            if at[s.A + k] > 0.0:
+                bandwidth[some[k]] = at[s.B + k]
+                latest = max(latest, at[s.C_MIN + k] + at[s.SPARE + k])
+    return latest
+
+
+@compiled
+def _frequency(data: Data, i: int, c_min: float, seconds: float) -> float:
+    """Return the frequency that computes within some seconds; the highest where that costs nothing."""
+    cycles, fastest, capacitance = data[4], data[5], data[6]
+    if cycles[i] == 0.0:
+        return 0.0
+    if capacitance[i] == 0.0 or not seconds > c_min:
+        return fastest[i]
+    return min(cycles[i] / seconds, fastest[i])
+
+
+@compiled
+def _quickest(at: FloatArray, filled: int) -> None:
+    """Write the airtime at full power over B into SPARE."""
+    for k in range(filled):
+        b = at[s.B + k]
+        at[s.SPARE + k] = at[s.A + k] / (b * log1p(at[s.CAP + k] / (at[s.N + k] * b)))
+
+
+@compiled
+def best_times(at: FloatArray, filled: int) -> None:
+    """Write the best computing times at the deadline prices into C: K price^(-1/3), at least ``c_min``."""
+    for k in range(filled):
+        price, c_min, cube = at[s.PRICE + k], at[s.C_MIN + k], at[s.K3 + k]
+        c = exp(log(cube / price) * (1 / 3))
+        at[s.C + k] = select(cube > price * (c_min * c_min * c_min), c, c_min)
+
+
+@compiled
+def _send(at: FloatArray, filled: int, deadline: float) -> None:
+    """Write airtime and power: sending takes what computing leaves, at full power the other way round.
+
+    POWER holds the power before, SPARE the least airtime.
+    """
+    best_times(at, filled)
+    for k in range(filled):
+        a, n, b, cap, c_min = at[s.A + k], at[s.N + k], at[s.B + k], at[s.CAP + k], at[s.C_MIN + k]
+        quickest, c = at[s.SPARE + k], at[s.C + k]
+        full = select(at[s.POWER + k] >= cap, 1.0, 0.0) * select(c > c_min, 1.0, 0.0)
+        t = select(full > 0.0, quickest, deadline - c)
+        left = deadline - c_min
+        t = select(t > left, left, t)
+        t = select(t > quickest, t, quickest)
+        p = n * b * expm1(a / (b * t))
+        at[s.POWER + k] = select(p < cap, p, cap)
+        at[s.T + k] = t
+
+
+@compiled
+def _fix_bandwidths(
+    data: Data, who: Order, cell: Cell, margin: float, found: Found, at: FloatArray
+) -> tuple[float, float]:
+    """Write the exact bandwidths of devices at full power and frequency, and the margin that they fit.
+
+    Returns this margin, which only moves where it is free and nobody else can give way, and the factor of
+    the others' bandwidths, 0 where there is none.
+    """
+    band, given = cell[2], cell[3]
+    for _ in range(_STEPS):
+        needed, falls, others = _needed(data, who, cell, margin, found, at)
+        share = (band - needed) / others if others > 0.0 else 1.0
+        if (others > 0.0 and 0.5 < share < 2.0) or (others == 0.0 and abs(needed / band - 1.0) <= _ROUNDING):
+            return margin, share
+        if given > 0.0:
+            break
+        margin += (needed + others - band) / falls
+    return margin, share if needed <= band * (1.0 + _ROUNDING) else 0.0
+
+
+@compiled
+def _needed(
+    data: Data, who: Order, cell: Cell, margin: float, found: Found, at: FloatArray
+) -> tuple[float, float, float]:
+    """Return what those at full power and frequency need (Hz), its fall per second, and what others have."""
+    energy_weight, _, _, _, base = cell
+    bandwidth, _, prices, fixed, power = found
+    needed, falls, others = 0.0, 0.0, 0.0
+    for start in range(0, len(who), CHUNK):
+        some = who[start : start + CHUNK]
+        gather(data, some, energy_weight, base, at)
+        for k in range(s.filled(len(some))):
+            at[s.PRICE + k] = prices[some[min(k, len(some) - 1)]]
+        best_times(at, s.filled(len(some)))
+        for k in range(len(some)):
+            i, n, cap = some[k], at[s.N + k], at[s.CAP + k]
+            fixed[i] = 0.0
+            if at[s.A + k] == 0.0:
+                continue
+            if power[i] == cap and at[s.C + k] == at[s.C_MIN + k]:
+                t_floor = at[s.T_FLOOR + k]
+                guess = math.log(cap / (n * bandwidth[i]))
+                x, q, _, rest = shape_at(w_of_excess((margin + at[s.SLACK + k]) / t_floor, guess))
+                bandwidth[i], fixed[i] = cap / (n * x), 1.0
+                needed += bandwidth[i]
+                falls += bandwidth[i] / (t_floor * x / q * rest)
+            else:
+                others += bandwidth[i]
+    return needed, falls, others
