@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 
 from solvers.allocation import AllocationProblem, solve
 
@@ -134,3 +135,48 @@ def test_a_batch_answers_each_cell_as_if_it_were_alone(
         one |= {name: values[name][place] for name in ("band_hz", "time_weight")}
         alone = solve(AllocationProblem(**one, noise_w_per_hz=4e-21, energy_weight=1.0))
         assert np.asarray(together.objective)[place] == pytest.approx(alone.objective, rel=1e-10)
+
+
+@given(
+    seed=SEEDS,
+    num=SIZES,
+    first=st.tuples(st.floats(0.5, 4.0), st.floats(1.01, 5.0)),
+    second=st.tuples(st.floats(0.5, 4.0), st.floats(1.01, 5.0)),
+)
+@SETTINGS
+def test_the_optimum_is_jointly_convex_in_band_and_deadline(
+    make_problem: Any, seed: int, num: int, first: tuple[float, float], second: tuple[float, float]
+) -> None:
+    values = make_problem(seed, num)
+    narrow = values | {"band_hz": values["band_hz"] * min(first[0], second[0])}
+    least = float(solve(AllocationProblem(**narrow)).minimum_deadline_s)
+
+    def at(point: tuple[float, float]) -> float:
+        given_values = {"band_hz": values["band_hz"] * point[0], "deadline_s": least * point[1]}
+        return optimum(values | given_values)
+
+    middle = (0.5 * (first[0] + second[0]), 0.5 * (first[1] + second[1]))
+    assert at(middle) <= 0.5 * (at(first) + at(second)) * ROUNDING
+
+
+@given(seed=SEEDS, num=st.integers(1, 6), moved=st.floats(-0.3, 0.3))
+@SETTINGS
+def test_cells_with_one_price_of_bandwidth_gain_nothing_by_trading_band(
+    make_problem: Any, seed: int, num: int, moved: float
+) -> None:
+    first, second = make_problem(seed, num), make_problem(seed + 1, num + 1)
+    price = solve(AllocationProblem(**first)).solution.bandwidth_price  # type: ignore[union-attr]
+
+    def excess(ln_band: float) -> float:
+        found = solve(AllocationProblem(**second | {"band_hz": np.exp(ln_band)})).solution
+        assert found is not None
+        return float(np.log(found.bandwidth_price / price))
+
+    start = float(np.log(second["band_hz"]))
+    equal = brentq(excess, start - 60.0, start + 60.0, xtol=1e-13, rtol=1e-13)
+    second["band_hz"] = float(np.exp(equal))
+    traded = moved * min(first["band_hz"], second["band_hz"])
+    before = optimum(first) + optimum(second)
+    after = optimum(first | {"band_hz": first["band_hz"] + traded})
+    after += optimum(second | {"band_hz": second["band_hz"] - traded})
+    assert after >= before / ROUNDING
