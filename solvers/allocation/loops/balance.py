@@ -29,9 +29,9 @@ NUM_TIGHT = 16
 """Devices with the least slack that are always looked at: a hurried cell depends on them."""
 _FEWEST = 48
 """Devices with which a large cell starts."""
-_GROWTH = 4
+_GROWTH = 8
 _STEPS = 60
-_BALANCED, _NEARLY_BALANCED = 1e-13, 3e-6
+_BALANCED, _NEARLY_BALANCED = 1e-10, 3e-6
 """Imbalances at which the answers of small and of large cells are taken: they cost about its square more."""
 _ROUNDING = 1e-8
 """Imbalance below which one that does not shrink is taken for rounding."""
@@ -96,13 +96,14 @@ def totals(
     cell: Cell,
     mu: float,
     margin: float,
+    last_step: float,
     found: Found,
     at: FloatArray,
     tables: Tables,
 ) -> Sums:
     """Return the sums over some devices, the first ``alone`` as they are, the others ``weight`` times.
 
-    Their answers are written down.
+    Their answers, exact to about the square of ``last_step``, are written down.
     """
     bandwidth, airtime, prices, guesses, power = found
     energy_weight, base = cell[0], cell[4]
@@ -114,7 +115,7 @@ def totals(
             gather(data, some, energy_weight, base, at)
         for k in range(s.filled(len(some))):
             at[s.W + k] = guesses[some[min(k, len(some) - 1)]]
-        respond(at, len(some), energy_weight, mu, margin, tables)
+        respond(at, len(some), energy_weight, mu, margin, last_step, tables)
         for k in range(len(some)):
             i, times = some[k], 1.0 if start + k < alone else weight
             if at[s.A + k] == 0.0:
@@ -198,7 +199,7 @@ def balance(
     """Return ln mu and ln margin of a cell's balance, and whether it was found; the answers are written.
 
     Steps are halved while the larger imbalance grows.  What is known from some devices is where the next,
-    four times as many, start.
+    eight times as many, start.
     """
     stride = 1
     while len(who) // (stride * _GROWTH) >= _FEWEST:
@@ -216,8 +217,10 @@ def balance(
             enough = 0.3 / math.sqrt(len(some))
         best_norm, best_mu, best_z, step_mu, step_z = np.inf, ln_mu, z, 0.0, 0.0
         for _ in range(_STEPS):
-            sums = totals(data, some, alone, weight, cell, math.exp(ln_mu), math.exp(z), found, at, tables)
-            norm, to_mu, to_z = newton_step(sums, cell, math.exp(z))
+            last_step = min(1e-3, max(1e-6 if len(who) <= CHUNK else 1e-4, 0.01 * best_norm))
+            mu, margin = math.exp(ln_mu), math.exp(z)
+            sums = totals(data, some, alone, weight, cell, mu, margin, last_step, found, at, tables)
+            norm, to_mu, to_z = newton_step(sums, cell, margin)
             if norm < best_norm:
                 best_mu, best_z, best_norm = ln_mu, z, norm
                 step_mu, step_z = to_mu, to_z

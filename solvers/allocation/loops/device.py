@@ -33,24 +33,29 @@ NO_GUESS = -1e300
 _NO_CANCELLATION = 1e-3
 """Share of full power's price above which the deadline price is what is left of it: c may have cancelled."""
 _STEPS = 60
-_LAST_STEP = 1e-6
-"""A step of Newton's method that is only applied to first order: it leaves about its square."""
 
 
 @compiled
 def respond(
-    at: FloatArray, count: int, energy_weight: float, mu: float, margin: float, tables: Tables
+    at: FloatArray,
+    count: int,
+    energy_weight: float,
+    mu: float,
+    margin: float,
+    last_step: float,
+    tables: Tables,
 ) -> None:
     """Write what the devices with payload in a scratch do at a bandwidth price and a deadline.
 
-    ``margin`` is the deadline less ``base``, s, > 0.  W holds guesses of w = ln x without limits of power, or
-    :data:`NO_GUESS`, and then its values.
+    ``margin`` is the deadline less ``base``, s, > 0.  A step of Newton's method in ln x below ``last_step``
+    is only applied to first order: it leaves about its square.  W holds guesses of w = ln x without limits
+    of power, or :data:`NO_GUESS`, and then its values.
     """
     filled = s.filled(count)
     _guess(at, filled, energy_weight, mu, margin, tables[0])
     for _ in range(_STEPS):
         _newton(at, filled, energy_weight, mu, margin)
-        if _longest_step(at, count) < _LAST_STEP:
+        if _longest_step(at, count) < last_step:
             break
     for k in range(count):
         if at[s.A + k] == 0.0:
