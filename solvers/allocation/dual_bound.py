@@ -92,35 +92,41 @@ def _least_cost(fleet: Fleet, mu: FloatArray, senders: FloatArray, workers: Floa
 
 
 def _least_computing_cost(group: Transmitters | Computers, price: FloatArray) -> FloatArray:
-    """Return min over c >= c_min of K^3 / (2 c^2) + lambda c, where w_E k C^3 = K^3 / 2."""
+    """Return min over c in [c_min, c_max] of K^3 / (2 c^2) + lambda c, where w_E k C^3 = K^3 / 2."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        c = np.maximum(np.where(group.K > 0, group.K / np.cbrt(price), 0.0), group.c_min)
-        cost = np.where(group.K > 0, 0.5 * group.K * (group.K / c) ** 2, 0.0) + price * c
-    return np.where(price > 0, cost, 0.0)
+        c = np.where(group.K > 0, np.minimum(group.K / np.cbrt(price), group.c_max), 0.0)
+        c = np.maximum(c, group.c_min)
+        cost = np.where(group.K > 0, 0.5 * group.K * (group.K / c) ** 2, 0.0)
+    return cost + np.where(price > 0, price * np.where(price > 0, c, 0.0), 0.0)
 
 
 def least_sending_cost(group: Transmitters, cells: Cells, mu: FloatArray, price: FloatArray) -> FloatArray:
     """Return min over (b, t) with power below its cap of energy_price n b t x + mu b + lambda t.
 
-    Without the cap the least has chi^2 / q = mu lambda / (a A^2), A = energy_price n, where b and t
-    share u = b t = a / q as b = sqrt(lambda u / mu); at the cap x solves
-    mu b / (t (1 - G)) = lambda + energy_price cap.  A free band or a free deadline has its limit.
+    Without limits the least has chi^2 / q = mu lambda / (a A^2), A = energy_price n, where b and t
+    share u = b t = a / q as b = sqrt(lambda u / mu); at a limit of power x solves
+    mu b / (t (1 - G)) = lambda + energy_price power.  A free band or a free deadline has its limit.
     """
     own = np.broadcast_to(cells.spread(mu), price.shape)
     spend = group.energy_price * group.cap
     cost = group.energy_price * group.n * group.a  # the limit of endless airtime
     free_band = (own == 0) & (price > 0)
     cost[free_band] = ((spend + price) * group.t_floor)[free_band]
+    free_time = np.flatnonzero((own > 0) & (price == 0) & (group.floor > 0))
+    if len(free_time):
+        part = Transmitters(**{name: values[free_time] for name, values in vars(group).items()})
+        spend_least = part.energy_price * part.floor
+        cost[free_time] = _cost_at_power(part, part.floor, own[free_time], spend_least)
     usual = (own > 0) & (price > 0) & np.isfinite(group.t_floor)
     if usual.all():
-        return _sharing_cost(group, own, price, spend)
+        return _sharing_cost(group, own, price)
     normal = np.flatnonzero(usual)
     group = Transmitters(**{name: values[normal] for name, values in vars(group).items()})
-    cost[normal] = _sharing_cost(group, own[normal], price[normal], spend[normal])
+    cost[normal] = _sharing_cost(group, own[normal], price[normal])
     return cost
 
 
-def _sharing_cost(group: Transmitters, own: FloatArray, price: FloatArray, spend: FloatArray) -> FloatArray:
+def _sharing_cost(group: Transmitters, own: FloatArray, price: FloatArray) -> FloatArray:
     """Return the least sending cost where band and deadline both have a price, ``own`` and ``price``."""
     A = group.energy_price * group.n
     with np.errstate(divide="ignore"):
@@ -129,12 +135,21 @@ def _sharing_cost(group: Transmitters, own: FloatArray, price: FloatArray, spend
     u = group.a / shape.q
     b = np.sqrt(price * u / own)
     value = A * u * shape.x + 2.0 * np.sqrt(own * price * u)
-    capped = (A == 0) | (group.n * b * shape.x > group.cap)
-    at = np.flatnonzero(capped)
-    if not len(at):
-        return value
-    noisy, floor, whole = group.cap[at] / group.n[at], group.t_floor[at], price[at] + spend[at]
-    w = inverse_capped_price(np.log(own[at] * noisy * noisy / group.a[at] / whole))
-    full = shape_at(w)
-    value[at] = whole * floor * full.x / full.q + own[at] * noisy / full.x
+    power = group.n * b * shape.x
+    high = (A == 0) | (power > group.cap)
+    for limit, beyond in ((group.cap, high), (group.floor, ~high & (power < group.floor))):
+        at = np.flatnonzero(beyond)
+        if len(at):
+            part = Transmitters(**{name: values[at] for name, values in vars(group).items()})
+            whole = price[at] + part.energy_price * limit[at]
+            value[at] = _cost_at_power(part, limit[at], own[at], whole)
     return value
+
+
+def _cost_at_power(group: Transmitters, power: FloatArray, own: FloatArray, whole: FloatArray) -> FloatArray:
+    """Return min over b of ``whole`` t + ``own`` b at a power, ``whole`` being the price of airtime, 1/s."""
+    noisy = power / group.n
+    w = inverse_capped_price(np.log(own * noisy * noisy / group.a / whole))
+    shape = shape_at(w)
+    cost: FloatArray = whole * (group.a / noisy) * shape.x / shape.q + own * noisy / shape.x
+    return cost

@@ -43,16 +43,20 @@ def violations(problem: AllocationProblem, proposal: Proposal) -> tuple[Violatio
 
 
 def _of_devices(problem: AllocationProblem, proposal: Proposal, part: slice) -> Iterator[Violation]:
-    bits = _f(problem.bits)[part]
+    bits, cycles = _f(problem.bits)[part], _f(problem.cycles)[part]
     power, frequency = proposal.power_w[part], proposal.frequency_hz[part]
     missing, seconds = _undelivered(problem, proposal, part), _seconds(problem, proposal, part)
     deadline = proposal.deadline_s[_cell(problem, part)] if problem.cell is not None else proposal.deadline_s
-    caps, fastest = _f(problem.max_power_w)[part], _f(problem.max_frequency_hz)[part]
+    caps, floors = _f(problem.max_power_w)[part], _f(problem.min_power_w)[part]
+    fastest, slowest = _f(problem.max_frequency_hz)[part], _f(problem.min_frequency_hz)[part]
     first = part.start
     yield from _over("payload of device {} still to send", missing, bits, "bit", first)
     yield from _over("deadline of device {}", seconds - deadline, deadline, "s", first)
     yield from _over("power of device {}", power - caps, caps, "W", first)
     yield from _over("frequency of device {}", frequency - fastest, fastest, "Hz", first)
+    lacking, slow = np.where(bits > 0, floors - power, 0.0), np.where(cycles > 0, slowest - frequency, 0.0)
+    yield from _over("least power less the power of device {}", lacking, floors, "W", first)
+    yield from _over("least frequency less the frequency of device {}", slow, slowest, "Hz", first)
     for name in _MEANS:
         values = getattr(proposal, name)[part]
         yield from _over(f"least {name} (zero) of device {{}}", -values, np.zeros(1), "", first)

@@ -20,19 +20,22 @@ Group = TypeVar("Group", "Transmitters", "Computers")
 class Transmitters:
     """Devices with something to send; every array has shape (number of transmitters,).
 
-    ``a`` payload in nats; ``n`` noise density over gain, W/Hz; ``cap`` power cap, W; ``energy_price``
-    1/J; ``c_min`` least computing time, s; ``t_floor`` = n a / cap, the airtime over an endless band at
-    full power, s; ``K`` = cycles (2 energy_price capacitance)^(1/3), so that a deadline price of K^3/c^3
-    makes c seconds of computing the best; ``slack`` seconds by which c_min + t_floor is below the
-    largest of the cell; ``index`` place in the problem's arrays.
+    ``a`` payload in nats; ``n`` noise density over gain, W/Hz; ``cap`` and ``floor`` most and least power,
+    W; ``energy_price`` 1/J; ``c_min`` and ``c_max`` least and longest computing time, s; ``t_floor`` =
+    n a / cap, the airtime over an endless band at full power, s; ``K`` = cycles (2 energy_price
+    capacitance)^(1/3), so that a deadline price of K^3/c^3 makes c seconds of computing the best; ``slack``
+    seconds by which c_min + t_floor is below the largest of the cell; ``index`` place in the problem's
+    arrays.
     """
 
     index: IntArray
     a: FloatArray
     n: FloatArray
     cap: FloatArray
+    floor: FloatArray
     energy_price: FloatArray
     c_min: FloatArray
+    c_max: FloatArray
     t_floor: FloatArray
     K: FloatArray
     slack: FloatArray
@@ -40,10 +43,11 @@ class Transmitters:
 
 @dataclass(frozen=True)
 class Computers:
-    """Devices that only compute: ``index``, ``c_min`` and ``K`` as for :class:`Transmitters`."""
+    """Devices that only compute: ``index``, ``c_min``, ``c_max`` and ``K`` as for :class:`Transmitters`."""
 
     index: IntArray
     c_min: FloatArray
+    c_max: FloatArray
     K: FloatArray
 
 
@@ -115,7 +119,7 @@ class Fleet:
 
         The devices with the least slack, which a hurried cell depends on, are there themselves.  Of the
         others each that is there stands for some like it: w devices with a, cap and K ask for the bandwidth
-        and the deadline price of one with w a, w cap and w^(1/3) K.
+        and the deadline price of one with w a, w cap, w floor and w^(1/3) K.
         """
         length = len(self.transmitters.a)
         if self.count > 1 or length < 4 * _SAMPLE:
@@ -127,7 +131,11 @@ class Fleet:
         chosen = np.concatenate((tight, others))
         senders = Transmitters(**{name: values[chosen] for name, values in vars(self.transmitters).items()})
         senders = replace(
-            senders, a=senders.a * weight, cap=senders.cap * weight, K=senders.K * np.cbrt(weight)
+            senders,
+            a=senders.a * weight,
+            cap=senders.cap * weight,
+            floor=senders.floor * weight,
+            K=senders.K * np.cbrt(weight),
         )
         return replace(
             self,
@@ -174,8 +182,8 @@ def fleet_of(problem: AllocationProblem) -> Fleet:
     with np.errstate(divide="ignore"):
         n = cast("FloatArray", problem.noise_w_per_hz)[senders] / cast("FloatArray", problem.gain)[senders]
         t_floor = a * n / cap
-    c_min, K = _computing(problem, senders, energy_weight[cell[senders]])
-    c_min_worker, K_worker = _computing(problem, workers, energy_weight[cell[workers]])
+    c_min, c_max, K = _computing(problem, senders, energy_weight[cell[senders]])
+    c_min_worker, c_max_worker, K_worker = _computing(problem, workers, energy_weight[cell[workers]])
     least = c_min + t_floor
     base = np.maximum(sending.max(least), working.max(c_min_worker))
     top = base[sending.cell]
@@ -187,14 +195,16 @@ def fleet_of(problem: AllocationProblem) -> Fleet:
             a,
             n,
             cap,
+            cast("FloatArray", problem.min_power_w)[senders],
             energy_weight[sending.cell] if count > 1 else energy_weight[np.zeros(len(senders), int)],
             c_min,
+            c_max,
             t_floor,
             K,
             np.where(least == top, 0.0, np.maximum(slack, 0.0)),
         ),
         transmitter_cells=sending,
-        computers=Computers(workers, c_min_worker, K_worker),
+        computers=Computers(workers, c_min_worker, c_max_worker, K_worker),
         computer_cells=working,
         band=np.atleast_1d(cast("FloatArray", problem.band_hz)),
         energy_weight=energy_weight,
@@ -213,15 +223,17 @@ def cells_of(problem: AllocationProblem) -> IntArray:
 
 def _computing(
     problem: AllocationProblem, index: IntArray, price: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return the least computing time (s) and K of some devices."""
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the least and the longest computing time (s) and K of some devices."""
     cycles = cast("FloatArray", problem.cycles)[index]
     frequency = cast("FloatArray", problem.max_frequency_hz)[index]
     capacitance = cast("FloatArray", problem.capacitance)[index]
-    c_min = np.zeros(len(index))
+    slowest = cast("FloatArray", problem.min_frequency_hz)[index]
+    c_min, c_max = np.zeros(len(index)), np.zeros(len(index))
     with np.errstate(divide="ignore"):
         np.divide(cycles, frequency, out=c_min, where=cycles > 0)
-    return c_min, cycles * np.cbrt(2.0 * price * capacitance)
+        np.divide(cycles, slowest, out=c_max, where=cycles > 0)
+    return c_min, c_max, cycles * np.cbrt(2.0 * price * capacitance)
 
 
 def _pick(group: Group, mask: BoolArray) -> Group:

@@ -16,6 +16,8 @@ _LAST_NORM = 1e-9
 """Imbalance from which one more Newton step, not looked at again, ends: it leaves about its square."""
 _SMALL_ENOUGH = 1e-9
 _LONGEST_STEP = 3.0
+_NOTHING = 1e-300
+"""Sum of deadline prices that stands for none, where the deadline is later than anybody needs."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def imbalance(fleet: Fleet, state: State, held: BoolArray) -> Imbalance:
     work, work_by_t = computing_price(fleet.computers, fleet.computer_cells.spread(fleet.base + margin))
     total = price + fleet.computer_cells.sum(work)
     free = ~held
-    price = np.where(free, total, 1.0)
+    price = np.where(free, np.maximum(total, _NOTHING), 1.0)
     by_z = (price_by_t + fleet.computer_cells.sum(work_by_t)) * margin
     return Imbalance(
         band=np.where(occupied, np.log(used / np.where(occupied, fleet.band, 1.0)), 0.0),

@@ -9,7 +9,7 @@ import numpy as np
 from solvers.allocation.blocks import blocks
 from solvers.allocation.fleet import Fleet, cells_of, fleet_of
 from solvers.allocation.minimum_deadline import least_margin
-from solvers.allocation.problem import AllocationProblem
+from solvers.allocation.problem import DEVICE_FIELDS, AllocationProblem
 from solvers.common.arrays import BoolArray, FloatArray, IntArray
 
 _DEADLINE_SLACK = 1e-12
@@ -94,8 +94,7 @@ def restricted(problem: AllocationProblem, chosen: BoolArray) -> AllocationProbl
     cell = cells_of(problem)
     number = np.cumsum(chosen) - 1
     mine = chosen[cell]
-    arrays = ("bits", "gain", "noise_w_per_hz", "max_power_w", "cycles", "max_frequency_hz", "capacitance")
-    rows: dict[str, FloatArray] = {name: getattr(problem, name)[mine] for name in arrays}
+    rows: dict[str, FloatArray] = {name: getattr(problem, name)[mine] for name in DEVICE_FIELDS}
     names = (
         "band_hz",
         "energy_weight",

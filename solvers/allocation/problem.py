@@ -9,7 +9,19 @@ import numpy.typing as npt
 from solvers.common.arrays import FloatArray, IntArray, float_array, index_array
 from solvers.common.errors import InvalidProblem
 
-_DEVICE_FIELDS = ("bits", "gain", "max_power_w", "cycles", "max_frequency_hz", "capacitance")
+DEVICE_FIELDS = (
+    "bits",
+    "gain",
+    "noise_w_per_hz",
+    "max_power_w",
+    "cycles",
+    "max_frequency_hz",
+    "capacitance",
+    "min_power_w",
+    "min_frequency_hz",
+)
+"""Fields with a number for each device."""
+_RANGES = (("min_power_w", "max_power_w"), ("min_frequency_hz", "max_frequency_hz"))
 _CELL_FIELDS = ("band_hz", "energy_weight", "time_weight")
 
 
@@ -24,10 +36,11 @@ class AllocationProblem:
         subject to  t_i b_i log2(1 + p_i gain_i / (noise_i b_i)) >= bits_i                         (1)
                     cycles_i / f_i + t_i <= T                                                       (2)
                     sum_i b_i <= band_hz                                                            (3)
-                    p_i <= max_power_w_i,   f_i <= max_frequency_hz_i                               (4)
+                    min_power_w_i <= p_i <= max_power_w_i   where bits_i > 0,
+                    min_frequency_hz_i <= f_i <= max_frequency_hz_i   where cycles_i > 0            (4)
 
-    over b, p, f, t and T, or with T given.  Arrays are copied, checked and made read-only; a number stands
-    for an array of equal numbers.
+    over b, p, f, t and T, or with T given.  Power or frequency is fixed where its two limits are equal.
+    Arrays are copied, checked and made read-only; a number stands for an array of equal numbers.
 
     Parameters
     ----------
@@ -53,6 +66,11 @@ class AllocationProblem:
         Price of the deadline, 1/s, >= 0; above 0 unless the deadline is given.
     deadline_s : float or None, or array_like of shape (M,) with ``cell``
         The deadline T, s, > 0; ``None`` leaves it to be decided.
+    min_power_w : array_like, shape (N,)
+        Least transmit power, W, >= 0 and at most ``max_power_w``; a device that has sent is off the air.
+    min_frequency_hz : array_like, shape (N,)
+        Least CPU frequency, Hz, >= 0 and at most ``max_frequency_hz``; a device that has computed waits for
+        nothing.
     cell : array_like of int, shape (N,), or None
         Cell of each device, 0..M-1, in any order; a cell may be empty.
 
@@ -73,14 +91,17 @@ class AllocationProblem:
     energy_weight: npt.ArrayLike
     time_weight: npt.ArrayLike
     deadline_s: npt.ArrayLike | None = None
+    min_power_w: npt.ArrayLike = 0.0
+    min_frequency_hz: npt.ArrayLike = 0.0
     cell: npt.ArrayLike | None = None
 
     def __post_init__(self) -> None:
         length = self._count_devices()
-        for field in _DEVICE_FIELDS:
-            self._store(field, float_array(field, getattr(self, field), (length,)))
-        noise = float_array("noise_w_per_hz", self.noise_w_per_hz, (length,), positive=True)
-        self._store("noise_w_per_hz", noise)
+        for field in DEVICE_FIELDS:
+            positive = field == "noise_w_per_hz"
+            self._store(field, float_array(field, getattr(self, field), (length,), positive=positive))
+        for least, most in _RANGES:
+            self._check_range(least, most)
         shape = self._check_cells(length)
         for field in _CELL_FIELDS:
             self._store(field, float_array(field, getattr(self, field), shape))
@@ -106,7 +127,7 @@ class AllocationProblem:
         object.__setattr__(self, field, value)
 
     def _count_devices(self) -> int:
-        names = (*_DEVICE_FIELDS, "noise_w_per_hz", "cell")
+        names = (*DEVICE_FIELDS, "cell")
         for name in names:
             value = getattr(self, name)
             shape = np.shape(value) if value is not None else ()
@@ -115,6 +136,12 @@ class AllocationProblem:
             if shape:
                 return int(shape[0])
         return 1
+
+    def _check_range(self, least: str, most: str) -> None:
+        low, high = getattr(self, least), getattr(self, most)
+        for place in np.flatnonzero(low > high)[:1]:
+            expected = f"at most {most}, which is {float(high[place])!r}"
+            raise InvalidProblem(least, int(place), float(low[place]), expected)
 
     def _check_cells(self, length: int) -> tuple[int, ...]:
         """Check ``cell`` and return the shape of what is given per cell."""

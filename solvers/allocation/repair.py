@@ -25,7 +25,8 @@ def repaired(
 
     Each device gets the least bandwidth that meets the deadline at full power, and what is left of the band
     is shared like the rest of ``bandwidth``.  Airtime is kept between its least at full power and what
-    computing at full frequency leaves; power and frequency then follow from payload and deadline.
+    computing at full frequency leaves; power and frequency then follow from payload and deadline, within
+    their limits.
 
     Parameters
     ----------
@@ -54,8 +55,10 @@ def repaired(
     b = least + spare * cells.spread(share)
     quickest = group.a / (b * np.log1p(group.cap / (group.n * b)))
     room = margin_room(fleet, margin)
-    t = np.clip(airtime, quickest, np.maximum(room, quickest))
-    power = np.minimum(group.n * b * np.expm1(group.a / (b * t)), group.cap)
+    with np.errstate(divide="ignore"):
+        slowest = group.a / (b * np.log1p(group.floor / (group.n * b)))
+    t = np.minimum(np.clip(airtime, quickest, np.maximum(room, quickest)), slowest)
+    power = np.clip(group.n * b * np.expm1(group.a / (b * t)), group.floor, group.cap)
     frequency = np.zeros(problem.num_devices)
     own = cells.spread(deadline)
     frequency[group.index] = _frequency(problem, group.index, group.c_min, 0.0 * t if full_speed else own - t)
@@ -93,8 +96,10 @@ def _frequency(
     """Return the frequency (Hz) that ends on time; full frequency where it costs no energy."""
     cycles = cast("FloatArray", problem.cycles)[index]
     fastest = cast("FloatArray", problem.max_frequency_hz)[index]
+    slowest = cast("FloatArray", problem.min_frequency_hz)[index]
     free = cast("FloatArray", problem.capacitance)[index] == 0
     busy = cycles > 0
     exact = np.divide(cycles, np.maximum(time, c_min), out=np.zeros_like(cycles), where=busy)
-    chosen: FloatArray = np.where(busy & free, fastest, np.minimum(exact, fastest))
+    exact = np.where(busy, np.clip(exact, slowest, fastest), 0.0)
+    chosen: FloatArray = np.where(busy & free, fastest, exact)
     return chosen

@@ -9,11 +9,12 @@ from solvers.allocation.snr import (
     Shape,
     capped_slope,
     excess,
+    inverse_capped_price,
     inverse_chi,
     inverse_excess,
     shape_at,
 )
-from solvers.common.arrays import FloatArray, IntArray
+from solvers.common.arrays import BoolArray, FloatArray, IntArray
 
 _ROOT_STEPS = 40
 _LAST_STEP = 1e-7
@@ -61,16 +62,26 @@ def respond(
     over = margin + group.slack
     room = over + group.t_floor
     w, computing = _uncapped_root(group, mu, room, near)
+    total = room + group.c_min
+    slow = np.flatnonzero((computing > group.c_max) & (group.c_max < total))
+    if len(slow):  # at the least frequency: sending takes what that leaves
+        left = total[slow] - group.c_max[slow]
+        w[slow] = inverse_chi(np.log(mu[slow] / (group.energy_price[slow] * group.n[slow] * left)))
+        computing[slow] = 0.0
     shape = shape_at(w)
     airtime = mu / (group.energy_price * group.n * shape.chi)
     bandwidth = group.a / (shape.q * airtime)
-    capped = np.flatnonzero(group.n * shape.x * bandwidth > group.cap)
+    power = group.n * shape.x * bandwidth
     price = mu * bandwidth / airtime
     result = _uncapped(shape, airtime, bandwidth, price, computing)
-    if len(capped):
-        part = _capped(_pick(group, capped), mu[capped], over[capped])
-        for name, values in vars(part).items():
-            getattr(result, name)[capped] = values
+    for limit, beyond in ((group.cap, power > group.cap), (group.floor, power < group.floor)):
+        at = np.flatnonzero(beyond)
+        if len(at):
+            own, level = _pick(group, at), limit[at]
+            left = np.where(level == own.cap, over[at], room[at] - own.n * own.a / level)
+            part = at_power(own, level, mu[at], left)
+            for name, values in vars(part).items():
+                getattr(result, name)[at] = values
     return result
 
 
@@ -85,7 +96,7 @@ def computing_price(group: Computers, deadline: FloatArray) -> tuple[FloatArray,
         Deadline in s, at least ``c_min``; for each device, or one for all.
     """
     speed = group.K / deadline
-    price = speed * speed * speed
+    price = np.where(deadline < group.c_max, speed * speed * speed, 0.0)
     return price, -3.0 * price / deadline
 
 
@@ -148,41 +159,85 @@ def _uncapped(
     )
 
 
-def _capped(group: Transmitters, mu: FloatArray, over: FloatArray) -> Response:
-    """Return the answer at full power: b = cap / (n x), t = t_floor x / q."""
-    scale = mu * group.cap**2 / (group.n**2 * group.a)
-    spend = group.energy_price * group.cap
-    w = inverse_excess(np.log(over / group.t_floor))
+def at_power(group: Transmitters, power: FloatArray, mu: FloatArray, over: FloatArray) -> Response:
+    """Return the answer at a power: b = power / (n x), t = t_floor x / q, t_floor = n a / power.
+
+    ``over`` is what full frequency leaves of the deadline beyond t_floor, s.  In turn: full frequency, a
+    frequency between the limits, the least frequency, and a deadline that is not reached and has no price.
+    """
+    t_floor = group.a * group.n / power
+    scale = mu * power**2 / (group.n**2 * group.a)
+    spend = group.energy_price * power
+    w = inverse_excess(np.log(over / t_floor))
     shape = shape_at(w)
     cube = group.c_min * group.c_min * group.c_min
     full = _full_price(shape, scale)
-    free = np.flatnonzero((full - spend) * cube < group.K * group.K * group.K)
-    if len(free):
-        w[free] = _capped_root(_pick(group, free), scale[free], spend[free], over[free], w[free])
+    price, third, early = full - spend, np.zeros_like(w), np.zeros(w.shape, dtype=bool)
+    relaxed = np.flatnonzero((price < 0) | (price * cube < group.K * group.K * group.K))
+    if len(relaxed):
+        own = _pick(group, relaxed)
+        parts = (t_floor, scale, spend, over, w)
+        w[relaxed], third[relaxed], price[relaxed], early[relaxed] = _relaxed(
+            own, *(values[relaxed] for values in parts)
+        )
         shape = shape_at(w)
         full = _full_price(shape, scale)
-    airtime = group.t_floor * shape.x / shape.q
-    computing = group.c_min + np.maximum(over - group.t_floor * excess(shape), 0.0)
-    price = np.maximum(full - spend, _SMALLEST * full)
-    speed = group.K[free] / computing[free]
-    rest = full[free] - spend[free]
-    left = np.where(rest > _NO_CANCELLATION * full[free], rest, speed * speed * speed)
-    price[free] = np.maximum(left, _SMALLEST * full[free])
-    third = np.zeros_like(full)
-    third[free] = computing[free] * (full[free] / price[free]) / 3.0
+    keeps = np.setdiff1d(np.arange(len(w)), relaxed)
+    price[keeps] = (full - spend)[keeps]
+    price = np.where(early, 0.0, np.maximum(price, _SMALLEST * full))
+    third *= np.divide(full, price, out=np.zeros_like(full), where=~early)
+    airtime = t_floor * shape.x / shape.q
     H = capped_slope(shape)
     below = airtime * shape.one_less_g + third * H
-    w_by_mu, w_by_t = third / below, 1.0 / below
-    bandwidth = group.cap / (group.n * shape.x)
+    w_by_mu, w_by_t = np.where(early, 1.0 / H, third / below), np.where(early, 0.0, 1.0 / below)
+    bandwidth = power / (group.n * shape.x)
     return Response(
         bandwidth=bandwidth,
         price=price,
         airtime=airtime,
         bandwidth_by_mu=-bandwidth * w_by_mu,
         bandwidth_by_t=-bandwidth * w_by_t,
-        price_by_mu=full * (1.0 - H * w_by_mu),
+        price_by_mu=np.where(early, 0.0, full * (1.0 - H * w_by_mu)),
         price_by_t=-full * H * w_by_t,
     )
+
+
+def _relaxed(
+    group: Transmitters,
+    t_floor: FloatArray,
+    scale: FloatArray,
+    spend: FloatArray,
+    over: FloatArray,
+    w: FloatArray,
+) -> tuple[FloatArray, FloatArray, FloatArray, BoolArray]:
+    """Return w, a third of c where it is free, price, and who is too early, for devices not at full speed."""
+    third, price = np.zeros_like(w), np.zeros_like(w)
+    between = group.K > 0
+    slow = np.flatnonzero(between & (over > group.c_max - group.c_min))
+    if len(slow):
+        left = over[slow] - (group.c_max[slow] - group.c_min[slow])
+        lowest = inverse_excess(np.log(left / t_floor[slow]))
+        rest = _full_price(shape_at(lowest), scale[slow]) - spend[slow]
+        speed = group.K[slow] / group.c_max[slow]
+        between[slow] = rest > speed * speed * speed
+        w[slow] = np.where(between[slow], w[slow], lowest)
+        price[slow] = rest
+    waits = ~between & (price <= 0)
+    busy = np.flatnonzero(between)
+    if len(busy):
+        part = _pick(group, busy)
+        highest = np.minimum(w[busy], inverse_capped_price(np.log(scale[busy] / spend[busy])))
+        w[busy] = _capped_root(part, t_floor[busy], scale[busy], spend[busy], over[busy], highest)
+        shape = shape_at(w[busy])
+        c = part.c_min + np.maximum(over[busy] - t_floor[busy] * excess(shape), 0.0)
+        speed = part.K / c
+        rest = _full_price(shape, scale[busy]) - spend[busy]
+        sure = rest > _NO_CANCELLATION * (rest + spend[busy])
+        third[busy], price[busy] = c / 3.0, np.where(sure, rest, speed * speed * speed)
+    if waits.any():
+        w[waits] = inverse_capped_price(np.log(scale[waits] / spend[waits]))
+        third[waits], price[waits] = 0.0, 0.0
+    return w, third, price, waits
 
 
 def _full_price(shape: Shape, scale: FloatArray) -> FloatArray:
@@ -191,9 +246,14 @@ def _full_price(shape: Shape, scale: FloatArray) -> FloatArray:
 
 
 def _capped_root(
-    group: Transmitters, scale: FloatArray, spend: FloatArray, over: FloatArray, upper: FloatArray
+    group: Transmitters,
+    t_floor: FloatArray,
+    scale: FloatArray,
+    spend: FloatArray,
+    over: FloatArray,
+    upper: FloatArray,
 ) -> FloatArray:
-    """Return w = ln x at full power where computing is not at its fastest.
+    """Return w = ln x at a power where computing is not at its fastest.
 
     ln(full price) - ln(K^3 / c^3 + spend) with c = deadline - t falls in w and is below 0 at ``upper``,
     where c = c_min; Newton goes down from there, and a bracket catches it should it leave.
@@ -202,8 +262,8 @@ def _capped_root(
     low = np.full_like(w, -np.inf)
     for _ in range(_ROOT_STEPS):
         shape = shape_at(w)
-        t = group.t_floor * shape.x / shape.q
-        c = group.c_min + np.maximum(over - group.t_floor * excess(shape), 0.0)
+        t = t_floor * shape.x / shape.q
+        c = group.c_min + np.maximum(over - t_floor * excess(shape), 0.0)
         speed = group.K / c
         cost = speed * speed * speed
         full = _full_price(shape, scale)

@@ -20,7 +20,7 @@ Sums = tuple[float, float, float, float, float, float]
 Found = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
 """Bandwidth, airtime, deadline price, guess of ln x and power of each device (N,): written to.
 
-The power of a device at its cap is the cap itself.
+The power of a device at its cap or its floor is that limit itself.
 """
 Cell = tuple[float, float, float, float, float]
 """Energy weight, time weight, band (Hz), deadline given (s, or 0), and ``base`` (s) of a cell."""
@@ -45,7 +45,7 @@ def slowest(data: Data, who: Order, tight: Order) -> tuple[float, float, int, in
 
     ``tight`` is filled with the transmitters whose least times are the largest; their number comes last.
     """
-    bits, gain, noise, cap, cycles, fastest, _ = data
+    bits, gain, noise, cap, cycles, fastest, _, _, _ = data
     sending, computing, senders, count = 0.0, 0.0, 0, 0
     times = np.empty(len(tight))
     for i in who:
@@ -119,7 +119,7 @@ def totals(
         for k in range(len(some)):
             i, times = some[k], 1.0 if start + k < alone else weight
             if at[s.A + k] == 0.0:
-                own = at[s.K3 + k] / (deadline * deadline * deadline)
+                own = at[s.K3 + k] / (deadline * deadline * deadline) if deadline < at[s.C_MAX + k] else 0.0
                 prices[i] = own
                 price += times * own
                 price_t -= times * 3.0 * own / deadline

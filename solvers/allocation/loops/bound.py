@@ -48,19 +48,21 @@ def dual_value(
 
 @compiled
 def _computing(at: FloatArray, count: int) -> float:
-    """Return the sum of min over c of K^3 / (2 c^2) + price c with c at least ``c_min``."""
+    """Return the sum of min over c of K^3 / (2 c^2) + price c within the limits of c."""
     best_times(at, s.filled(count))
     total = 0.0
     for k in range(count):
         c, price = at[s.C + k], at[s.PRICE + k]
+        if at[s.K3 + k] > 0.0:
+            total += 0.5 * at[s.K3 + k] / (c * c)
         if price > 0.0:
-            total += price * c + (0.5 * at[s.K3 + k] / (c * c) if at[s.K3 + k] > 0.0 else 0.0)
+            total += price * c
     return total
 
 
 @compiled
 def _sending(at: FloatArray, count: int, energy_weight: float, mu: float, tables: Tables) -> float:
-    """Return the sum of min over (b, t) of energy_weight p t + mu b + price t, the power at most its cap."""
+    """Return the sum of min over (b, t) of energy_weight p t + mu b + price t within the limits of power."""
     filled = s.filled(count)
     if mu > _SMALLEST:
         for k in range(filled):
@@ -75,7 +77,7 @@ def _sending(at: FloatArray, count: int, energy_weight: float, mu: float, tables
         if at[s.A + k] == 0.0:
             continue
         usual = mu > _SMALLEST and at[s.PRICE + k] > _SMALLEST and abs(at[s.STEP + k]) < _LAST_STEP
-        if usual and at[s.POWER + k] <= at[s.CAP + k]:
+        if usual and at[s.FLOOR + k] <= at[s.POWER + k] <= at[s.CAP + k]:
             total += at[s.T + k]
         else:
             total += _sending_cost(at, k, energy_weight, mu, tables)
@@ -107,12 +109,12 @@ def _least(at: FloatArray, filled: int, energy_weight: float, mu: float) -> None
 @compiled
 def _sending_cost(at: FloatArray, k: int, energy_weight: float, mu: float, tables: Tables) -> float:
     """Return the least cost of sending of one device, whatever its prices."""
-    a, n, cap, price = at[s.A + k], at[s.N + k], at[s.CAP + k], at[s.PRICE + k]
+    a, n, cap, floor, price = at[s.A + k], at[s.N + k], at[s.CAP + k], at[s.FLOOR + k], at[s.PRICE + k]
     A = energy_weight * n
     if mu == 0.0:
         return A * a + price * (a * n / cap)
     if price == 0.0:
-        return A * a
+        return _cost_at_power(a, n, floor, energy_weight * floor, mu, tables[1]) if floor > 0.0 else A * a
     if A > 0.0:
         target = math.log(mu) + math.log(price) - math.log(a) - 2.0 * math.log(A)
         w, step = looked_up(tables[0], target), 1.0
@@ -126,6 +128,8 @@ def _sending_cost(at: FloatArray, k: int, energy_weight: float, mu: float, table
             return -np.inf
         u = a / q
         b = math.sqrt(price * u / mu)
+        if n * b * x < floor:
+            return _cost_at_power(a, n, floor, price + energy_weight * floor, mu, tables[1])
         if n * b * x <= cap:
             return A * u * x + 2.0 * math.sqrt(mu * price * u)
     return _cost_at_power(a, n, cap, price + energy_weight * cap, mu, tables[1])

@@ -22,8 +22,8 @@ from solvers.allocation.snr import W_LIMIT
 from solvers.common.arrays import FloatArray
 from solvers.common.compiled import compiled
 
-Letters = tuple[float, float, float, float]
-"""a (nat), n (W/Hz), least computing time (s), K^3."""
+Letters = tuple[float, float, float, float, float]
+"""a (nat), n (W/Hz), least and longest computing time (s), K^3."""
 Answer = tuple[float, float, float, float, float, float, float]
 """b (Hz), t (s), deadline price (1/s); db and dprice by ln mu and by T."""
 Tables = tuple[Table, Table]
@@ -60,7 +60,10 @@ def respond(
     for k in range(count):
         if at[s.A + k] == 0.0:
             continue
-        if not at[s.POWER + k] <= at[s.CAP + k]:
+        late = margin + at[s.SLACK + k] + at[s.T_FLOOR + k] + at[s.C_MIN + k] - at[s.C_MAX + k]
+        if late > 0.0 and at[s.C + k] > at[s.C_MAX + k]:
+            _slow_down(at, k, energy_weight, mu, late, tables[0])
+        if not at[s.FLOOR + k] <= at[s.POWER + k] <= at[s.CAP + k]:
             _limit_power(at, k, energy_weight, mu, margin, tables[1])
 
 
@@ -129,26 +132,59 @@ def _longest_step(at: FloatArray, count: int) -> float:
 
 
 @compiled
+def _write(at: FloatArray, k: int, answer: Answer, power: float) -> None:
+    b, t, price, b_mu, b_t, price_mu, price_t = answer
+    at[s.B + k], at[s.T + k], at[s.PRICE + k], at[s.POWER + k] = b, t, price, power
+    at[s.B_MU + k], at[s.B_T + k], at[s.PRICE_MU + k], at[s.PRICE_T + k] = b_mu, b_t, price_mu, price_t
+
+
+@compiled
+def _slow_down(at: FloatArray, k: int, energy_weight: float, mu: float, room: float, table: Table) -> None:
+    """Write the answer of a device at its least frequency, which leaves ``room`` s to send."""
+    a, n = at[s.A + k], at[s.N + k]
+    target = math.log(mu / (energy_weight * n * room))
+    w = looked_up(table, target)
+    for _ in range(2):
+        x, q, chi, _ = shape_at(w)
+        w += (target - math.log(chi)) * chi / (x * q)
+    x, q, chi, one_less_g = shape_at(w)
+    p, g = x * q / chi, 1.0 - one_less_g
+    b = a / (q * room)
+    price = mu * b / room
+    falls, steep = -1.0 / (p * room), (2.0 * p - g) / p
+    answer = (
+        b,
+        room,
+        price,
+        b * ((p - g) / p - 1.0),
+        b * (p - g) * falls,
+        price * (steep - 1.0),
+        price * (2.0 * p - g) * falls,
+    )
+    _write(at, k, answer, n * b * x)
+
+
+@compiled
 def _limit_power(
     at: FloatArray, k: int, energy_weight: float, mu: float, margin: float, table: Table
 ) -> None:
-    """Write the answer of a device that would send at more than its cap."""
-    cap = at[s.CAP + k]
-    letters = at[s.A + k], at[s.N + k], at[s.C_MIN + k], at[s.K3 + k]
-    b, t, price, b_mu, b_t, price_mu, price_t = _at_power(
-        letters, cap, energy_weight * cap, margin + at[s.SLACK + k], mu, table
-    )
-    at[s.B + k], at[s.T + k], at[s.PRICE + k], at[s.POWER + k] = b, t, price, cap
-    at[s.B_MU + k], at[s.B_T + k], at[s.PRICE_MU + k], at[s.PRICE_T + k] = b_mu, b_t, price_mu, price_t
+    """Write the answer of a device that would send at more than its cap, or at less than its floor."""
+    power, over = at[s.CAP + k], margin + at[s.SLACK + k]
+    if at[s.POWER + k] < at[s.FLOOR + k] < power:
+        power = at[s.FLOOR + k]
+        over += at[s.T_FLOOR + k] - at[s.A + k] * at[s.N + k] / power
+    letters = at[s.A + k], at[s.N + k], at[s.C_MIN + k], at[s.C_MAX + k], at[s.K3 + k]
+    _write(at, k, _at_power(letters, power, energy_weight * power, over, mu, table), power)
 
 
 @compiled
 def _at_power(letters: Letters, power: float, spend: float, over: float, mu: float, table: Table) -> Answer:
     """Return the answer at a power: b = power / (n x), t = t_floor x / q, price = full - ``spend``.
 
-    ``over`` is what full frequency leaves of the deadline beyond t_floor = n a / power, s.
+    ``over`` is what full frequency leaves of the deadline beyond t_floor = n a / power, s.  In turn: full
+    frequency, the least one, a frequency between the two, and a deadline that is not reached.
     """
-    a, n, c_min, K3 = letters
+    a, n, c_min, c_max, K3 = letters
     t_floor = a * n / power
     scale = mu * power * power / (n * n * a)
     w = w_of_excess(over / t_floor, looked_up(table, math.log(over / t_floor)))
@@ -156,13 +192,23 @@ def _at_power(letters: Letters, power: float, spend: float, over: float, mu: flo
     full = scale * (q / x) / x / rest
     price, third = full - spend, 0.0
     if price < 0.0 or price * c_min * c_min * c_min < K3:
-        w, c = _between_frequencies(letters, t_floor, scale, spend, over, w)
-        x, q, chi, rest = shape_at(w)
-        full = scale * (q / x) / x / rest
-        price = full - spend
-        if not price > _NO_CANCELLATION * full:
-            price = K3 / (c * c * c)
-        third = c * (full / price) / 3.0
+        between = K3 > 0.0
+        if between and over > c_max - c_min:
+            lowest = w_of_excess((over - (c_max - c_min)) / t_floor, w)
+            x, q, chi, rest = shape_at(lowest)
+            full = scale * (q / x) / x / rest
+            price = full - spend
+            between = price * c_max * c_max * c_max > K3
+        if between:
+            w, c = _between_frequencies(letters, t_floor, scale, spend, over, w)
+            x, q, chi, rest = shape_at(w)
+            full = scale * (q / x) / x / rest
+            price = full - spend
+            if not price > _NO_CANCELLATION * full:
+                price = K3 / (c * c * c)
+            third = c * (full / price) / 3.0
+        elif not price > 0.0:
+            return _too_early(power / n, t_floor, scale, spend, w)
     t, b = t_floor * x / q, power / (n * x)
     H = capped_slope(x, q, chi, rest)
     below = t * rest + third * H
@@ -171,11 +217,27 @@ def _at_power(letters: Letters, power: float, spend: float, over: float, mu: flo
 
 
 @compiled
+def _too_early(width: float, t_floor: float, scale: float, spend: float, w: float) -> Answer:
+    """Return the answer where the deadline has no price: full = spend; ``width`` is power / n."""
+    H = 2.0
+    for _ in range(_STEPS):
+        x, q, chi, rest = shape_at(w)
+        H = capped_slope(x, q, chi, rest)
+        step = math.log(scale * (q / x) / x / rest / spend) / H
+        w += step
+        if abs(step) < 1e-8:  # the next one would be its square
+            break
+    x, q, _, _ = shape_at(w)
+    b = width / x
+    return b, t_floor * x / q, 0.0, -b / H, 0.0, 0.0, 0.0
+
+
+@compiled
 def _between_frequencies(
     letters: Letters, t_floor: float, scale: float, spend: float, over: float, upper: float
 ) -> tuple[float, float]:
     """Return w, and c, where the prices of sending and of computing meet: at most ``upper``."""
-    _, _, c_min, K3 = letters
+    _, _, c_min, _, K3 = letters
     w, low, high = upper, -np.inf, upper
     c = c_min
     for _ in range(_STEPS):

@@ -23,10 +23,10 @@ def finish(
 ) -> float:
     """Write power, frequency and airtime of a feasible point, and return its deadline; nan if there is none.
 
-    A device at its power cap stays there, or first-order more is spent: at full frequency too it gets the
-    bandwidth that just meets the deadline; the others share the rest of the band.  Each device computes for
-    as long as is best at its deadline price and sends in what is left, or the other way round at its power
-    cap; its frequency then fills the rest.
+    A device at a limit of power stays there, or first-order more is spent: with its frequency at a limit too
+    it gets the bandwidth that just meets the deadline; the others share the rest of the band.  Each device
+    computes for as long as is best at its deadline price and sends in what is left, or the other way round
+    at a limit of power; its frequency then fills the rest.
     """
     energy_weight, time_weight, _, given, base = cell
     bandwidth, airtime, prices, _, power = found
@@ -85,12 +85,12 @@ def _share_band(
 @compiled
 def _frequency(data: Data, i: int, c_min: float, seconds: float) -> float:
     """Return the frequency that computes within some seconds; the highest where that costs nothing."""
-    cycles, fastest, capacitance = data[4], data[5], data[6]
+    cycles, fastest, capacitance, slowest = data[4], data[5], data[6], data[8]
     if cycles[i] == 0.0:
         return 0.0
     if capacitance[i] == 0.0 or not seconds > c_min:
         return fastest[i]
-    return min(cycles[i] / seconds, fastest[i])
+    return min(max(cycles[i] / seconds, slowest[i]), fastest[i])
 
 
 @compiled
@@ -103,29 +103,37 @@ def _quickest(at: FloatArray, filled: int) -> None:
 
 @compiled
 def best_times(at: FloatArray, filled: int) -> None:
-    """Write the best computing times at the deadline prices into C: K price^(-1/3), at least ``c_min``."""
+    """Write the best computing times at the deadline prices into C: K price^(-1/3) within its limits."""
     for k in range(filled):
-        price, c_min, cube = at[s.PRICE + k], at[s.C_MIN + k], at[s.K3 + k]
+        price, c_min, c_max, cube = at[s.PRICE + k], at[s.C_MIN + k], at[s.C_MAX + k], at[s.K3 + k]
         c = exp(log(cube / price) * (1 / 3))
-        at[s.C + k] = select(cube > price * (c_min * c_min * c_min), c, c_min)
+        c = select(cube > price * (c_min * c_min * c_min), c, c_min)
+        c = select(c < c_max, c, c_max)
+        at[s.C + k] = select(price > 0.0, c, select(cube > 0.0, c_max, c_min))
 
 
 @compiled
 def _send(at: FloatArray, filled: int, deadline: float) -> None:
-    """Write airtime and power: sending takes what computing leaves, at full power the other way round.
+    """Write airtime and power: sending takes what computing leaves, at a limit of power the other way round.
 
     POWER holds the power before, SPARE the least airtime.
     """
     best_times(at, filled)
     for k in range(filled):
-        a, n, b, cap, c_min = at[s.A + k], at[s.N + k], at[s.B + k], at[s.CAP + k], at[s.C_MIN + k]
-        quickest, c = at[s.SPARE + k], at[s.C + k]
-        full = select(at[s.POWER + k] >= cap, 1.0, 0.0) * select(c > c_min, 1.0, 0.0)
+        a, n, b, cap, floor = at[s.A + k], at[s.N + k], at[s.B + k], at[s.CAP + k], at[s.FLOOR + k]
+        quickest, c, c_min = at[s.SPARE + k], at[s.C + k], at[s.C_MIN + k]
+        slowest = a / (b * log1p(floor / (n * b)))
+        inside = select(c > c_min, 1.0, 0.0) * select(c < at[s.C_MAX + k], 1.0, 0.0)
+        full = inside * select(at[s.POWER + k] >= cap, 1.0, 0.0)
         t = select(full > 0.0, quickest, deadline - c)
+        low = inside * select(at[s.POWER + k] <= floor, 1.0, 0.0) * select(floor > 0.0, 1.0, 0.0)
+        t = select(low + select(at[s.PRICE + k] > 0.0, 0.0, 1.0) > 0.0, slowest, t)
         left = deadline - c_min
         t = select(t > left, left, t)
         t = select(t > quickest, t, quickest)
+        t = select(t < slowest, t, slowest)
         p = n * b * expm1(a / (b * t))
+        p = select(p < floor, floor, p)
         at[s.POWER + k] = select(p < cap, p, cap)
         at[s.T + k] = t
 
@@ -134,7 +142,7 @@ def _send(at: FloatArray, filled: int, deadline: float) -> None:
 def _fix_bandwidths(
     data: Data, who: Order, cell: Cell, margin: float, found: Found, at: FloatArray
 ) -> tuple[float, float]:
-    """Write the exact bandwidths of devices at full power and frequency, and the margin that they fit.
+    """Write the exact bandwidths of devices at limits of power and frequency, and the margin that they fit.
 
     Returns this margin, which only moves where it is free and nobody else can give way, and the factor of
     the others' bandwidths, 0 where there is none.
@@ -155,7 +163,7 @@ def _fix_bandwidths(
 def _needed(
     data: Data, who: Order, cell: Cell, margin: float, found: Found, at: FloatArray
 ) -> tuple[float, float, float]:
-    """Return what those at full power and frequency need (Hz), its fall per second, and what others have."""
+    """Return what devices at limits need of the band (Hz), its fall per second, and what others have."""
     energy_weight, _, _, _, base = cell
     bandwidth, _, prices, fixed, power = found
     needed, falls, others = 0.0, 0.0, 0.0
@@ -166,15 +174,20 @@ def _needed(
             at[s.PRICE + k] = prices[some[min(k, len(some) - 1)]]
         best_times(at, s.filled(len(some)))
         for k in range(len(some)):
-            i, n, cap = some[k], at[s.N + k], at[s.CAP + k]
+            i, n, c, limit = some[k], at[s.N + k], at[s.C + k], power[some[k]]
             fixed[i] = 0.0
             if at[s.A + k] == 0.0:
                 continue
-            if power[i] == cap and at[s.C + k] == at[s.C_MIN + k]:
-                t_floor = at[s.T_FLOOR + k]
-                guess = math.log(cap / (n * bandwidth[i]))
-                x, q, _, rest = shape_at(w_of_excess((margin + at[s.SLACK + k]) / t_floor, guess))
-                bandwidth[i], fixed[i] = cap / (n * x), 1.0
+            still = c == at[s.C_MIN + k] or c == at[s.C_MAX + k]
+            if still and prices[i] > 0.0 and (limit == at[s.CAP + k] or limit == at[s.FLOOR + k]):
+                t_floor, over = at[s.T_FLOOR + k], margin + at[s.SLACK + k]
+                if limit != at[s.CAP + k]:
+                    t_floor = at[s.A + k] * n / limit
+                    over += at[s.T_FLOOR + k] - t_floor
+                over -= c - at[s.C_MIN + k]
+                guess = math.log(limit / (n * bandwidth[i]))
+                x, q, _, rest = shape_at(w_of_excess(over / t_floor, guess))
+                bandwidth[i], fixed[i] = limit / (n * x), 1.0
                 needed += bandwidth[i]
                 falls += bandwidth[i] / (t_floor * x / q * rest)
             else:

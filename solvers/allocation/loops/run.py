@@ -78,6 +78,8 @@ def _data(problem: AllocationProblem) -> Data:
         "cycles",
         "max_frequency_hz",
         "capacitance",
+        "min_power_w",
+        "min_frequency_hz",
     )
     return tuple(cast("FloatArray", getattr(problem, name)) for name in names)
 

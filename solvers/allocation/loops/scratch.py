@@ -14,17 +14,18 @@ LANES = 8
 Order = npt.NDArray[np.int32]
 """Places in the problem's arrays of some devices."""
 Data = tuple[FloatArray, ...]
-"""bits, gain, noise, max_power, cycles, max_frequency, capacitance: (N,) each."""
+"""bits, gain, noise, max_power, cycles, max_frequency, capacitance, min_power, min_frequency: (N,) each."""
 
-# Given of each device: payload (nat), n (W/Hz), power cap (W), least computing time (s), K^3, seconds by
-# which its least time is below ``base``, and least airtime (s).
-A, N, CAP, C_MIN, K3, SLACK, T_FLOOR = 0, CHUNK, 2 * CHUNK, 3 * CHUNK, 4 * CHUNK, 5 * CHUNK, 6 * CHUNK
+# Given of each device: payload (nat), n (W/Hz), power cap and floor (W), least and longest computing time
+# (s), K^3, seconds by which its least time is below ``base``, and least airtime (s).
+A, N, CAP, FLOOR, C_MIN, C_MAX = 0, CHUNK, 2 * CHUNK, 3 * CHUNK, 4 * CHUNK, 5 * CHUNK
+K3, SLACK, T_FLOOR = 6 * CHUNK, 7 * CHUNK, 8 * CHUNK
 # Found: w = ln x, its last step, bandwidth (Hz), airtime (s), deadline price (1/s), power (W), computing
 # time (s), a row for what comes between, and the derivatives of bandwidth and price by ln mu and by T.
-W, STEP, B, T, PRICE = 7 * CHUNK, 8 * CHUNK, 9 * CHUNK, 10 * CHUNK, 11 * CHUNK
-POWER, C, SPARE = 12 * CHUNK, 13 * CHUNK, 14 * CHUNK
-B_MU, B_T, PRICE_MU, PRICE_T = 15 * CHUNK, 16 * CHUNK, 17 * CHUNK, 18 * CHUNK
-NUM_ROWS = 19
+W, STEP, B, T, PRICE = 9 * CHUNK, 10 * CHUNK, 11 * CHUNK, 12 * CHUNK, 13 * CHUNK
+POWER, C, SPARE = 14 * CHUNK, 15 * CHUNK, 16 * CHUNK
+B_MU, B_T, PRICE_MU, PRICE_T = 17 * CHUNK, 18 * CHUNK, 19 * CHUNK, 20 * CHUNK
+NUM_ROWS = 21
 
 _LN_2 = float(np.log(2.0))
 
@@ -44,15 +45,16 @@ def filled(count: int) -> int:
 @compiled
 def gather(data: Data, who: Order, energy_weight: float, base: float, at: FloatArray) -> None:
     """Write what is given of some devices, at most :data:`CHUNK`; SLACK of the slowest is exactly 0."""
-    bits, gain, noise, cap, cycles, fastest, capacitance = data
+    bits, gain, noise, cap, cycles, fastest, capacitance, floor, slowest = data
     for k in range(filled(len(who))):
         i = who[min(k, len(who) - 1)]
-        c_min, cube = 0.0, 0.0
+        c_min, c_max, cube = 0.0, 0.0, 0.0
         if cycles[i] > 0.0:
-            c_min = cycles[i] / fastest[i]
+            c_min, c_max = cycles[i] / fastest[i], cycles[i] / slowest[i]
             cube = 2.0 * energy_weight * capacitance[i] * cycles[i] * cycles[i] * cycles[i]
         a, n = bits[i] * _LN_2, noise[i] / gain[i]
         t_floor = a * n / cap[i] if a > 0.0 else 0.0
-        at[A + k], at[N + k], at[CAP + k], at[C_MIN + k], at[K3 + k] = a, n, cap[i], c_min, cube
+        at[A + k], at[N + k], at[CAP + k], at[FLOOR + k] = a, n, cap[i], floor[i]
+        at[C_MIN + k], at[C_MAX + k], at[K3 + k] = c_min, c_max, cube
         at[SLACK + k] = (base - c_min) - t_floor if c_min + t_floor < base else 0.0
         at[T_FLOOR + k] = t_floor
