@@ -13,6 +13,10 @@ from solvers.allocation.solution import Proposal
 from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.options import Options
 
+_ALMOST = 1.0 - 1e-12
+"""Share of the longest computing time from which a device counts as not hurried by its deadline."""
+_UNHURRIED = -700.0
+"""Stands for the logarithm of a price of 0: further below than any price can be above."""
 _LONGEST = 60.0
 """Natural logarithm of how far above the least deadline the best one is sought: a factor of 1e26."""
 
@@ -82,7 +86,7 @@ def _best_margin(fleet: Fleet, bandwidth: FloatArray, least: FloatArray) -> Floa
         total = part.transmitter_cells.sum(price) + part.computer_cells.sum(work)
         slope = part.transmitter_cells.sum(by_t) + part.computer_cells.sum(work_by_t)
         size = np.where(total > 0, total, 1.0)
-        value = np.where(total > 0, np.log(size / part.time_weight), -1.0)
+        value = np.where(total > 0, np.log(size / part.time_weight), _UNHURRIED)
         return value, slope * margin / size
 
     z = decreasing_root(balance, low, low, np.maximum(low, np.log(fleet.base)) + _LONGEST)
@@ -95,15 +99,19 @@ def _best_airtime(
     """Return the best airtime t (s) at a bandwidth, its deadline price, and that one's derivative by T.
 
     The price of time in the air, A b chi with A = energy_price n, falls in t; that of computing,
-    K^3 / (T - t)^3, rises in t.  They meet, or t is at one of its ends: at its least (full power) the price
-    is that of computing, at its largest (full frequency) that of sending.
+    K^3 / (T - t)^3, rises in t.  They meet, or t is at one of its ends: at a limit of power the price is
+    that of computing, at a limit of frequency that of sending.
     """
     group = fleet.transmitters
     room = margin_room(fleet, margin)
     quickest = group.a / (bandwidth * np.log1p(group.cap / (group.n * bandwidth)))
-    low = np.log(np.minimum(quickest, room))
-    high = np.log(room)
+    with np.errstate(divide="ignore"):
+        slowest = group.a / (bandwidth * np.log1p(group.floor / (group.n * bandwidth)))
     total = room + group.c_min
+    top = np.minimum(room, slowest)
+    relaxed = np.minimum(np.where(group.K > 0, total - group.c_max, 0.0), top)  # at the least frequency
+    low = np.log(np.maximum(np.minimum(quickest, room), relaxed))
+    high = np.log(top)
     worth = group.energy_price * group.n * bandwidth
 
     def balance(z: FloatArray, mine: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -128,9 +136,13 @@ def _best_airtime(
     shape = shape_at(q + np.log(-np.expm1(-q)))
     sending = worth * shape.chi
     c = np.maximum(total - t, np.maximum(group.c_min, 1e-300))
+    quiet = (z >= high) & (slowest < room)  # at the least power
+    eased = (z <= low) & (relaxed > quickest) & ~quiet  # at the least frequency
     steep = shape.p / shape.g / t
     follow = np.where((z < high) & (group.K > 0), 3.0 / c / (steep + 3.0 / c), 1.0)
-    capped = (group.K > 0) & (z <= low) & (z < high)
-    computing = (group.K / c) ** 3
+    follow = np.where(eased, 1.0, follow)
+    computing = np.where(c < group.c_max * _ALMOST, (group.K / c) ** 3, 0.0)
+    full = (group.K > 0) & (z <= low) & ~eased & ((z < high) | (computing > sending))
+    capped = quiet | full
     price = np.where(capped, computing, sending)
     return t, price, np.where(capped, -3.0 * computing / c, -sending * steep * follow)

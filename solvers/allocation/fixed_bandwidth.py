@@ -9,6 +9,8 @@ from solvers.allocation.problem import AllocationProblem
 from solvers.common.arrays import FloatArray
 
 _HALVINGS = 56
+_ALMOST = 1.0 - 1e-12
+"""Share of the longest computing time from which a device counts as not hurried by its deadline."""
 _SERIES_BELOW = 0.1
 """Below this spectral efficiency (nat), chi is taken from its series: the closed form cancels."""
 _SERIES = (1 / 45360, 1 / 5760, 1 / 840, 1 / 144, 1 / 30, 1 / 8, 1 / 3, 1 / 2)
@@ -33,24 +35,26 @@ class FixedBandwidth:
 
     Parameters
     ----------
-    a, n, K, c_min : FloatArray
-        Payload (nat), noise density over gain (W/Hz), cycles (2 energy_weight capacitance)^(1/3), and least
-        computing time (s).
+    a, n, K, c_min, c_max : FloatArray
+        Payload (nat), noise density over gain (W/Hz), cycles (2 energy_weight capacitance)^(1/3), least and
+        longest computing time (s).
     energy_weight : float
         1/J.
     bandwidth : FloatArray
         Hz; 0 is no bandwidth.
-    quickest : FloatArray
-        Airtime at full power, s; 0 without payload, ``inf`` without bandwidth.
+    quickest, slowest : FloatArray
+        Airtime at full and at least power, s; 0 without payload, ``inf`` without bandwidth.
     """
 
     a: FloatArray
     n: FloatArray
     K: FloatArray
     c_min: FloatArray
+    c_max: FloatArray
     energy_weight: float
     bandwidth: FloatArray
     quickest: FloatArray
+    slowest: FloatArray
 
     @property
     def least_deadline(self) -> FloatArray:
@@ -61,16 +65,19 @@ class FixedBandwidth:
         """Return the best airtime of each device, its cost, and the price of its deadline.
 
         With c = T - t seconds of computing, the price of airtime, A b chi with A = energy_weight n, falls
-        in t, and that of computing, K^3 / c^3, rises in t; they meet, or t is at an end: full power, or
-        full frequency.
+        in t, and that of computing, K^3 / c^3, rises in t; they meet, or t is at an end: a limit of power or
+        of frequency.
         """
         possible = self.least_deadline <= deadline
         sends = possible & (self.a > 0)
         b = np.where(sends, self.bandwidth, 1.0)
         worth = np.where(sends, self.energy_weight * self.n, 0.0) * b
-        low = np.where(possible, self.quickest, 0.0)
-        high = np.maximum(np.where(sends, deadline - self.c_min, 0.0), low)
-        latest, earliest = high, low
+        quickest = np.where(possible, self.quickest, 0.0)
+        latest = np.maximum(np.where(sends, deadline - self.c_min, 0.0), quickest)
+        latest = np.where(sends, np.minimum(latest, self.slowest), latest)
+        relaxed = np.where(self.K > 0, deadline - self.c_max, 0.0)  # at the least frequency
+        earliest = np.clip(relaxed, quickest, latest)
+        low, high = earliest, latest
         for _ in range(_HALVINGS):
             t = 0.5 * (low + high)
             longer = worth * chi_at(self._efficiency(b, t)) > self._computing_price(deadline - t)
@@ -79,9 +86,11 @@ class FixedBandwidth:
         t = np.where(at_end, latest, np.where(low > earliest, low, earliest))
         q = self._efficiency(b, t)
         computing = self._computing_price(deadline - t)
-        c = np.maximum(deadline - t, self.c_min)
-        cost = worth * t * np.expm1(q) + 0.5 * computing * c
+        c = np.clip(deadline - t, self.c_min, np.maximum(self.c_max, self.c_min))
+        energy = 0.5 * self.K * np.divide(self.K, c, out=np.zeros_like(c + self.K), where=self.K > 0) ** 2
         price = np.where(sends, np.maximum(worth * chi_at(q), computing), computing)
+        price = np.where(sends & (t >= self.slowest), computing, price)
+        cost = worth * t * np.expm1(q) + energy
         return Responses(np.where(possible, cost, np.inf), np.where(possible, price, 0.0), t)
 
     def _efficiency(self, b: FloatArray, t: FloatArray) -> FloatArray:
@@ -91,7 +100,8 @@ class FixedBandwidth:
 
     def _computing_price(self, c: FloatArray) -> FloatArray:
         c = np.maximum(c, self.c_min)
-        price: FloatArray = np.divide(self.K, c, out=np.zeros_like(c), where=(c > 0) & (self.K > 0)) ** 3
+        priced = (c > 0) & (self.K > 0) & (c < self.c_max * _ALMOST)
+        price: FloatArray = np.divide(self.K, c, out=np.zeros_like(c), where=priced) ** 3
         return price
 
 
@@ -99,24 +109,37 @@ def fixed_bandwidth(problem: AllocationProblem, bandwidth: FloatArray) -> FixedB
     """Return the devices of a problem of one cell at bandwidths of shape (N,), or (N, several)."""
     shape = (-1,) + (1,) * (bandwidth.ndim - 1)
     bits, cycles = (cast("FloatArray", values).reshape(shape) for values in (problem.bits, problem.cycles))
-    gain, noise, cap, fastest, capacitance = (
+    gain, noise, cap, floor, fastest, slow, capacitance = (
         cast("FloatArray", getattr(problem, name)).reshape(shape)
-        for name in ("gain", "noise_w_per_hz", "max_power_w", "max_frequency_hz", "capacitance")
+        for name in (
+            "gain",
+            "noise_w_per_hz",
+            "max_power_w",
+            "min_power_w",
+            "max_frequency_hz",
+            "min_frequency_hz",
+            "capacitance",
+        )
     )
     weight = float(cast("FloatArray", problem.energy_weight).item())
     a = bits * np.log(2.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         n = noise / gain
-        rate = np.where(bandwidth > 0, bandwidth * np.log1p(cap / (n * bandwidth)), 0.0)
-        quickest = np.where(a > 0, a / rate, 0.0)
+        rate, least_rate = (
+            np.where(bandwidth > 0, bandwidth * np.log1p(power / (n * bandwidth)), 0.0)
+            for power in (cap, floor)
+        )
+        quickest, slowest = (np.where(a > 0, a / speed, 0.0) for speed in (rate, least_rate))
     return FixedBandwidth(
         a=a,
         n=n,
         K=cycles * np.cbrt(2.0 * weight * capacitance),
         c_min=_quotient(cycles, fastest),
+        c_max=_quotient(cycles, slow),
         energy_weight=weight,
         bandwidth=bandwidth,
         quickest=quickest,
+        slowest=slowest,
     )
 
 

@@ -177,16 +177,19 @@ def _solution(
     sends = devices.a > 0
     power = np.zeros_like(b)
     power[sends] = (devices.n * b)[sends] * np.expm1((devices.a / np.where(sends, b * t, 1.0))[sends])
-    cycles, fastest, capacitance = (
-        cast("FloatArray", getattr(problem, name)) for name in ("cycles", "max_frequency_hz", "capacitance")
+    cycles, fastest, slowest, capacitance = (
+        cast("FloatArray", getattr(problem, name))
+        for name in ("cycles", "max_frequency_hz", "min_frequency_hz", "capacitance")
     )
     c = np.maximum(deadline - t, devices.c_min)
     slow = np.divide(cycles, c, out=np.zeros_like(c), where=cycles > 0)
-    frequency = np.where((capacitance == 0) & (cycles > 0), fastest, np.minimum(slow, fastest))
+    frequency = np.where((capacitance == 0) & (cycles > 0), fastest, np.clip(slow, slowest, fastest))
+    frequency = np.where(cycles > 0, frequency, 0.0)
+    least = np.where(sends, cast("FloatArray", problem.min_power_w), 0.0)
     return BlockSolution(
         blocks=frozen(blocks),
         bandwidth_hz=frozen(b),
-        power_w=frozen(np.minimum(power, cast("FloatArray", problem.max_power_w))),
+        power_w=frozen(np.clip(power, least, cast("FloatArray", problem.max_power_w))),
         frequency_hz=frozen(frequency),
         transmit_s=frozen(t),
         deadline_s=deadline,

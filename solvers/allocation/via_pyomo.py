@@ -170,9 +170,10 @@ def _model(fleet: Fleet, scale: _Point) -> Any:
     model.rounds = []
     senders, everybody = range(len(scale.b)), range(len(scale.c))
     c_min, floor = _joined(fleet, "c_min") / scale.c, fleet.transmitters.t_floor / scale.t
+    c_max = [float(c) if np.isfinite(c) and c > 0 else None for c in _joined(fleet, "c_max") / scale.c]
     model.b = pyo.Var(senders, bounds=(0.0, None))
     model.t = pyo.Var(senders, bounds=lambda _, i: (float(floor[i]), None))
-    model.c = pyo.Var(everybody, bounds=lambda _, i: (float(c_min[i]), None))  # (4) frequency cap
+    model.c = pyo.Var(everybody, bounds=lambda _, i: (float(c_min[i]), c_max[i]))  # (4) frequency
     model.sending = pyo.Var(senders, bounds=(0.0, None))
     model.computing = pyo.Var(everybody, bounds=(0.0, None))
     model.T = pyo.Var(bounds=(0.0, None))
@@ -190,6 +191,9 @@ def _model(fleet: Fleet, scale: _Point) -> Any:
     if len(scale.b):  # (3) the band
         model.band = pyo.Constraint(expr=sum(scale.b[i] / fleet.band[0] * model.b[i] for i in senders) <= 1.0)
     model.cuts = pyo.ConstraintList()
+    least = fleet.transmitters.energy_price * fleet.transmitters.floor * scale.t / scale.cost
+    for i in np.flatnonzero(least > 0):  # (4) least power
+        model.cuts.add(model.sending[int(i)] >= float(least[i]) * model.t[int(i)])
     model.dual = pyo.Suffix(direction=pyo.Suffix.IMPORT)
     return model
 

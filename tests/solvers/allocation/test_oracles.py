@@ -69,6 +69,20 @@ def test_cone_program_agrees_in_the_special_cases(make_problem: Any) -> None:
         assert bound == pytest.approx(mine.objective, rel=1e-6)
 
 
+def test_cone_program_agrees_with_limits_below_of_power_and_frequency(make_problem: Any) -> None:
+    cells = []
+    for seed, (power, frequency) in enumerate([(0.5, 0.5), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0), (0.2, 0.9)]):
+        values = make_problem(40 + seed, 6)
+        values["min_power_w"] = power * values["max_power_w"]
+        values["min_frequency_hz"] = frequency * values["max_frequency_hz"]
+        cells.append(values)
+    for values, (objective, bound, raw, *_) in zip(cells, ask_oracle(cells), strict=True):
+        mine = solve(AllocationProblem(**values))
+        assert raw == pytest.approx(mine.objective, rel=1e-8)
+        assert objective == pytest.approx(mine.objective, rel=1e-8)
+        assert bound == pytest.approx(mine.objective, rel=1e-8)
+
+
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("num", [1, 2, 3, 4])
 def test_no_general_solver_from_any_start_finds_a_better_point(
