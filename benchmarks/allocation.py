@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from solvers.allocation import AllocationProblem, AllocationResult, solve
+from solvers.allocation import AllocationProblem, AllocationResult, solve, solve_levels
 from solvers.allocation.blocks import blocks
+from solvers.common import Options
 from solvers.common.compiled import has_compiler
 
 
@@ -35,6 +36,7 @@ def main() -> None:
     batch(rng, options.cells)
     growth(rng, options.largest)
     heuristics(rng)
+    levels(options.seed)
     against_oracle(rng, options.oracle)
 
 
@@ -94,6 +96,19 @@ def heuristics(rng: np.random.Generator) -> None:
     ):
         excess = np.asarray(solve(problem, name).objective) / best - 1.0
         print(f"  {name:<28} {100 * np.median(excess):>9.2f} % {100 * excess.max():>11.2f} %")
+
+
+def levels(seed: int) -> None:
+    """Print time and gap with 4 levels of power and 5 of frequency for each device."""
+    for size in (5, 10, 20):
+        values = single(moderate(np.random.default_rng(seed), np.array([size])), 0)
+        result = solve_levels(
+            AllocationProblem(**values),
+            power_levels_w=values["max_power_w"][:, None] * np.array([0.125, 0.25, 0.5, 1.0]),
+            frequency_levels_hz=values["max_frequency_hz"][:, None] * np.array([0.2, 0.4, 0.6, 0.8, 1.0]),
+            options=Options(time_limit_s=10.0),
+        )
+        print(f"levels, {size} devices: {result.seconds:.2f} s, gap {result.gap:.1e}, {result.stop_reason}")
 
 
 def against_oracle(rng: np.random.Generator, sizes: list[int]) -> None:
