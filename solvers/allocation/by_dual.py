@@ -1,10 +1,14 @@
 """The fast certified method: two prices a cell, closed forms a device, all cells in one call."""
 
 from solvers.allocation.by_arrays import bracketed_answer, newton_answer
+from solvers.allocation.judge import judge
 from solvers.allocation.prepared import Prepared, of_cells
-from solvers.allocation.solution import Proposal, merged
+from solvers.allocation.solution import Proposal, merged, picked, relative_gaps
 from solvers.common.compiled import has_compiler
 from solvers.common.options import Options
+
+_TIGHT = 1e-10
+"""Relative gap above which brackets are used."""
 
 
 def by_dual(prepared: Prepared, options: Options) -> Proposal:
@@ -26,6 +30,19 @@ def by_dual(prepared: Prepared, options: Options) -> Proposal:
 
 
 def by_brackets(prepared: Prepared, options: Options) -> Proposal:
-    """Return what :func:`by_dual` does by brackets, which cannot miss the balance as Newton's method may."""
-    del options  # bisection ends by itself
-    return bracketed_answer(prepared)
+    """Return what :func:`by_dual` does, with a thorough balance, and by brackets where that is not found.
+
+    These cannot miss the balance as Newton's method may.
+    """
+    if not has_compiler():
+        return bracketed_answer(prepared)
+    from solvers.allocation.loops.run import balanced_cells
+
+    proposal, found = balanced_cells(prepared.problem, options.threads, thorough=True)
+    weak = ~found
+    if found.any():
+        verdict = judge(of_cells(prepared, found), picked(proposal, prepared.problem, found))
+        weak[found] = relative_gaps(verdict.objective, verdict.bound) > _TIGHT
+    if not weak.any():
+        return proposal
+    return merged(proposal, bracketed_answer(of_cells(prepared, weak)), prepared.problem, weak)

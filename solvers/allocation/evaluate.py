@@ -54,12 +54,16 @@ def _of_devices(problem: AllocationProblem, proposal: Proposal, part: slice) -> 
     yield from _over("deadline of device {}", seconds - deadline, deadline, "s", first)
     yield from _over("power of device {}", power - caps, caps, "W", first)
     yield from _over("frequency of device {}", frequency - fastest, fastest, "Hz", first)
-    lacking, slow = np.where(bits > 0, floors - power, 0.0), np.where(cycles > 0, slowest - frequency, 0.0)
-    yield from _over("least power less the power of device {}", lacking, floors, "W", first)
-    yield from _over("least frequency less the frequency of device {}", slow, slowest, "Hz", first)
+    if floors.any():
+        lacking = np.where(bits > 0, floors - power, 0.0)
+        yield from _over("least power less the power of device {}", lacking, floors, "W", first)
+    if slowest.any():
+        lacking = np.where(cycles > 0, slowest - frequency, 0.0)
+        yield from _over("least frequency less the frequency of device {}", lacking, slowest, "Hz", first)
     for name in _MEANS:
         values = getattr(proposal, name)[part]
-        yield from _over(f"least {name} (zero) of device {{}}", -values, np.zeros(1), "", first)
+        if not (values >= 0).all():
+            yield from _over(f"least {name} (zero) of device {{}}", -values, np.zeros(1), "", first)
 
 
 def _undelivered(problem: AllocationProblem, proposal: Proposal, part: slice) -> FloatArray:

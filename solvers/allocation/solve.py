@@ -92,10 +92,10 @@ class _Answer:
 def _improved(prepared: Prepared, answer: _Answer, name: str, options: Options) -> _Answer:
     """Return the answer with cells whose gap is not tight given to the method behind."""
     limit = _TIGHT if options.gap is None else min(_TIGHT, options.gap)
-    gap = relative_gaps(answer.objective, answer.bound)
-    weak = gap > limit
+    weak = answer.objective - answer.bound > limit * answer.objective
     if not weak.any():
         return answer
+    gap = relative_gaps(answer.objective, answer.bound)
     part = of_cells(prepared, weak)
     other: Proposal = load_function(METHODS[name].behind)(part, options)
     objective, bound = _judged(part, other, name, options)

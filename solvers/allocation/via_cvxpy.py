@@ -34,7 +34,7 @@ _LADDER: tuple[dict[str, float | bool], ...] = (
 _TIGHT = {"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12, "max_iter": 200}
 _ROUNDS = 2
 """Solves of each cell: the second one is centred at the answer of the first."""
-_ACCURATE = 1e-10
+_ACCURATE = 1e-8
 """Gap of Clarabel's prices above which the next settings are tried too: it can say "optimal" far off."""
 _NODES = (12, 16, 24, 32, 48, 64)
 

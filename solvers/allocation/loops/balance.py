@@ -31,8 +31,8 @@ _FEWEST = 48
 """Devices with which a large cell starts."""
 _GROWTH = 8
 _STEPS = 60
-_BALANCED, _NEARLY_BALANCED = 1e-10, 3e-6
-"""Imbalances at which the answers of small and of large cells are taken: they cost about its square more."""
+_USABLE = 2e-5
+"""Imbalance above which there is no answer."""
 _ROUNDING = 1e-8
 """Imbalance below which one that does not shrink is taken for rounding."""
 _LONGEST_STEP = 3.0
@@ -195,11 +195,13 @@ def balance(
     found: Found,
     at: FloatArray,
     tables: Tables,
+    tolerance: float,
 ) -> tuple[float, float, bool]:
     """Return ln mu and ln margin of a cell's balance, and whether it was found; the answers are written.
 
-    Steps are halved while the larger imbalance grows.  What is known from some devices is where the next,
-    eight times as many, start.
+    ``tolerance`` is the imbalance at which the answers are taken: what they cost too much is about its
+    square.  Steps are halved while the larger imbalance grows.  What is known from some devices is where
+    the next, eight times as many, start.
     """
     stride = 1
     while len(who) // (stride * _GROWTH) >= _FEWEST:
@@ -212,12 +214,10 @@ def balance(
         weight = (len(who) - alone) / max(len(some) - alone, 1)
         if len(some) <= CHUNK:
             gather(data, some, cell[0], cell[4], at)
-        enough = _BALANCED if len(who) <= CHUNK else _NEARLY_BALANCED
-        if stride > 1:
-            enough = 0.3 / math.sqrt(len(some))
+        enough = tolerance if stride == 1 else 0.3 / math.sqrt(len(some))
         best_norm, best_mu, best_z, step_mu, step_z = np.inf, ln_mu, z, 0.0, 0.0
         for _ in range(_STEPS):
-            last_step = min(1e-3, max(1e-6 if len(who) <= CHUNK else 1e-4, 0.01 * best_norm))
+            last_step = min(1e-3, max(min(1e-4, 1e4 * tolerance), 0.01 * best_norm))
             mu, margin = math.exp(ln_mu), math.exp(z)
             sums = totals(data, some, alone, weight, cell, mu, margin, last_step, found, at, tables)
             norm, to_mu, to_z = newton_step(sums, cell, margin)
@@ -230,7 +230,7 @@ def balance(
                 break
             ln_mu, z = best_mu + step_mu, max(best_z + step_z, lowest)
         if stride == 1:
-            return ln_mu, z, norm <= _NEARLY_BALANCED
+            return ln_mu, z, norm <= _USABLE
         ln_mu, z = best_mu + step_mu, max(best_z + step_z, lowest)
         stride //= _GROWTH
         some = stand_ins(who, tight, stride)

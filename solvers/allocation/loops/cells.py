@@ -6,10 +6,12 @@ from solvers.allocation.loops.balance import NUM_TIGHT, Cell, Found, balance, sl
 from solvers.allocation.loops.bound import dual_value
 from solvers.allocation.loops.device import NO_GUESS, Tables
 from solvers.allocation.loops.finish import finish
-from solvers.allocation.loops.scratch import Data, Order, new_scratch
+from solvers.allocation.loops.scratch import CHUNK, Data, Order, new_scratch
 from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.compiled import compiled
 
+_BALANCED, _NEARLY_BALANCED = 1e-10, 2e-5
+"""Imbalances at which the answers of small and of large cells are taken."""
 Numbers = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
 """Energy weight, time weight, band and deadline given (0 for none) of each cell (M,)."""
 
@@ -32,6 +34,7 @@ def balance_some(
     mu: FloatArray,
     deadline: FloatArray,
     tables: Tables,
+    thorough: bool,
     first: int,
     last: int,
 ) -> None:
@@ -51,7 +54,8 @@ def balance_some(
             continue
         found[3][mine] = NO_GUESS
         some = tight[:num_tight]
-        ln_mu, z, balanced = balance(data, mine, cell, some, senders, found, at, tables)
+        tolerance = _BALANCED if thorough or len(mine) <= CHUNK else _NEARLY_BALANCED
+        ln_mu, z, balanced = balance(data, mine, cell, some, senders, found, at, tables, tolerance)
         if balanced:
             mu[place] = np.exp(ln_mu)
             deadline[place] = finish(data, mine, cell, np.exp(z), found, frequency, at)

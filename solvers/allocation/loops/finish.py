@@ -28,69 +28,65 @@ def finish(
     computes for as long as is best at its deadline price and sends in what is left, or the other way round
     at a limit of power; its frequency then fills the rest.
     """
-    energy_weight, time_weight, _, given, base = cell
-    bandwidth, airtime, prices, _, power = found
+    _, time_weight, _, given, base = cell
+    prices = found[2]
     if given == 0.0:
-        worth = time_weight / np.sum(prices[who])
+        asked = 0.0
         for i in who:
-            prices[i] *= worth
+            asked += prices[i]
+        for i in who:
+            prices[i] *= time_weight / asked
     margin, share = _fix_bandwidths(data, who, cell, margin, found, at)
     if not share > 0.0:
         return np.nan
-    latest = _share_band(data, who, cell, base + margin, share, found, at)
-    if given > 0.0 and not latest <= given * (1.0 + _ROUNDING):
+    deadline = given if given > 0.0 else base + margin
+    latest = _write(data, who, cell, deadline, share, found, frequency, at)
+    if latest <= deadline * (1.0 + _ROUNDING):
+        return deadline
+    if given > 0.0:
         return np.nan
-    deadline = given if given > 0.0 else latest
-    for start in range(0, len(who), CHUNK):
-        some = who[start : start + CHUNK]
-        gather(data, some, energy_weight, base, at)
-        for k in range(s.filled(len(some))):
-            i = some[min(k, len(some) - 1)]
-            at[s.PRICE + k], at[s.B + k], at[s.POWER + k] = prices[i], bandwidth[i], power[i]
-        _quickest(at, s.filled(len(some)))
-        _send(at, s.filled(len(some)), deadline)
-        for k in range(len(some)):
-            i = some[k]
-            if at[s.A + k] > 0.0:
-                airtime[i], power[i] = at[s.T + k], at[s.POWER + k]
-            frequency[i] = _frequency(data, i, at[s.C_MIN + k], deadline - airtime[i])
-    return deadline
+    _write(data, who, cell, latest, 1.0, found, frequency, at)
+    return latest
 
 
 @compiled
-def _share_band(
-    data: Data, who: Order, cell: Cell, deadline: float, share: float, found: Found, at: FloatArray
+def _write(
+    data: Data,
+    who: Order,
+    cell: Cell,
+    deadline: float,
+    share: float,
+    found: Found,
+    frequency: FloatArray,
+    at: FloatArray,
 ) -> float:
-    """Scale the bandwidths that are not fixed, and return when the last device can be done, s.
-
-    That is ``deadline`` at least, or the deadline given.
-    """
-    energy_weight, _, _, given, base = cell
-    bandwidth, fixed = found[0], found[3]
-    latest = given if given > 0.0 else deadline
+    """Write all means, bandwidths that are not fixed times ``share``, and return when the last is done, s."""
+    energy_weight, _, _, _, base = cell
+    bandwidth, airtime, prices, fixed, power = found
+    cycles, fastest, capacitance, slowest = data[4], data[5], data[6], data[8]
+    latest = 0.0
     for start in range(0, len(who), CHUNK):
         some = who[start : start + CHUNK]
         gather(data, some, energy_weight, base, at)
         for k in range(s.filled(len(some))):
             i = some[min(k, len(some) - 1)]
             at[s.B + k] = bandwidth[i] * (share if fixed[i] == 0.0 else 1.0)
+            at[s.PRICE + k], at[s.POWER + k] = prices[i], power[i]
         _quickest(at, s.filled(len(some)))
+        _send(at, s.filled(len(some)), deadline)
         for k in range(len(some)):
+            i = some[k]
             if at[s.A + k] > 0.0:
-                bandwidth[some[k]] = at[s.B + k]
+                bandwidth[i], airtime[i], power[i] = at[s.B + k], at[s.T + k], at[s.POWER + k]
                 latest = max(latest, at[s.C_MIN + k] + at[s.SPARE + k])
+            seconds = deadline - airtime[i]
+            if cycles[i] == 0.0:
+                frequency[i] = 0.0
+            elif capacitance[i] == 0.0 or not seconds > at[s.C_MIN + k]:
+                frequency[i] = fastest[i]
+            else:
+                frequency[i] = min(max(cycles[i] / seconds, slowest[i]), fastest[i])
     return latest
-
-
-@compiled
-def _frequency(data: Data, i: int, c_min: float, seconds: float) -> float:
-    """Return the frequency that computes within some seconds; the highest where that costs nothing."""
-    cycles, fastest, capacitance, slowest = data[4], data[5], data[6], data[8]
-    if cycles[i] == 0.0:
-        return 0.0
-    if capacitance[i] == 0.0 or not seconds > c_min:
-        return fastest[i]
-    return min(max(cycles[i] / seconds, slowest[i]), fastest[i])
 
 
 @compiled

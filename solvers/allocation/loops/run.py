@@ -21,8 +21,13 @@ _THREADED_FROM = 20_000
 """Devices from which several cells are shared among threads: below, starting these takes longer."""
 
 
-def balanced_cells(problem: AllocationProblem, threads: int) -> tuple[Proposal, BoolArray]:
-    """Return a proposal with its prices, and which cells (M,) have one: the rows of others mean nothing."""
+def balanced_cells(
+    problem: AllocationProblem, threads: int, *, thorough: bool = False
+) -> tuple[Proposal, BoolArray]:
+    """Return a proposal with its prices, and which cells (M,) have one: the rows of others mean nothing.
+
+    The balance of large cells is less exact than that of small ones, unless it has to be ``thorough``.
+    """
     order, starts = _grouped(problem)
     num, count = problem.num_devices, problem.num_cells
     bandwidth, airtime, prices, guesses, power, frequency = (np.zeros(num) for _ in range(6))
@@ -31,7 +36,9 @@ def balanced_cells(problem: AllocationProblem, threads: int) -> tuple[Proposal, 
     data, numbers, tables = _data(problem), _numbers(problem), _tables("chi", "excess")
 
     def work(first: int, last: int) -> None:
-        balance_some(data, order, starts, numbers, found, frequency, mu, deadline, tables, first, last)
+        balance_some(
+            data, order, starts, numbers, found, frequency, mu, deadline, tables, thorough, first, last
+        )
 
     _share(work, starts, threads)
     proposal = Proposal(

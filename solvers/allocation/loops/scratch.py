@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
+from solvers.allocation.loops.lanes import select
 from solvers.common.arrays import FloatArray
 from solvers.common.compiled import compiled
 
@@ -46,15 +47,21 @@ def filled(count: int) -> int:
 def gather(data: Data, who: Order, energy_weight: float, base: float, at: FloatArray) -> None:
     """Write what is given of some devices, at most :data:`CHUNK`; SLACK of the slowest is exactly 0."""
     bits, gain, noise, cap, cycles, fastest, capacitance, floor, slowest = data
+    for k in range(len(who)):
+        i = who[k]
+        at[A + k], at[N + k], at[SPARE + k] = bits[i], noise[i], gain[i]
+        at[CAP + k], at[FLOOR + k] = cap[i], floor[i]
+        at[T_FLOOR + k], at[C_MIN + k], at[C_MAX + k] = cycles[i], fastest[i], slowest[i]
+        at[K3 + k] = capacitance[i]
+    last = len(who) - 1
+    for k in range(len(who), filled(len(who))):
+        for row in (A, N, SPARE, CAP, FLOOR, T_FLOOR, C_MIN, C_MAX, K3):
+            at[row + k] = at[row + last]
     for k in range(filled(len(who))):
-        i = who[min(k, len(who) - 1)]
-        c_min, c_max, cube = 0.0, 0.0, 0.0
-        if cycles[i] > 0.0:
-            c_min, c_max = cycles[i] / fastest[i], cycles[i] / slowest[i]
-            cube = 2.0 * energy_weight * capacitance[i] * cycles[i] * cycles[i] * cycles[i]
-        a, n = bits[i] * _LN_2, noise[i] / gain[i]
-        t_floor = a * n / cap[i] if a > 0.0 else 0.0
-        at[A + k], at[N + k], at[CAP + k], at[FLOOR + k] = a, n, cap[i], floor[i]
-        at[C_MIN + k], at[C_MAX + k], at[K3 + k] = c_min, c_max, cube
-        at[SLACK + k] = (base - c_min) - t_floor if c_min + t_floor < base else 0.0
-        at[T_FLOOR + k] = t_floor
+        cycles_k, n, a = at[T_FLOOR + k], at[N + k] / at[SPARE + k], at[A + k] * _LN_2
+        c_min = select(cycles_k > 0.0, cycles_k / at[C_MIN + k], 0.0)
+        t_floor = select(a > 0.0, a * n / at[CAP + k], 0.0)
+        at[A + k], at[N + k], at[T_FLOOR + k], at[C_MIN + k] = a, n, t_floor, c_min
+        at[C_MAX + k] = select(cycles_k > 0.0, cycles_k / at[C_MAX + k], 0.0)
+        at[K3 + k] = 2.0 * energy_weight * at[K3 + k] * (cycles_k * cycles_k * cycles_k)
+        at[SLACK + k] = select(c_min + t_floor < base, (base - c_min) - t_floor, 0.0)
