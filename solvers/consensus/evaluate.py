@@ -81,8 +81,8 @@ def evaluate(problem: ConsensusProblem, weight: npt.ArrayLike) -> ConsensusSolut
 def sweep_times(problem: ConsensusProblem, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return start and end of each transfer of a sweep, (E, 2) each; NaN for edges of weight 0.
 
-    The longest transfer chooses first; each starts when the half-duplex radios at its ends are done with those
-    that chose before. (To end earliest is an open shop, of which this order is a heuristic.)
+    The longest transfer chooses first; each starts when the half-duplex radios at its ends have done with
+    those that chose before. (To end earliest is an open shop, of which this order is a heuristic.)
     """
     start_s, end_s = np.full(problem.transfer_s.shape, np.nan), np.full(problem.transfer_s.shape, np.nan)
     free_s = np.zeros(problem.num_nodes)
