@@ -3,8 +3,8 @@
 A gather and the way back are independent given the root, but for the sums of their seconds and joules; so the
 front of a root is the sum of two small fronts (Minkowski), and the front of the problem their union.
 The way back is a gather played backwards, with the union as payload on every link and nobody to wait for, so
-one routine prices both, but for a broadcast. A relay that need not be used is in some of the lists of nodes and
-not in others. Proofs are in docs/mathematics/relaying.md.
+one routine prices both, but for a broadcast. A relay that need not be used is in some of the lists of
+nodes and not in others. Proofs are in docs/mathematics/relaying.md.
 """
 
 import itertools
@@ -115,7 +115,7 @@ def _priced_phases(
 ) -> dict[int, tuple[FloatArray, FloatArray, float]]:
     """Return makespan and joules of each tree, (R, T) each, and how often it is used, by phase."""
     table = tree_table(nodes.shape[1])
-    refused: BoolArray = table.is_leaf[nodes.shape[1] - num_relays :].any(axis=0)
+    refused = np.logical_or.reduce(table.is_leaf[nodes.shape[1] - num_relays :], axis=0)
     if problem.max_hops is not None:
         refused = refused | (table.num_hops > problem.max_hops)
     if problem.max_root_children is not None:
