@@ -17,7 +17,7 @@ from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.compiled import compiled
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Arborescence:
     """A tree of least cost, with the proof.
 
@@ -27,13 +27,16 @@ class Arborescence:
         The link that leads each node to its parent; -1 for the root.
     value : float
         Sum of the prices: the least cost.
-    reduced_cost : (L,) float
-        What a tree with that link costs at least beyond ``value``; 0 for the links of the tree, up to rounding.
+    above : (2n,) int
+        The contracted node, numbered from n, that holds a node or a contracted node; -1 for none.
+    price : (2n,) float
+        What leaving each node or contracted node costs at least.
     """
 
     link: IntArray
     value: float
-    reduced_cost: FloatArray
+    above: IntArray
+    price: FloatArray
 
 
 def minimum_arborescence(
@@ -41,7 +44,7 @@ def minimum_arborescence(
 ) -> Arborescence | None:
     """Return the tree of least total cost that leads every node to ``root``, or ``None`` without one.
 
-    Of equally cheap links, the first in the list is taken.
+    Of equally cheap links, the first in the list is preferred.
 
     Parameters
     ----------
@@ -52,27 +55,56 @@ def minimum_arborescence(
         Any finite numbers.
     root : int
     """
-    order = np.lexsort((cost, child))
+    order = np.argsort(child, kind="stable")
     order = order[(child[order] != root) & (child[order] != parent[order])]
     start = np.searchsorted(child[order], np.arange(num_nodes + 1))
-    above = np.full(2 * num_nodes, -1)  # the contracted node that holds a node or a contracted node
+    above, chosen = np.full(2 * num_nodes, -1), np.full(2 * num_nodes, -1)
     price = np.zeros(2 * num_nodes)
-    chosen = np.full(2 * num_nodes, -1)
-    num_sets = _contract(order, start, child, parent, cost, root, above, price, chosen)
+    num_sets = _contract(order, start, parent, cost, root, above, price, chosen)
     if num_sets < 0:
         return None
     link = np.full(num_nodes, -1)
     _expand(num_nodes, num_sets, child, above, chosen, link)
-    reduced = np.empty(cost.size)
-    _reduce(child, parent, cost, above, price, root, reduced)
-    return Arborescence(link, float(price.sum()), reduced)
+    return Arborescence(link, float(price.sum()), above, price)
+
+
+def reduced_costs(
+    tree: Arborescence, child: IntArray, parent: IntArray, cost: FloatArray, root: int
+) -> FloatArray:
+    """Return what a tree with each link costs at least beyond ``tree.value``, (L,); ``inf`` for the root's links.
+
+    That is the link's cost less the prices of all sets that it leaves: those that hold its child, but not its
+    parent. With the prices summed from each set to the outermost, it takes the innermost set that holds both.
+    """
+    num_sets = tree.above.size
+    depth, total = np.zeros(num_sets, dtype=np.int64), np.append(tree.price, 0.0)
+    outside = num_sets  # stands for no set at all
+    above = np.append(np.where(tree.above < 0, outside, tree.above), outside)
+    for inner in range(num_sets - 1, -1, -1):  # outer sets have higher numbers
+        if tree.above[inner] >= 0:
+            depth[inner] = depth[tree.above[inner]] + 1
+            total[inner] += total[tree.above[inner]]
+    depth = np.append(depth, -1)
+    jumps = [above]
+    while 1 << len(jumps) <= depth.max() + 1:
+        jumps.append(jumps[-1][jumps[-1]])
+    low, high = child.copy(), parent.copy()
+    for power in range(len(jumps) - 1, -1, -1):  # climb to the same depth
+        for one, other in ((low, high), (high, low)):
+            deeper = depth[one] - depth[other] >= 1 << power
+            one[deeper] = jumps[power][one[deeper]]
+    for jump in reversed(jumps):
+        apart = jump[low] != jump[high]
+        low[apart], high[apart] = jump[low[apart]], jump[high[apart]]
+    both = np.where(low == high, low, above[low])
+    reduced: FloatArray = np.where(child == root, np.inf, cost - (total[child] - total[both]))
+    return reduced
 
 
 @compiled
 def _contract(
     order: IntArray,
     start: IntArray,
-    child: IntArray,
     parent: IntArray,
     cost: FloatArray,
     root: int,
@@ -86,10 +118,7 @@ def _contract(
     lazy, key = np.zeros(cost.size), cost.copy()
     heap = np.full(2 * num_nodes, -1)
     for node in range(num_nodes):
-        for place in range(start[node], start[node + 1] - 1):
-            left[order[place]] = order[place + 1]
-        if start[node] < start[node + 1]:
-            heap[node] = order[start[node]]
+        heap[node] = _heap(order[start[node] : start[node + 1]].copy(), left, right, lazy, key)
     top = np.arange(2 * num_nodes)  # union and find over contracted nodes
     state = np.zeros(2 * num_nodes, dtype=np.int64)  # 0 new, 1 on the walk, 2 done
     state[root] = 2
@@ -137,6 +166,18 @@ def _contract(
         for place in range(length):
             state[walk[place]] = 2
     return num_sets
+
+
+@compiled
+def _heap(links: IntArray, left: IntArray, right: IntArray, lazy: FloatArray, key: FloatArray) -> int:
+    """Return the heap of a list of links, which is used up: pairs are merged until one is left."""
+    size = links.size
+    while size > 1:
+        half = (size + 1) // 2
+        for place in range(size // 2):
+            links[place] = _merge(links[place], links[place + half], left, right, lazy, key)
+        size = half
+    return links[0] if size == 1 else -1
 
 
 @compiled
@@ -201,34 +242,4 @@ def _expand(
             link[outer] = chosen[outer]
         while part != outer:
             chosen[part] = chosen[outer] if part < num_nodes else -1
-            if part < num_nodes:
-                link[part] = chosen[outer]
             part = above[part]
-
-
-@compiled
-def _reduce(
-    child: IntArray,
-    parent: IntArray,
-    cost: FloatArray,
-    above: IntArray,
-    price: FloatArray,
-    root: int,
-    reduced: FloatArray,
-) -> None:
-    """Subtract from each link the prices of all sets that it leaves."""
-    mark = np.full(above.size, -1)
-    last = -1
-    for link in range(cost.size):
-        target = parent[link]
-        if target != last or last < 0:
-            pass
-        at = target
-        while at >= 0:
-            mark[at] = link
-            at = above[at]
-        left, at = cost[link], child[link]
-        while at >= 0 and mark[at] != link:
-            left -= price[at]
-            at = above[at]
-        reduced[link] = np.inf if child[link] == root else left
