@@ -12,14 +12,15 @@ def planners() -> int:
 
 
 def backends() -> int:
-    """List all methods of the three solvers, and what is missing for those that cannot run here."""
-    from solvers import allocation, placement, relaying
+    """List all methods of the solvers, and what is missing for those that cannot run here."""
+    from solvers import allocation, consensus, placement, relaying
 
     rows = []
     for problem, table in (
         ("placement", placement.METHODS),
         ("relaying", relaying.METHODS),
         ("allocation", allocation.METHODS),
+        ("consensus", consensus.METHODS),
     ):
         for name, method in table.items():
             missing = method.missing()

@@ -10,13 +10,14 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from solvers.common.arrays import FloatArray, IntArray
+from solvers.common.arrays import BoolArray, FloatArray, IntArray
 from solvers.common.options import Options
 from solvers.relaying.arborescence import minimum_arborescence_to
 from solvers.relaying.bounds import energy_matrix, root_bounds
 from solvers.relaying.evaluate import evaluate, violations
 from solvers.relaying.outcome import Outcome
 from solvers.relaying.problem import RelayingProblem
+from solvers.relaying.prune import pruned
 from solvers.relaying.reach import shortest_paths_to, usable_links
 
 _TreeMaker = Callable[[RelayingProblem, int, bool], IntArray | None]
@@ -69,7 +70,9 @@ def _best_root(problem: RelayingProblem, make_tree: _TreeMaker) -> Outcome:
         return_parent = make_tree(problem, root, True) if problem.has_return else None
         if parent is None or (problem.has_return and return_parent is None):
             continue
-        plan = evaluate(problem, root, parent, return_parent)
+        if return_parent is not None:
+            return_parent = pruned(problem, return_parent)
+        plan = evaluate(problem, root, pruned(problem, parent), return_parent)
         if violations(problem, plan):
             continue
         if best.plan is None or plan.objective < best.plan.objective:
@@ -85,13 +88,12 @@ def _shortest_path_tree(problem: RelayingProblem, root: int, back: bool) -> IntA
 def _star_tree(problem: RelayingProblem, root: int, back: bool) -> IntArray | None:
     _, child, parent = usable_links(problem, root, back=back)
     tree = np.full(problem.num_nodes, -1)
-    tree[child[parent == root]] = root
+    tree[child[(parent == root) & problem.members[child]]] = root
     return tree if _is_complete(problem, root, tree) else None
 
 
 def _cheapest_tree(problem: RelayingProblem, root: int, back: bool) -> IntArray | None:
-    connected = problem.members.copy()
-    connected[root] = True
+    connected = _within_reach(problem, root, back)
     nodes = np.flatnonzero(connected)
     cost = energy_matrix(problem, root, back=back)[np.ix_(nodes, nodes)]
     parent = minimum_arborescence_to(cost, int(np.searchsorted(nodes, root)))
@@ -100,6 +102,15 @@ def _cheapest_tree(problem: RelayingProblem, root: int, back: bool) -> IntArray 
     tree = np.full(problem.num_nodes, -1)
     tree[nodes] = np.where(parent < 0, -1, nodes[parent])
     return tree
+
+
+def _within_reach(problem: RelayingProblem, root: int, back: bool) -> BoolArray:
+    """Return the root, the members, and the relays that have a path to the root."""
+    num_links = problem.return_link_source.size if back else problem.link_source.size
+    hops, _ = shortest_paths_to(problem, root, np.ones(num_links), back=back)
+    connected: BoolArray = problem.members | (problem.relays & np.isfinite(hops))
+    connected[root] = True
+    return connected
 
 
 def _spanning_tree(problem: RelayingProblem, root: int, back: bool) -> IntArray | None:

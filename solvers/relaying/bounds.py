@@ -43,13 +43,16 @@ def root_bounds(problem: RelayingProblem) -> FloatArray:
 def least_link_costs(problem: RelayingProblem, root: int, *, back: bool) -> tuple[FloatArray, FloatArray]:
     """Return the least seconds and joules of each link, (L,).
 
-    The payload is the sender's own items on the way up, and the union on the way back.
+    The payload is the sender's own items on the way up, those of some member for a relay (below which there
+    is one), and the union on the way back. The joules of a broadcast count nothing for one receiver alone.
     """
     if back:
-        bits = np.full(problem.return_link_source.size, problem.union_bits)
-        seconds = problem.return_link_delay_s + bits / problem.return_link_rate_bps
+        seconds = problem.return_link_delay_s + problem.union_bits / problem.return_link_rate_bps
+        if problem.has_broadcast:
+            return seconds, problem.receive_power_w[problem.return_link_target] * seconds
         return seconds, problem.return_link_power_w * seconds
     own_bits = problem.items_of_node @ problem.item_bits
+    own_bits[problem.relays] = own_bits[problem.members].min()
     seconds = problem.link_delay_s + own_bits[problem.link_source] / problem.link_rate_bps
     return seconds, problem.link_power_w * seconds
 
@@ -64,7 +67,7 @@ def energy_matrix(problem: RelayingProblem, root: int, *, back: bool) -> FloatAr
 
 
 def _phase_bound(problem: RelayingProblem, root: int, *, back: bool) -> tuple[float, float]:
-    seconds, _ = least_link_costs(problem, root, back=back)
+    seconds, joules = least_link_costs(problem, root, back=back)
     path_s, _ = shortest_paths_to(problem, root, seconds, back=back)
     begin_s = np.zeros(problem.num_nodes) if back else problem.ready_s
     connected = problem.members.copy()
@@ -72,14 +75,24 @@ def _phase_bound(problem: RelayingProblem, root: int, *, back: bool) -> tuple[fl
     makespan = float((begin_s + path_s)[connected].max())
     if not np.isfinite(makespan):
         return np.inf, np.inf
+    optional = problem.relays.copy()
+    optional[root] = False
+    if optional.any() or problem.roots.size * int(connected.sum()) ** 2 > _ARBORESCENCE_WORK:
+        return makespan, _cheapest_sendings(problem, root, joules, back=back)
     nodes = np.flatnonzero(connected)
     cost = energy_matrix(problem, root, back=back)[np.ix_(nodes, nodes)]
-    at = int(np.searchsorted(nodes, root))
-    if problem.roots.size * nodes.size**2 > _ARBORESCENCE_WORK:
-        cheapest = cost.min(axis=1)
-        return makespan, float(np.delete(cheapest, at).sum())
-    parent = minimum_arborescence_to(cost, at)
+    parent = minimum_arborescence_to(cost, int(np.searchsorted(nodes, root)))
     if parent is None:
         return np.inf, np.inf
     others = np.flatnonzero(parent >= 0)
     return makespan, float(cost[others, parent[others]].sum())
+
+
+def _cheapest_sendings(problem: RelayingProblem, root: int, joules: FloatArray, *, back: bool) -> float:
+    """Return the joules of each member's cheapest way out; relays may stay unused."""
+    links, child, _ = usable_links(problem, root, back=back)
+    least = np.full(problem.num_nodes, np.inf)
+    np.minimum.at(least, child, joules[links])
+    sends = problem.members.copy()
+    sends[root] = False
+    return float(least[sends].sum())

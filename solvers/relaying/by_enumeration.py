@@ -3,9 +3,11 @@
 A gather and the way back are independent given the root, but for the sums of their seconds and joules; so the
 front of a root is the sum of two small fronts (Minkowski), and the front of the problem their union.
 The way back is a gather played backwards, with the union as payload on every link and nobody to wait for, so
-one routine prices both. Proofs are in docs/mathematics/relaying.md.
+one routine prices both, but for a broadcast. A relay that need not be used is in some of the lists of
+nodes and not in others. Proofs are in docs/mathematics/relaying.md.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,12 +24,16 @@ from solvers.relaying.trees import MAX_NODES, TreeTable, tree_table
 _CHUNK = 1 << 16
 """Trees times roots priced at once: some tens of MB."""
 
+_MAX_TREES: int = MAX_NODES ** (MAX_NODES - 2)
+"""Trees of the largest table (Cayley's formula)."""
+
 
 @dataclass(frozen=True)
 class _Plans:
-    """K choices of one root: seconds (K,), joules (K,), and columns of the tree table (K, 3).
+    """K choices of one root: seconds (K,), joules (K,), and numbers of trees (K, 3).
 
-    The columns are those of the trees of ``parent``, ``return_parent`` and ``leg_parent``, or -1.
+    The numbers are those of the trees of ``parent``, ``return_parent`` and ``leg_parent``, or -1: a tree's
+    column in the table plus ``_MAX_TREES`` times the number of its list of nodes.
     """
 
     seconds: FloatArray
@@ -69,61 +75,92 @@ def pareto_front(problem: RelayingProblem) -> Front:
     InvalidProblem
         If there are too many nodes to price all trees.
     """
-    found = [pair for nodes in _groups(problem) for pair in _plans_of_roots(problem, nodes)]
-    root = np.concatenate([np.full(plans.seconds.size, which) for which, plans in found])
-    seconds = np.concatenate([plans.seconds for _, plans in found])
-    joules = np.concatenate([plans.joules for _, plans in found])
-    trees = np.concatenate([plans.trees for _, plans in found])
+    node_lists: list[IntArray] = []
+    choices: dict[int, dict[int, list[_Plans]]] = {}  # by root and phase
+    for num_relays, nodes in _groups(problem):
+        priced = _priced_phases(problem, nodes, num_relays)
+        for row, root in enumerate(nodes[:, 0].tolist()):
+            first = _MAX_TREES * len(node_lists)
+            node_lists.append(nodes[row])
+            for phase, (seconds, joules, times) in priced.items():
+                plans = _choices(seconds[row], joules[row], times, phase, first)
+                choices.setdefault(root, {}).setdefault(phase, []).append(plans)
+    found = [_plans_of_root(problem, root, phases) for root, phases in choices.items()]
+    root = np.repeat(np.array(list(choices)), [plans.seconds.size for plans in found])
+    seconds = np.concatenate([plans.seconds for plans in found])
+    joules = np.concatenate([plans.joules for plans in found])
+    trees = np.concatenate([plans.trees for plans in found])
     keep = _nondominated(seconds, joules)
-    return _checked_front(problem, root[keep], trees[keep])
+    return _checked_front(problem, node_lists, root[keep], trees[keep])
 
 
-def _groups(problem: RelayingProblem) -> list[IntArray]:
-    """Return (R, n) node lists, root first, for the roots that are members and for those that are not."""
-    members = np.flatnonzero(problem.members)
-    groups: dict[int, list[list[int]]] = {}
+def _groups(problem: RelayingProblem) -> list[tuple[int, IntArray]]:
+    """Return lists of nodes of the same length, (R, n), root first and used relays last, and how many."""
+    members, relays = np.flatnonzero(problem.members), np.flatnonzero(problem.relays)
+    groups: dict[tuple[int, int], list[list[int]]] = {}
     for root in problem.roots.tolist():
-        nodes = [root, *members[members != root].tolist()]
-        groups.setdefault(len(nodes), []).append(nodes)
-    largest = max(groups)
-    if largest > MAX_NODES:
-        raise InvalidProblem(
-            "members", None, f"a tree of {largest} nodes", f"at most {MAX_NODES} to price all trees"
-        )
-    return [np.array(nodes) for nodes in groups.values()]
+        inner, free = members[members != root].tolist(), relays[relays != root].tolist()
+        if 1 + len(inner) + len(free) > MAX_NODES:
+            size = f"a tree of {1 + len(inner) + len(free)} nodes"
+            raise InvalidProblem("members", None, size, f"at most {MAX_NODES} to price all trees")
+        for num_relays in range(len(free) + 1):
+            key = (1 + len(inner) + num_relays, num_relays)
+            for used in itertools.combinations(free, num_relays):
+                groups.setdefault(key, []).append([root, *inner, *used])
+    return [(num_relays, np.array(nodes)) for (_, num_relays), nodes in groups.items()]
 
 
-def _plans_of_roots(problem: RelayingProblem, nodes: IntArray) -> list[tuple[int, _Plans]]:
+def _priced_phases(
+    problem: RelayingProblem, nodes: IntArray, num_relays: int
+) -> dict[int, tuple[FloatArray, FloatArray, float]]:
+    """Return makespan and joules of each tree, (R, T) each, and how often it is used, by phase."""
     table = tree_table(nodes.shape[1])
-    refused = np.zeros(table.num_hops.size, dtype=np.bool_)
+    refused = np.logical_or.reduce(table.is_leaf[nodes.shape[1] - num_relays :], axis=0)
     if problem.max_hops is not None:
-        refused |= table.num_hops > problem.max_hops
+        refused = refused | (table.num_hops > problem.max_hops)
     if problem.max_root_children is not None:
-        refused |= table.num_root_children > problem.max_root_children
+        refused = refused | (table.num_root_children > problem.max_root_children)
     half = problem.half_duplex[nodes]
-    up_costs = _link_costs(problem, nodes, back=False)
-    up_s, up_j = _price(table, *up_costs, problem.ready_s[nodes], half, refused)
+    up = _price(table, *_link_costs(problem, nodes, back=False), problem.ready_s[nodes], half, refused)
+    priced = {0: (*up, problem.num_gathers)}
     if problem.has_return:
-        back_costs = _link_costs(problem, nodes, back=True)
-        back_s, back_j = _price(table, *back_costs, np.zeros(nodes.shape), half, refused)
+        seconds, joules = _link_costs(problem, nodes, back=True)
+        if problem.broadcast_power_w is not None:
+            watts = (problem.broadcast_power_w[nodes], problem.receive_power_w[nodes])
+            back = _price_broadcast(table, seconds, *watts, refused)
+        else:
+            back = _price(table, seconds, joules, np.zeros(nodes.shape), half, refused)
+        priced[1] = (*back, problem.num_round_trips)
+    if problem.has_leg_tree:
+        priced[2] = (*up, problem.num_root_legs)
+    return priced
+
+
+def _plans_of_root(problem: RelayingProblem, root: int, choices: dict[int, list[_Plans]]) -> _Plans:
+    """Return the non-dominated plans of a root from the choices of each phase."""
     legs = problem.num_root_legs
-    found = []
-    for row, root in enumerate(nodes[:, 0].tolist()):
-        plans = _choices(up_s[row], up_j[row], problem.num_gathers, 0)
-        if problem.has_return:
-            plans = plans.plus(_choices(back_s[row], back_j[row], problem.num_round_trips, 1))
-        if problem.has_leg_tree:
-            plans = plans.plus(_choices(up_s[row], up_j[row], legs, 2))
-        extra_s, extra_j = legs * problem.root_seconds[root], legs * problem.root_joules[root]
-        found.append((root, _Plans(plans.seconds + extra_s, plans.joules + extra_j, plans.trees)))
-    return found
+    extra = (np.array([legs * problem.root_seconds[root]]), np.array([legs * problem.root_joules[root]]))
+    plans = _merged(choices[0])
+    for phase in sorted(choices)[1:]:
+        plans = plans.plus(_merged(choices[phase]))
+    return plans.plus(_Plans(*extra, np.full((1, 3), -1)))
 
 
-def _choices(seconds: FloatArray, joules: FloatArray, times: float, column: int) -> _Plans:
+def _merged(choices: list[_Plans]) -> _Plans:
+    """Return the non-dominated of several choices of one phase."""
+    if len(choices) == 1:
+        return choices[0]
+    seconds = np.concatenate([plans.seconds for plans in choices])
+    joules = np.concatenate([plans.joules for plans in choices])
+    keep = _nondominated(seconds, joules)
+    return _Plans(seconds[keep], joules[keep], np.concatenate([plans.trees for plans in choices])[keep])
+
+
+def _choices(seconds: FloatArray, joules: FloatArray, times: float, phase: int, first: int) -> _Plans:
     """Return the non-dominated trees of one phase that is used ``times`` times."""
     keep = _nondominated(seconds, joules)
     trees = np.full((keep.size, 3), -1)
-    trees[:, column] = keep
+    trees[:, phase] = first + keep
     return _Plans(times * seconds[keep], times * joules[keep], trees)
 
 
@@ -181,6 +218,44 @@ def _price(
     return makespan, total_j
 
 
+def _price_broadcast(
+    table: TreeTable, seconds: FloatArray, broadcast_w: FloatArray, receive_w: FloatArray, refused: BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return seconds and joules of each tree for each root, (R, T), where a node serves its children at once.
+
+    A broadcast lasts as long as its slowest child needs; sender and receivers draw power all the while.
+    """
+    num_roots, num_trees = seconds.shape[0], refused.size
+    makespan, joules = np.empty((num_roots, num_trees)), np.empty((num_roots, num_trees))
+    flat_s = seconds.reshape(num_roots, -1)
+    step = max(_CHUNK // num_roots, 1)
+    for begin in range(0, num_trees, step):
+        part = slice(begin, begin + step)
+        busy_s = flat_s[:, table.cost_index[:, part]]
+        makespan[:, part], joules[:, part] = _broadcasts(table, part, busy_s, broadcast_w, receive_w)
+    makespan[:, refused] = joules[:, refused] = np.inf
+    return makespan, joules
+
+
+def _broadcasts(
+    table: TreeTable, part: slice, busy_s: FloatArray, broadcast_w: FloatArray, receive_w: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return seconds and joules of some trees, (R, T), from the seconds of each child, (R, n - 1, T)."""
+    node, is_child = table.node[:, part], table.is_child[:, :, part]
+    rows = np.arange(busy_s.shape[0])[:, None]
+    tail_s = np.zeros((busy_s.shape[0], *node.shape))
+    joules = np.zeros((busy_s.shape[0], node.shape[1]))
+    for at in range(1, table.num_nodes):
+        children = is_child[:at, at]  # (at, T)
+        slowest_s = np.where(children, busy_s[:, :at], 0.0).max(axis=1)  # (R, T)
+        tail_s[:, at] = slowest_s + np.where(children, tail_s[:, :at], 0.0).max(axis=1)
+        heard_w = np.where(children, receive_w[rows[:, None], node[:at]], 0.0).sum(axis=1)
+        sent_w = np.where(children.any(axis=0), broadcast_w[rows, node[at]], 0.0)
+        with np.errstate(invalid="ignore"):  # without a link: inf seconds, at 0 W
+            joules += np.where(np.isinf(slowest_s), np.inf, (sent_w + heard_w) * slowest_s)
+    return tail_s[:, -1], joules
+
+
 def _makespan(
     table: TreeTable, part: slice, busy_s: FloatArray, ready_s: FloatArray, half: BoolArray
 ) -> FloatArray:
@@ -227,15 +302,16 @@ def _nondominated(seconds: FloatArray, joules: FloatArray) -> IntArray:
     return kept
 
 
-def _checked_front(problem: RelayingProblem, root: IntArray, trees: IntArray) -> Front:
+def _checked_front(
+    problem: RelayingProblem, node_lists: list[IntArray], root: IntArray, trees: IntArray
+) -> Front:
     """Return the front with every point re-evaluated on the problem's own clock."""
     parents = np.full((3, root.size, problem.num_nodes), -1)
     latency_s, energy_j = np.empty(root.size), np.empty(root.size)
-    nodes_of_root = {int(row[0]): row for group in _groups(problem) for row in group}
     for k, which in enumerate(root.tolist()):
-        nodes = nodes_of_root[which]
-        for phase, column in enumerate(trees[k].tolist()):
-            if column >= 0:
+        for phase, number in enumerate(trees[k].tolist()):
+            if number >= 0:
+                nodes, column = node_lists[number // _MAX_TREES], number % _MAX_TREES
                 parents[phase, k, nodes[1:]] = nodes[tree_table(nodes.size).parent[1:, column]]
         if not problem.has_leg_tree:
             parents[2, k] = parents[0, k]

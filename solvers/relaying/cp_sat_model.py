@@ -16,6 +16,7 @@ import numpy as np
 from solvers.common.arrays import BoolArray, FloatArray, IntArray
 from solvers.relaying.evaluate import evaluate
 from solvers.relaying.problem import RelayingProblem
+from solvers.relaying.prune import pruned
 from solvers.relaying.solution import RelayingSolution
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class _Phase:
     item_bits: FloatArray
     ticks_per_s: float
     ticks_per_j: float
+    broadcast: bool = False
 
 
 class RelayingModel:
@@ -95,7 +97,7 @@ class RelayingModel:
             for link, used in uses.items():
                 if solver.boolean_value(used):
                     tree[phase.child[link]] = phase.parent[link]
-            trees[phase.name] = tree
+            trees[phase.name] = pruned(self._problem, tree)
         return evaluate(self._problem, root, trees["up"], trees.get("back"), trees.get("leg"))
 
     def _hint(self, start: RelayingSolution) -> None:
@@ -109,30 +111,34 @@ class RelayingModel:
 
     def _add_phase(self, phase: _Phase) -> "list[cp_model.LinearExprT]":
         """Add one tree with its payloads and times, and return the terms of its cost."""
-        members, roots = self._problem.members, self._is_root
+        members, relays, roots = self._problem.members, self._problem.relays, self._is_root
+        connects = members | relays
         uses = {
             link: self.model.new_bool_var(f"{phase.name} {child}>{parent}")
             for link, (child, parent) in enumerate(
                 zip(phase.child.tolist(), phase.parent.tolist(), strict=True)
             )
-            if members[child] and (members[parent] or parent in roots)
+            if connects[child] and (connects[parent] or parent in roots)
         }
         self._uses.append(uses)
         out_links, in_links = _by_node(phase.child, uses), _by_node(phase.parent, uses)
         for node in np.flatnonzero(members).tolist():  # (5)
-            self.model.add_exactly_one(
-                [uses[link] for link in out_links.get(node, [])] + ([roots[node]] if node in roots else [])
-            )
+            self.model.add_exactly_one(_ways_out(node, uses, out_links, roots))
+        for node in np.flatnonzero(relays).tolist():
+            self.model.add_at_most_one(_ways_out(node, uses, out_links, roots))
         link_of = {(int(phase.child[link]), int(phase.parent[link])): link for link in uses}
         for (child, parent), link in link_of.items():  # the shortest cycles, known from the start
             if child < parent and (parent, child) in link_of:
                 self.model.add_bool_or(~uses[link], ~uses[link_of[parent, child]])
         for link, used in uses.items():
             if not members[phase.parent[link]]:
-                self.model.add_implication(used, roots[int(phase.parent[link])])
+                self.model.add_bool_or(~used, *_ways_out(int(phase.parent[link]), uses, out_links, roots))
         self._limit_tree(phase, uses, in_links)
         carries = self._payloads(phase, uses)
-        cost = self._joules(phase, uses, carries)
+        if phase.broadcast:
+            cost = self._broadcast_joules(phase, uses, in_links)
+        else:
+            cost = self._joules(phase, uses, carries)
         if phase.ticks_per_s > 0:
             cost.append(self._makespan(phase, uses, carries, out_links, in_links))
         return cost
@@ -141,7 +147,7 @@ class RelayingModel:
         self, phase: _Phase, uses: "dict[int, cp_model.IntVar]", in_links: dict[int, list[int]]
     ) -> None:
         problem = self._problem
-        deepest = int(problem.members.sum())
+        deepest = int((problem.members | problem.relays).sum())
         if problem.max_hops is not None:
             deepest = min(deepest, int(problem.max_hops))
         hops = [
@@ -161,7 +167,7 @@ class RelayingModel:
         carries = {
             (int(node), int(item)): self.model.new_bool_var(f"{phase.name} {node} carries {item}")
             for node, item in np.argwhere(~phase.has)
-            if self._problem.members[node]
+            if self._problem.members[node] or self._problem.relays[node]
         }
         for link, used in uses.items():  # (6)
             child, parent = int(phase.child[link]), int(phase.parent[link])
@@ -193,6 +199,31 @@ class RelayingModel:
                 terms.append(_floor(weight * seconds) * both)
         return terms
 
+    def _broadcast_joules(
+        self, phase: _Phase, uses: "dict[int, cp_model.IntVar]", in_links: dict[int, list[int]]
+    ) -> "list[cp_model.LinearExprT]":
+        """Return the joules of broadcasts, (9): each takes the steps of time that its slowest child needs."""
+        problem, terms = self._problem, list["cp_model.LinearExprT"]()
+        assert problem.broadcast_power_w is not None, "a phase with broadcasts has their powers"
+        own_s = {link: _seconds(phase, link, {})[0] for link in uses}
+        for node, links in in_links.items():
+            before_s = 0.0
+            rising = sorted(links, key=own_s.__getitem__)
+            for rank, link in enumerate(rising):
+                step = phase.ticks_per_j * (own_s[link] - before_s)
+                before_s = own_s[link]
+                lasts = self.model.new_bool_var("")
+                for slower in rising[rank:]:
+                    self.model.add_implication(uses[slower], lasts)
+                terms.append(_floor(step * float(problem.broadcast_power_w[node])) * lasts)
+                for heard in links:
+                    heard_ticks = _floor(step * float(problem.receive_power_w[phase.child[heard]]))
+                    if heard_ticks > 0:
+                        both = self.model.new_bool_var("")
+                        self.model.add_bool_or(~uses[heard], ~lasts, both)
+                        terms.append(heard_ticks * both)
+        return terms
+
     def _makespan(
         self,
         phase: _Phase,
@@ -207,12 +238,13 @@ class RelayingModel:
         end_all = self.model.new_int_var(0, max(horizon, *ready), f"{phase.name} ends")
         tails = self._tails(phase, uses)
         start, busy, end = {}, {}, {}
-        for node in np.flatnonzero(problem.members).tolist():
+        for node in np.flatnonzero(problem.members | problem.relays).tolist():
             start[node] = self.model.new_int_var(ready[node], max(horizon, ready[node]), "")
             busy[node] = self.model.new_int_var(0, horizon, "")
             end[node] = self.model.new_int_var(0, max(horizon, ready[node]), "")
             self.model.add(end[node] == start[node] + busy[node])
-            self.model.add(end_all >= end[node])
+            if problem.members[node]:
+                self.model.add(end_all >= end[node])
         for root, chosen in self._is_root.items():
             self.model.add(end_all >= ready[root]).only_enforce_if(chosen)
         for link, used in uses.items():
@@ -226,12 +258,15 @@ class RelayingModel:
             if parent in start:
                 self.model.add(start[parent] >= end[child]).only_enforce_if(used)
         own_ticks = self._own_ticks(phase, uses)
+        if phase.broadcast:
+            self._serve_at_once(uses, own_ticks, busy, phase, in_links)
         for node, start_ticks in start.items():  # implied by the above, but linear: they lift the relaxation
             out = [(uses[link], link) for link in out_links.get(node, [])]
             self.model.add(busy[node] >= sum(own_ticks[link] * used for used, link in out))
             to_end = sum((own_ticks[link] + tails[phase.parent[link]]) * used for used, link in out)
-            self.model.add(end_all >= start_ticks + to_end)
-        for node in np.flatnonzero(problem.half_duplex).tolist():  # (8)
+            if problem.members[node]:
+                self.model.add(end_all >= start_ticks + to_end)
+        for node in np.flatnonzero(problem.half_duplex & (not phase.broadcast)).tolist():  # (8)
             received = [(uses[link], link, int(phase.child[link])) for link in in_links.get(node, [])]
             self.model.add_no_overlap(
                 [
@@ -241,8 +276,23 @@ class RelayingModel:
             )
             if received:
                 in_series = sum(own_ticks[link] * used for used, link, _ in received)
-                self.model.add(end_all >= in_series + tails[node])
+                self.model.add(end_all >= in_series + (tails[node] if problem.members[node] else 0))
         return end_all
+
+    def _serve_at_once(
+        self,
+        uses: "dict[int, cp_model.IntVar]",
+        own_ticks: dict[int, int],
+        busy: "dict[int, cp_model.IntVar]",
+        phase: _Phase,
+        in_links: dict[int, list[int]],
+    ) -> None:
+        """Make every child of a broadcast as busy as the slowest of them, (9)."""
+        for links in in_links.values():
+            lasts = self.model.new_int_var(0, self._horizon, "")
+            for link in links:
+                self.model.add(lasts >= own_ticks[link]).only_enforce_if(uses[link])
+                self.model.add(busy[int(phase.child[link])] >= lasts).only_enforce_if(uses[link])
 
     def _own_ticks(self, phase: _Phase, uses: "dict[int, cp_model.IntVar]") -> dict[int, int]:
         """Return the ticks of each link with the child's own items as payload."""
@@ -282,7 +332,16 @@ def _phases(problem: RelayingProblem, tick: float) -> list[_Phase]:
         no_wait = np.zeros(problem.num_nodes)
         weights = (trips * time_ticks, trips * energy_ticks)
         phases.append(
-            _Phase("back", *back_ends, *backward, no_wait, whole, np.array([problem.union_bits]), *weights)
+            _Phase(
+                "back",
+                *back_ends,
+                *backward,
+                no_wait,
+                whole,
+                np.array([problem.union_bits]),
+                *weights,
+                broadcast=problem.has_broadcast,
+            )
         )
     if problem.has_leg_tree:
         weights = (legs * time_ticks, legs * energy_ticks)
@@ -314,6 +373,16 @@ def _seconds(
 def _root_extras(problem: RelayingProblem) -> dict[int, float]:
     extra = problem.time_weight * problem.root_seconds + problem.energy_weight * problem.root_joules
     return {int(root): float(extra[root]) for root in problem.roots}
+
+
+def _ways_out(
+    node: int,
+    uses: "dict[int, cp_model.IntVar]",
+    out_links: dict[int, list[int]],
+    roots: "dict[int, cp_model.IntVar]",
+) -> "list[cp_model.IntVar]":
+    """Return the links that the node may send over, and that it is the root."""
+    return [uses[link] for link in out_links.get(node, [])] + ([roots[node]] if node in roots else [])
 
 
 def _by_node(node_of_link: IntArray, uses: "dict[int, cp_model.IntVar]") -> dict[int, list[int]]:

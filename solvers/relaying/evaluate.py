@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Tree:
-    """A checked tree: children of each node, and all its nodes ordered so that parents come first."""
+    """A checked tree: links and children of each node, and all its nodes so that parents come first."""
 
     parent: list[int]
+    link: IntArray
     children: list[list[int]]
     downwards: list[int]
 
@@ -136,16 +137,17 @@ def violations(problem: RelayingProblem, solution: RelayingSolution) -> tuple[Vi
         if problem.max_root_children is not None and num_children > problem.max_root_children:
             excess = num_children - problem.max_root_children
             found.append(Violation(f"max_root_children on {way}", float(excess), "children"))
-        num_hops = max(_hops(parent, node) for node in range(problem.num_nodes))
+        num_hops = _depth(parent)
         if problem.max_hops is not None and num_hops > problem.max_hops:
             found.append(Violation(f"max_hops on {way}", float(num_hops - problem.max_hops), "hops"))
     return tuple(found)
 
 
-def _hops(parent: IntArray, node: int) -> int:
-    hops = 0
-    while parent[node] >= 0:
-        node, hops = int(parent[node]), hops + 1
+def _depth(parent: IntArray) -> int:
+    """Return the largest number of hops from a node to the top of its tree."""
+    hops, above = 0, parent
+    while np.any(above >= 0):
+        hops, above = hops + 1, np.where(above >= 0, parent[above], -1)
     return hops
 
 
@@ -155,25 +157,34 @@ def _tree(problem: RelayingProblem, field: str, root: int, parent: npt.ArrayLike
         raise InvalidProblem(
             field, None, f"an array of shape {array.shape}", f"of shape {(problem.num_nodes,)}"
         )
+    node = np.arange(problem.num_nodes)
+    absent = (node == root) | ~(problem.members | (problem.relays & (array != -1)))
+    wrong = np.flatnonzero(absent & (array != -1))
+    if wrong.size:
+        where = int(wrong[0])
+        raise InvalidProblem(
+            field, where, int(array[where]), "-1 for the root and for nodes outside the plan"
+        )
+    link = problem.links_between(node, array, back=field == "return_parent")
+    link[absent] = -1
+    wrong = np.flatnonzero((link < 0) & ~absent)
+    if wrong.size:
+        where = int(wrong[0])
+        raise InvalidProblem(field, where, int(array[where]), "the other end of a link of this node")
     parents: list[int] = array.tolist()
-    is_return = field == "return_parent"
-    links = problem.return_link_of if is_return else problem.link_of
     children: list[list[int]] = [[] for _ in parents]
-    for node, to in enumerate(parents):
-        if node == root or not problem.members[node]:
-            if to != -1:
-                raise InvalidProblem(field, node, to, "-1 for the root and for nodes outside the plan")
-            continue
-        if ((to, node) if is_return else (node, to)) not in links:
-            raise InvalidProblem(field, node, to, "the other end of a link of this node")
-        children[to].append(node)
+    for below in np.flatnonzero(~absent).tolist():
+        children[parents[below]].append(below)
     downwards = [root]
-    for node in downwards:
-        downwards.extend(children[node])
-    lost = set(np.flatnonzero(problem.members).tolist()) - set(downwards)
-    if lost:
-        raise InvalidProblem(field, min(lost), parents[min(lost)], f"on a path to the root {root}")
-    return _Tree(parents, children, downwards)
+    for above in downwards:
+        downwards.extend(children[above])
+    lost = np.setdiff1d(np.flatnonzero(~absent), downwards)
+    if lost.size:
+        raise InvalidProblem(field, int(lost[0]), parents[lost[0]], f"on a path to the root {root}")
+    for relay in np.flatnonzero(problem.relays & ~absent).tolist():
+        if not children[relay]:
+            raise InvalidProblem(field, relay, parents[relay], "-1 for a relay that no node uses")
+    return _Tree(parents, link, children, downwards)
 
 
 def _payloads(problem: RelayingProblem, tree: _Tree) -> FloatArray:
@@ -190,23 +201,24 @@ def _gather(
 ) -> _Phase:
     tree = _tree(problem, field, root, parent)
     bits = _payloads(problem, tree)
+    nodes = np.array(tree.downwards[1:], dtype=np.int64)
+    links = tree.link[nodes]
+    busy_s = np.zeros(problem.num_nodes)
+    busy_s[nodes] = problem.link_delay_s[links] + bits[nodes] / problem.link_rate_bps[links]
     ready_s: list[float] = problem.ready_s.tolist()
     timeline = _Timeline(problem.num_nodes)
-    joules = 0.0
     for node in reversed(tree.downwards):
         in_series, free_s = bool(problem.half_duplex[node]), 0.0
         key = ready_s if ranks is None else ranks
         last_s = ready_s[node]
         for rank, child in enumerate(sorted(tree.children[node], key=key.__getitem__)):
-            link = problem.link_of[child, node]
-            busy_s = float(problem.link_delay_s[link] + bits[child] / problem.link_rate_bps[link])
             start_s = max(ready_s[child], free_s)
-            end_s = start_s + busy_s
+            end_s = start_s + float(busy_s[child])
             timeline.add(child, start_s, end_s, rank)
             free_s = end_s if in_series else 0.0
             last_s = max(last_s, end_s)
-            joules += float(problem.link_power_w[link]) * busy_s
         ready_s[node] = last_s  # from here on: it has its own items and everything below it
+    joules = float((problem.link_power_w[links] * busy_s[nodes]).sum())
     return timeline.phase(tree, bits, ready_s[root], joules)
 
 
@@ -218,12 +230,15 @@ def _return(
     ranks: "Sequence[int] | None",
 ) -> _Phase:
     tree = _tree(problem, "return_parent", root, parent)
-    bits = problem.union_bits
-    busy_s, joules = [0.0] * problem.num_nodes, 0.0
-    for node in tree.downwards[1:]:
-        link = problem.return_link_of[tree.parent[node], node]
-        busy_s[node] = float(problem.return_link_delay_s[link] + bits / problem.return_link_rate_bps[link])
-        joules += float(problem.return_link_power_w[link]) * busy_s[node]
+    nodes = np.array(tree.downwards[1:], dtype=np.int64)
+    links = tree.link[nodes]
+    seconds = np.zeros(problem.num_nodes)
+    rate_bps = problem.return_link_rate_bps[links]
+    seconds[nodes] = problem.return_link_delay_s[links] + problem.union_bits / rate_bps
+    joules = float((problem.return_link_power_w[links] * seconds[nodes]).sum())
+    busy_s: list[float] = seconds.tolist()
+    if problem.broadcast_power_w is not None:
+        joules = _broadcast(problem, tree, busy_s)
     key = [-tail for tail in _tails(problem, tree, busy_s)] if ranks is None else ranks
     timeline = _Timeline(problem.num_nodes)
     has_s = [0.0] * problem.num_nodes
@@ -232,9 +247,27 @@ def _return(
         for rank, child in enumerate(sorted(tree.children[node], key=key.__getitem__)):
             has_s[child] = free_s + busy_s[child]
             timeline.add(child, begin_s + free_s, begin_s + has_s[child], rank)
-            if problem.half_duplex[node]:
+            if _serves_in_series(problem, node):
                 free_s = has_s[child]
     return timeline.phase(tree, frozen(np.zeros(problem.num_nodes)), max(has_s), joules)
+
+
+def _broadcast(problem: RelayingProblem, tree: _Tree, busy_s: list[float]) -> float:
+    """Give all children of a node the seconds of the slowest, and return the joules of all broadcasts."""
+    assert problem.broadcast_power_w is not None, "asked for by the caller"
+    joules = 0.0
+    for node in tree.downwards:
+        slowest_s = max((busy_s[child] for child in tree.children[node]), default=0.0)
+        drawn_w = float(problem.broadcast_power_w[node]) if tree.children[node] else 0.0
+        for child in tree.children[node]:
+            busy_s[child] = slowest_s
+            drawn_w += float(problem.receive_power_w[child])
+        joules += drawn_w * slowest_s
+    return joules
+
+
+def _serves_in_series(problem: RelayingProblem, node: int) -> bool:
+    return bool(problem.half_duplex[node]) and not problem.has_broadcast
 
 
 def _tails(problem: RelayingProblem, tree: _Tree, busy_s: list[float]) -> list[float]:
@@ -245,12 +278,12 @@ def _tails(problem: RelayingProblem, tree: _Tree, busy_s: list[float]) -> list[f
         for child in sorted(tree.children[node], key=lambda child: -tails[child]):
             end_s = free_s + busy_s[child]
             tails[node] = max(tails[node], end_s + tails[child])
-            free_s = end_s if problem.half_duplex[node] else 0.0
+            free_s = end_s if _serves_in_series(problem, node) else 0.0
     return tails
 
 
 def _no_return(num_nodes: int) -> _Phase:
-    tree = _Tree([-1] * num_nodes, [], [])
+    tree = _Tree([-1] * num_nodes, np.zeros(0, dtype=np.int64), [], [])
     return _Timeline(num_nodes).phase(tree, frozen(np.zeros(num_nodes)), 0.0, 0.0)
 
 

@@ -48,6 +48,9 @@ class RelayingProblem:
     members : (N,) bool or None
         Nodes that must be connected; ``None``: all. Any other node has no items and appears in a plan only as
         its root (such as an edge server that could aggregate).
+    relays : (N,) bool or None
+        Nodes without items that a tree may use as relays but need not (such as fog nodes); ``None``: none.
+        They may be candidate roots too.
     roots : (R,) int or None
         Candidate roots, of which the plan chooses one; ``None``: all members.
     half_duplex : bool or (N,) bool
@@ -64,6 +67,12 @@ class RelayingProblem:
         >= 0: what follows a gather in a root leg, by chosen root (such as the root's own uplink).
     return_link_source, return_link_target, return_link_rate_bps, return_link_power_w, return_link_delay_s
         The links of the way back, in the direction of travel; all ``None``: the same links as above.
+    broadcast_power_w : float or (N,) float or None
+        ``None``: on the way back a node sends to each of its children by itself (unicast). Otherwise it sends
+        once to all of them, at the rate of the slowest, and draws this many W meanwhile, >= 0;
+        ``return_link_power_w`` is then not read.
+    receive_power_w : float or (N,) float
+        >= 0, W that a node draws while it receives a broadcast.
 
     Raises
     ------
@@ -98,6 +107,9 @@ class RelayingProblem:
     return_link_rate_bps: FloatArray = None  # type: ignore[assignment]
     return_link_power_w: FloatArray = None  # type: ignore[assignment]
     return_link_delay_s: FloatArray = None  # type: ignore[assignment]
+    relays: BoolArray = None  # type: ignore[assignment]
+    broadcast_power_w: FloatArray | None = None
+    receive_power_w: FloatArray = 0.0  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         if not isinstance(self.num_nodes, int | np.integer) or self.num_nodes < 1:
@@ -124,13 +136,21 @@ class RelayingProblem:
 
     def _check_nodes(self) -> None:
         shape = (self.num_nodes,)
-        for field in ("ready_s", "root_seconds", "root_joules"):
+        for field in ("ready_s", "root_seconds", "root_joules", "receive_power_w"):
             self._set(field, float_array(field, getattr(self, field), shape))
+        if self.broadcast_power_w is not None:
+            watts = float_array("broadcast_power_w", self.broadcast_power_w, shape)
+            self._set("broadcast_power_w", watts)
         members = True if self.members is None else self.members
         self._set("members", _bool_array("members", members, shape))
         self._set("half_duplex", _bool_array("half_duplex", self.half_duplex, shape))
         if not self.members.any():
             raise InvalidProblem("members", None, "all false", "true for at least one node")
+        relays = False if self.relays is None else self.relays
+        self._set("relays", _bool_array("relays", relays, shape))
+        both = np.flatnonzero(self.relays & self.members)
+        if both.size:
+            raise InvalidProblem("relays", int(both[0]), True, "false, as the node is a member")
         roots = np.flatnonzero(self.members) if self.roots is None else self.roots
         self._set("roots", index_array("roots", roots, below=self.num_nodes))
         if self.roots.size == 0:
@@ -220,6 +240,28 @@ class RelayingProblem:
         """How often the tree ``parent`` is used: in all rounds, or in round trips if legs have their own."""
         return self.num_round_trips + (0.0 if self.has_leg_tree else self.num_root_legs)
 
+    @property
+    def has_broadcast(self) -> bool:
+        """Whether a node serves all its children at once on the way back."""
+        return self.has_return and self.broadcast_power_w is not None
+
+    def links_between(self, child: IntArray, parent: IntArray, *, back: bool) -> IntArray:
+        """Return the link of each (child, parent) pair, -1 without one; a return link on the way back."""
+        code, order = self._return_codes if back else self._codes
+        wanted = child * self.num_nodes + parent
+        place = np.minimum(np.searchsorted(code, wanted), max(code.size - 1, 0))
+        if code.size == 0:
+            return np.full(child.size, -1)
+        return np.where(code[place] == wanted, order[place], -1)
+
+    @cached_property
+    def _codes(self) -> tuple[IntArray, IntArray]:
+        return _sorted_codes(self.link_source * self.num_nodes + self.link_target)
+
+    @cached_property
+    def _return_codes(self) -> tuple[IntArray, IntArray]:
+        return _sorted_codes(self.return_link_target * self.num_nodes + self.return_link_source)
+
     @cached_property
     def items_of_node(self) -> BoolArray:
         """Which items each node contributes, (N, M) bool."""
@@ -241,6 +283,11 @@ class RelayingProblem:
     def union_bits(self) -> float:
         """Bits of the union of all items: what travels back."""
         return float(self.item_bits[self.items_of_node.any(axis=0)].sum())
+
+
+def _sorted_codes(code: IntArray) -> tuple[IntArray, IntArray]:
+    order = np.argsort(code, kind="stable")
+    return code[order], order
 
 
 def _links_by_pair(source: IntArray, target: IntArray) -> dict[tuple[int, int], int]:

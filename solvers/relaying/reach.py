@@ -11,12 +11,13 @@ from solvers.relaying.problem import RelayingProblem
 def usable_links(problem: RelayingProblem, root: int, *, back: bool) -> tuple[IntArray, IntArray, IntArray]:
     """Return (links, child, parent) of the links that a tree of ``root`` may use.
 
-    A child must be a member other than the root; a parent must be a member or the root.
+    A child must be a member or a relay other than the root; a parent may be the root as well.
     """
     source, target = problem.link_source, problem.link_target
     if back:
         source, target = problem.return_link_target, problem.return_link_source
-    usable = problem.members[source] & (source != root) & (problem.members[target] | (target == root))
+    connects = problem.members | problem.relays
+    usable = connects[source] & (source != root) & (connects[target] | (target == root))
     links = np.flatnonzero(usable)
     return links, source[links], target[links]
 

@@ -13,12 +13,14 @@ Objective::
 Constraints::
 
     one candidate root is chosen                                                                   (4)
-    each other member has one parent, along a link; no cycle; other nodes are only ever the root   (5)
+    each other member has one parent, along a link; no cycle; a relay has at most one, and one if
+    it is a parent; other nodes are only ever the root                                             (5)
     the payload of a member's sending is the union of the items of its subtree                     (6)
     a sending lasts delay + bits / rate seconds and starts when the member is ready and everything
     below it has arrived; the gather ends when the root is ready and has everything                (7)
     a half-duplex node has one transfer at a time                                                  (8)
-    on the way back each member receives the union once, from a parent that has it; (4) (5) (8)    (9)
+    on the way back each member receives the union once, from a parent that has it; (4) (5) (8);
+    with broadcasts a parent serves its children at once, for as long as the slowest needs         (9)
     no tree has more than max_root_children children of the root or more than max_hops hops        (10)
 """
 
@@ -133,8 +135,8 @@ def solve(
 
 
 def _choose(problem: RelayingProblem) -> tuple[str, str]:
-    num_members = int(problem.members.sum())
-    size = num_members + int((~problem.members[problem.roots]).any())
+    connects = problem.members | problem.relays
+    size = int(connects.sum()) + int((~connects[problem.roots]).any())
     if size <= ENUMERATION_NODES:
         return "enumeration", f"auto: a tree has {size} nodes, so all are priced"
     if size <= CP_SAT_NODES:

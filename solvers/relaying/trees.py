@@ -30,6 +30,8 @@ class TreeTable:
         The node at each position.
     is_child : (n, n, T) bool
         Whether the node at the first position is a child of the node at the second.
+    is_leaf : (n, T) bool
+        Whether no node is a child of the node.
     num_hops, num_root_children : (T,) int
         Depth of the tree, and degree of its root.
     """
@@ -39,6 +41,7 @@ class TreeTable:
     cost_index: IntArray
     node: IntArray
     is_child: BoolArray
+    is_leaf: BoolArray
     num_hops: IntArray
     num_root_children: IntArray
 
@@ -67,6 +70,7 @@ def tree_table(num_nodes: int) -> TreeTable:
         cost_index=frozen((((node * num_nodes + parent_at) << num_nodes) + subtree_at)[:-1]),
         node=frozen(node),
         is_child=frozen(parent_at[:, None, :] == node[None, :, :]),
+        is_leaf=frozen(np.stack([~(parent == which).any(axis=0) for which in range(num_nodes)])),
         num_hops=frozen(depth.max(axis=0)),
         num_root_children=frozen((parent == 0).sum(axis=0)),
     )

@@ -36,6 +36,9 @@ GOOD = {
         ({"item_bits": []}, "node_item[0] is 0, must be absent: there are no items"),
         ({"ready_s": [0, np.inf, 0]}, "ready_s[1] is inf, must be a finite number >= 0"),
         ({"members": [True, True, False]}, "members[2] is False, must be true, as the node has items"),
+        ({"relays": [False, True, False]}, "relays[1] is True, must be false, as the node is a member"),
+        ({"broadcast_power_w": -1.0}, "broadcast_power_w is -1.0, must be a finite number >= 0"),
+        ({"receive_power_w": [0, -1, 0]}, "receive_power_w[1] is -1.0, must be a finite number >= 0"),
         ({"members": [1, 1, 1]}, "members is 'int64 of shape (3,)', must be true or false values"),
         (
             {"half_duplex": [True]},
@@ -76,6 +79,15 @@ def test_a_cycle_is_refused():
     problem = RelayingProblem(**(GOOD | {"link_source": [1, 2, 1], "link_target": [2, 1, 0]}))
     with pytest.raises(InvalidProblem, match=re.escape("parent[1] is 2, must be on a path to the root 0")):
         evaluate(problem, 0, [-1, 2, 1])
+
+
+def test_a_relay_that_nobody_uses_is_refused():
+    fields = GOOD | {"members": [True, True, False], "relays": [False, False, True]}
+    fields |= {"node_item_start": [0, 1, 2, 2], "node_item": [0, 0]}
+    with pytest.raises(
+        InvalidProblem, match=re.escape("parent[2] is 0, must be -1 for a relay that no node")
+    ):
+        evaluate(RelayingProblem(**fields), 0, [-1, 0, 0], [-1, 0, -1])
 
 
 def test_a_root_that_is_no_candidate_is_refused():

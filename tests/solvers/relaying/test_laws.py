@@ -48,7 +48,17 @@ def test_relabelling_nodes_changes_nothing(make_cluster, seed):
         },
         **{
             name: getattr(problem, name)[old]
-            for name in ("ready_s", "members", "half_duplex", "root_seconds", "root_joules")
+            for name in (
+                "ready_s",
+                "members",
+                "relays",
+                "half_duplex",
+                "root_seconds",
+                "root_joules",
+                "broadcast_power_w",
+                "receive_power_w",
+            )
+            if getattr(problem, name) is not None
         },
         node_item_start=np.concatenate([[0], np.cumsum([len(held) for held in items])]),
         node_item=np.concatenate(items),
@@ -96,7 +106,7 @@ def test_an_extra_link_never_hurts(make_cluster, seed):
 @laws
 @given(seed=seeds)
 def test_a_looser_limit_never_hurts(make_cluster, seed):
-    problem, _ = draw(make_cluster, seed, max_hops=2, max_root_children=2)
+    problem, _ = draw(make_cluster, seed, max_hops=2, max_root_children=2, relays=None)
     best = value(problem)
     assert value(changed(problem, max_hops=3)) <= best * (1 + 1e-12)
     assert value(changed(problem, max_root_children=None)) <= best * (1 + 1e-12)
@@ -132,12 +142,33 @@ def test_every_plan_of_a_front_keeps_its_timeline(make_cluster, seed):
             assert plan.up_start_s[node] >= max([problem.ready_s[node], *plan.up_end_s[below]])
         for node in np.flatnonzero(problem.half_duplex):
             _assert_in_series(plan.up_start_s, plan.up_end_s, plan.parent == node)
-            _assert_in_series(plan.return_start_s, plan.return_end_s, plan.return_parent == node)
+            if not problem.has_broadcast:
+                _assert_in_series(plan.return_start_s, plan.return_end_s, plan.return_parent == node)
 
 
 def _assert_in_series(start_s, end_s, transfers):
     order = np.argsort(start_s[transfers], kind="stable")
     assert np.all(start_s[transfers][order][1:] >= end_s[transfers][order][:-1] - 1e-12)
+
+
+@laws
+@given(seed=seeds)
+def test_a_relay_that_may_be_used_never_hurts(make_cluster, seed):
+    problem, _ = draw(make_cluster, seed)
+    idle = ~problem.members
+    assert value(changed(problem, relays=idle)) <= value(changed(problem, relays=None)) * (1 + 1e-12)
+
+
+@laws
+@given(seed=seeds)
+def test_a_broadcast_ends_for_all_children_of_a_node_together(make_cluster, seed):
+    problem, _ = draw(make_cluster, seed, broadcast_power_w=0.5, num_round_trips=1.0)
+    plan = solve(problem, method="enumeration").solution
+    if plan is None:
+        return
+    for node in range(problem.num_nodes):
+        ends = plan.return_end_s[plan.return_parent == node]
+        assert np.all(ends == ends[:1])
 
 
 @laws
