@@ -5,14 +5,18 @@ from solvers.relaying.evaluate import evaluate, violations
 from solvers.relaying.problem import RelayingProblem
 from solvers.relaying.solution import Front, RelayingSolution
 from solvers.relaying.solve import METHODS, solve
+from solvers.relaying.sparse_arborescence import Arborescence, minimum_arborescence, reduced_costs
 
 __all__ = [
     "METHODS",
+    "Arborescence",
     "Front",
     "RelayingProblem",
     "RelayingSolution",
     "evaluate",
+    "minimum_arborescence",
     "pareto_front",
+    "reduced_costs",
     "solve",
     "violations",
 ]

@@ -71,10 +71,11 @@ def minimum_arborescence(
 def reduced_costs(
     tree: Arborescence, child: IntArray, parent: IntArray, cost: FloatArray, root: int
 ) -> FloatArray:
-    """Return what a tree with each link costs at least beyond ``tree.value``, (L,); ``inf`` for the root's links.
+    """Return what a tree with each link costs at least beyond ``tree.value``, (L,).
 
     That is the link's cost less the prices of all sets that it leaves: those that hold its child, but not its
-    parent. With the prices summed from each set to the outermost, it takes the innermost set that holds both.
+    parent; ``inf`` for the root's own links. With the prices summed from each set to the outermost, it takes
+    the innermost set that holds both.
     """
     num_sets = tree.above.size
     depth, total = np.zeros(num_sets, dtype=np.int64), np.append(tree.price, 0.0)
@@ -102,7 +103,7 @@ def reduced_costs(
 
 
 @compiled
-def _contract(
+def _contract(  # noqa: PLR0912 - one walk, as its source has it
     order: IntArray,
     start: IntArray,
     parent: IntArray,
