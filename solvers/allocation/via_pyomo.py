@@ -1,6 +1,5 @@
 """Cutting planes in Pyomo's terms, for whatever linear solver a user owns: a second opinion, with a bound."""
 
-import os
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +16,10 @@ from solvers.allocation.repair import repaired
 from solvers.allocation.snr import shape_at
 from solvers.allocation.solution import Prices, Proposal, relative_gaps
 from solvers.common.arrays import FloatArray
-from solvers.common.errors import BackendFailure, MissingBackend
+from solvers.common.errors import BackendFailure
 from solvers.common.options import Options
+from solvers.common.pyomo_solver import pyomo_solver
 
-SOLVER_VARIABLE = "HFEDFM_PYOMO_SOLVER"
-"""Environment variable that names the linear solver, as Pyomo calls it."""
 _KNOWN = ("appsi_highs", "gurobi", "cplex", "xpress", "cbc", "glpk")
 """Linear solvers with prices, in the order in which they are looked for."""
 _DEFAULT_GAP = 1e-6
@@ -50,7 +48,7 @@ def via_pyomo(prepared: Prepared, options: Options, solver: str = "") -> Proposa
         If the solver finds no answer to a cell that has one.
     """
     end = time.perf_counter() + (options.time_limit_s or np.inf)
-    optimiser = _optimiser(solver or os.environ.get(SOLVER_VARIABLE, ""))
+    _, optimiser = pyomo_solver(_KNOWN, solver)
     problem, fleet = prepared.problem, prepared.fleet
     start = equal_bandwidth_optimal(prepared, options)
     names = ("bandwidth_hz", "power_w", "frequency_hz", "transmit_s")
@@ -72,17 +70,6 @@ def via_pyomo(prepared: Prepared, options: Options, solver: str = "") -> Proposa
         price[cell == place] = prices.time
     prices = Prices(bandwidth=mu, time=price)
     return Proposal(**whole, deadline_s=deadline, prices=prices, timed_out=late)
-
-
-def _optimiser(name: str) -> Any:
-    import pyomo.environ as pyo
-
-    for known in (name,) if name else _KNOWN:
-        optimiser = pyo.SolverFactory(known)
-        if optimiser.available(exception_flag=False):
-            return optimiser
-    wanted = name or " or ".join(_KNOWN)
-    raise MissingBackend(f"Pyomo finds no linear solver {wanted!r}: pip install highspy, or name another")
 
 
 def _solve_cell(

@@ -80,6 +80,13 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             summary="mixed-integer program by HiGHS; whole and split demands",
             exact=True,
         ),
+        "via_pyomo": Method(
+            target="solvers.placement.via_pyomo:solve",
+            summary="the same program as a Pyomo model, by the solver that you own",
+            exact=True,
+            needs=("pyomo",),
+            extra="pyomo",
+        ),
     }
 )
 

@@ -1,38 +1,17 @@
 """Prove optima with HiGHS, the mixed-integer solver inside SciPy."""
 
-import math
-import time
-
 import numpy as np
 
-from solvers.common.arrays import BoolArray, FloatArray, IntArray
-from solvers.common.errors import BackendFailure
 from solvers.common.options import Options
-from solvers.common.result import StopReason
-from solvers.placement.covers import violated_covers
-from solvers.placement.evaluate import (
-    cheaper,
-    solution_from_fractions,
-    solution_from_pairs,
-    sum_by,
-)
-from solvers.placement.highs import DUAL_TOLERANCE, FEASIBILITY_TOLERANCE, Answer, linear, mixed_integer
-from solvers.placement.matrices import Cover, Rows, rows_of
+from solvers.placement.branch_and_cut import branch_and_cut
+from solvers.placement.highs import Answer, mixed_integer
+from solvers.placement.matrices import Rows
 from solvers.placement.problem import PlacementProblem
-from solvers.placement.reduce import Reduction, demands_without
-from solvers.placement.solution import Claim, PlacementSolution
-from solvers.placement.start import Start, claim_of_start, prepare, remaining_s
-from solvers.placement.step import round_up
-
-_LARGEST_COST = 1e15
-"""Scaled costs stay below this, far from the 1e20 that HiGHS takes for infinity."""
+from solvers.placement.solution import Claim
 
 
 def solve(problem: PlacementProblem, options: Options) -> Claim:
-    """Solve the disaggregated model by branch and cut; whole and split demands.
-
-    HiGHS's bound is lowered by all that its tolerances can hide.  A placement that breaks a limit within
-    those tolerances is cut off and the search repeated.
+    """Solve the disaggregated model by HiGHS's branch and cut; whole and split demands.
 
     Parameters
     ----------
@@ -46,31 +25,7 @@ def solve(problem: PlacementProblem, options: Options) -> Claim:
     BackendFailure
         If HiGHS fails, or calls a problem infeasible of which a placement is at hand.
     """
-    started = time.perf_counter()
-    start = prepare(problem, options)
-    if start.closed:
-        return claim_of_start(problem, start)
-    scale = _cost_scale(problem, start)
-    covers: tuple[Cover, ...] = ()
-    best, bound = start.solution, start.bound
-    while True:
-        left_s = remaining_s(options, started)
-        if left_s <= 0:
-            return _claim(problem, best, bound, StopReason.TIME_LIMIT)
-        rows = rows_of(problem, start.reduction, covers)
-        answer = _ask(problem, rows, scale, options, left_s)
-        if answer.infeasible:
-            if best is not None:
-                raise BackendFailure("HiGHS claims infeasibility of a problem that has a placement")
-            return Claim(bound=math.inf, stop_reason=StopReason.PROVEN_INFEASIBLE)
-        bound = max(bound, round_up((answer.bound - _slack(problem, rows)) / scale, start.step))
-        found = _placement(problem, rows, answer.values, start.reduction)
-        cuts = violated_covers(problem, found) if found is not None else ()
-        if not cuts:
-            best = cheaper(problem, best, found)
-            stop = StopReason.TIME_LIMIT if answer.timed_out else StopReason.GAP_REACHED
-            return _claim(problem, best, bound, stop)
-        covers += cuts
+    return branch_and_cut(problem, options, _ask)
 
 
 def _ask(problem: PlacementProblem, rows: Rows, scale: float, options: Options, left_s: float) -> Answer:
@@ -85,76 +40,4 @@ def _ask(problem: PlacementProblem, rows: Rows, scale: float, options: Options, 
         np.ones(rows.cost.size),
         gap=0.9 * options.gap,
         time_limit_s=left_s,
-    )
-
-
-def _cost_scale(problem: PlacementProblem, start: Start) -> float:
-    """Return the power of two that makes a placement cost about 10 per demand, for absolute tolerances."""
-    live = start.reduction
-    largest = max(
-        float(np.abs(problem.pair_cost[live.live_pair]).max(initial=0.0)),
-        float(problem.host_cost[live.live_host].max(initial=0.0)),
-    )
-    if largest == 0:
-        return 1.0
-    size = max(abs(start.bound), abs(start.cost) if math.isfinite(start.cost) else 0.0)
-    wanted = (1e3 + 10 * problem.num_demands) / max(size, 1e-9 * largest)
-    return 2.0 ** math.floor(math.log2(min(wanted, _LARGEST_COST / largest)))
-
-
-def _slack(problem: PlacementProblem, rows: Rows) -> float:
-    """Return by how much the bound of the scaled problem can be too high.
-
-    The x of a demand sum to 1 and each y is at most 1, so that reduced costs off by the tolerance are worth
-    at most that much per demand and replica.
-    """
-    return FEASIBILITY_TOLERANCE + DUAL_TOLERANCE * (problem.num_demands + rows.hosts.size)
-
-
-def _placement(
-    problem: PlacementProblem, rows: Rows, values: FloatArray | None, reduction: Reduction
-) -> PlacementSolution | None:
-    if values is None:
-        return None
-    if problem.split:
-        return _split_placement(problem, rows, values, reduction)
-    return solution_from_pairs(problem, _largest_per_demand(problem, rows.pairs, values))
-
-
-def _largest_per_demand(problem: PlacementProblem, pairs: IntArray, values: FloatArray) -> IntArray:
-    demand = problem.pair_demand[pairs]
-    order = np.lexsort((values[: pairs.size], demand))
-    last = np.cumsum(np.bincount(demand, minlength=problem.num_demands)) - 1
-    chosen: IntArray = pairs[order[last]]
-    return chosen
-
-
-def _split_placement(
-    problem: PlacementProblem, rows: Rows, values: FloatArray, reduction: Reduction
-) -> PlacementSolution | None:
-    """Return the cheapest split among the replicas that HiGHS hosts, solved again at finer tolerances."""
-    hosted = reduction.live_host.copy()
-    hosted[rows.hosts] = values[rows.pairs.size :] > 0.5
-    inside: BoolArray = reduction.live_pair & hosted[problem.pair_host]
-    if demands_without(problem, inside).size:
-        return None
-    fixed = rows_of(problem, Reduction(inside, np.zeros_like(hosted)))
-    equal = np.arange(fixed.upper.size) < problem.num_demands
-    shares = linear(fixed.cost, (fixed.matrix, fixed.lower, fixed.upper), equal)
-    if shares is None:
-        return None
-    fraction = np.zeros(problem.num_pairs)
-    fraction[fixed.pairs] = np.where(shares > 1e-12, np.minimum(shares, 1), 0)
-    fraction /= sum_by(problem.pair_demand, fraction, problem.num_demands)[problem.pair_demand]
-    return solution_from_fractions(problem, fraction)
-
-
-def _claim(
-    problem: PlacementProblem, best: PlacementSolution | None, bound: float, stop: StopReason
-) -> Claim:
-    return Claim(
-        demand_pair=None if best is None or problem.split else best.demand_pair,
-        pair_fraction=None if best is None else best.pair_fraction,
-        bound=bound,
-        stop_reason=stop,
     )

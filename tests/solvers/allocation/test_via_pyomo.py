@@ -95,6 +95,4 @@ except MissingBackend as error:
     named = run_python(code, HFEDFM_PYOMO_SOLVER="appsi_highs")
     assert named.stdout.strip() == "True", named.stderr
     absent = run_python(code, HFEDFM_PYOMO_SOLVER="glpk", PATH="")
-    assert (
-        absent.stdout.strip() == "Pyomo finds no linear solver 'glpk': pip install highspy, or name another"
-    )
+    assert absent.stdout.strip() == "Pyomo finds no solver 'glpk': pip install highspy, or name another"

@@ -33,7 +33,7 @@ def two_nodes(**changes):
     return PlacementProblem(**{**data, **changes})
 
 
-@pytest.mark.parametrize("method", ["auto", *sorted(METHODS)])
+@pytest.mark.parametrize("method", ["auto", *sorted(set(METHODS) - {"via_pyomo"})])
 def test_every_method_solves_an_empty_problem(method):
     empty = two_nodes(demand_item=[], pair_demand=[], pair_node=[], pair_cost=[], pair_work=[])
 
