@@ -17,6 +17,8 @@ from solvers.common.compiled import compiled
 _STEPS = 40
 _LAST_STEP = 1e-6
 """A step of Newton's method after which the least cost is met to rounding; without one there is no bound."""
+_SURE_STEP = 1e-8
+"""A step from the place at which a cost was taken that is too short to matter: it would change its square."""
 _SMALLEST = 1e-290
 """Prices below are looked at one by one: they are not normal numbers, or nearly so."""
 
@@ -76,7 +78,7 @@ def _sending(at: FloatArray, count: int, energy_weight: float, mu: float, tables
     for k in range(count):
         if at[s.A + k] == 0.0:
             continue
-        usual = mu > _SMALLEST and at[s.PRICE + k] > _SMALLEST and abs(at[s.STEP + k]) < _LAST_STEP
+        usual = mu > _SMALLEST and at[s.PRICE + k] > _SMALLEST and abs(at[s.STEP + k]) < _SURE_STEP
         if usual and at[s.FLOOR + k] <= at[s.POWER + k] <= at[s.CAP + k]:
             total += at[s.T + k]
         else:
