@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from solvers.common.arrays import BoolArray, IntArray
+from solvers.common.arrays import IntArray
 from solvers.common.options import Options
 from solvers.common.result import StopReason
 from solvers.placement.filling import Filling
@@ -105,22 +105,6 @@ def greedy_regret(problem: PlacementProblem, options: Options) -> Claim:
         Not used: there is nothing to choose.
     """
     return _claim(problem, _by_regret(Filling(problem)))
-
-
-def repair(problem: PlacementProblem, hosted: BoolArray) -> IntArray | None:
-    """Return a greedy placement that takes some replicas for paid, or ``None``.
-
-    Parameters
-    ----------
-    problem : PlacementProblem
-        The problem.
-    hosted : (H,) bool
-        Replicas to prefer, such as those of a relaxation.
-    """
-    filling = Filling(problem)
-    filling.host_cost = np.where(hosted, 0.0, problem.host_cost).tolist()
-    chosen = _by_regret(filling)
-    return None if chosen is None else np.array(chosen, dtype=np.int64)
 
 
 def best_start(problem: PlacementProblem) -> IntArray | None:

@@ -1,163 +1,166 @@
-"""Improve a placement by simulated annealing over demands and replicas."""
+"""Improve a placement by simulated annealing, most of the time at the prices of a relaxation.
+
+At the true costs a demand that gains little holds its place on a full node against one that would gain much.
+With a price on each node's work it leaves by itself, and opening a replica pays where it will pay in the
+end.  So capacities are priced until the last part of a round, which fills the room that is left.
+"""
 
 import math
-import random
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from solvers.common.arrays import IntArray
-from solvers.placement.evaluate import objective_value, solution_from_pairs
-from solvers.placement.filling import Filling
-from solvers.placement.problem import PlacementProblem
+from solvers.common.arrays import FloatArray, IntArray
+from solvers.placement.arrangement import Arrangement
+from solvers.placement.loops.annealing import Mix, anneal
+from solvers.placement.loops.moves import State, empty_state
+from solvers.placement.loops.rounding import choose_all, empty_overfull, serve_all
 
-HOTTEST = 1.0
-"""First temperature, in mean costs of serving a demand."""
-COLDEST = 0.03
-"""Last temperature, as a share of the first."""
-MOVES_PER_S = 2e5
-"""Moves that a second has room for, about: decides how hot to begin."""
-MOVES_TO_FORGET = 1000.0
-"""Moves per demand that recover from the hottest beginning; with fewer, the beginning is colder."""
-DEMANDS_PER_REPLICA = 30
-"""Moves of one demand between two moves of a replica."""
-MOVES_PER_LOOK = 300
-"""Moves between two looks at the clock."""
+HOTTEST = 0.2
+"""First temperature of a round, in mean differences between a demand's slots."""
+COLDEST = 0.027
+"""Last temperature, in the same unit."""
+PRICED_SHARE = 7 / 8
+"""Share of a round that prices capacities."""
+MOST_MOVES_IN_BLOCK = 50_000
+"""Moves between two looks at the clock, and at the cost."""
+SEAT_EVERY = 30
+NODE_EVERY = 200
+"""Moves from one move of a replica, or of a whole node, to the next."""
+SEARCH_NODES = 300
+"""Size at which the search for a node's choice is given up."""
+_FEWEST_SLOTS = 6
+"""Nodes with fewer slots are not chosen anew as a whole."""
 
 
-def improve(
-    problem: PlacementProblem,
-    demand_pair: IntArray,
-    rng: np.random.Generator,
-    until: float,
-    *,
-    enough: float = -math.inf,
-) -> IntArray:
-    """Return a placement that costs no more.
-
-    Moves: a demand to another of its pairs; a replica closed, its users going to their best other pairs; a
-    replica opened, attracting all that gain, after another of its node was closed where memory lacks.
+@dataclass(frozen=True, eq=False)
+class Search:
+    """A search over one arrangement.
 
     Parameters
     ----------
-    problem : PlacementProblem
-        The problem; demands are served whole.
-    demand_pair : (D,) int
-        A placement within the limits.
+    at : Arrangement
+        The problem, with limits that placements keep safely.
+    price : (N,) float
+        Price of a unit of work on each node.
     rng : numpy.random.Generator
         Source of all choices.
-    until : float
-        Value of :func:`time.perf_counter` at which to stop.
-    enough : float
-        Cost at which to stop before.
     """
-    search = _Search(problem, demand_pair, random.Random(int(rng.integers(2**62))))
-    cost = objective_value(problem, solution_from_pairs(problem, demand_pair))
-    return np.array(search.run(until, enough - cost), dtype=np.int64)
 
+    at: Arrangement
+    price: FloatArray
+    rng: np.random.Generator
 
-class _Search:
-    """A placement in motion, and the log that undoes the move under way."""
+    def first(self, value_slots: FloatArray) -> IntArray | None:
+        """Return a placement near a relaxation's solution, (D,) slots, or ``None`` if nodes stay overfull.
 
-    def __init__(self, problem: PlacementProblem, demand_pair: IntArray, draw: random.Random) -> None:
-        self.filling = Filling(problem)
-        self.draw = draw
-        self.log: list[tuple[int, int]] = []
-        self.pairs_of_host: list[list[int]] = [[] for _ in range(problem.num_hosts)]
-        for pairs in self.filling.pairs_of:
-            for pair in pairs:
-                self.pairs_of_host[self.filling.host[pair]].append(pair)
-        self.hosts_of_node: list[list[int]] = [[] for _ in range(problem.num_nodes)]
-        self.node_of_host: list[int] = problem.host_node.tolist()
-        self.hosts = [host for host, pairs in enumerate(self.pairs_of_host) if pairs]
-        for host in self.hosts:
-            self.hosts_of_node[self.node_of_host[host]].append(host)
-        for pair in demand_pair.tolist():
-            self.filling.choose(pair)
-        self.movable = [demand for demand, pairs in enumerate(self.filling.pairs_of) if len(pairs) > 1]
+        Parameters
+        ----------
+        value_slots : (S,) float
+            The part of its demand that each slot serves in the relaxation.
+        """
+        at = self.at
+        paid = np.zeros(at.seat_cost.size, dtype=np.int64)
+        paid[at.seat[value_slots > 0.5]] = 1
+        large = np.diff(at.seat_start[at.node_start]) >= _FEWEST_SLOTS
+        unlimited = self._priced()._replace(capacity=np.where(large, np.inf, at.capacity))
+        state = empty_state(unlimited)
+        if serve_all(unlimited, state, paid):
+            return None
+        load = np.bincount(at.node, weights=at.work * self._chosen(state.chosen), minlength=at.num_nodes)
+        state = state._replace(capacity=at.capacity - load)
+        return None if empty_overfull(at, state) else state.chosen.astype(np.int64)
 
-    def run(self, until: float, enough: float) -> list[int]:
-        """Return the best placement met; a change of cost of ``enough`` ends the search early."""
-        best, best_change, change = list(self.filling.chosen), 0.0, 0.0
-        if not self.movable:
+    def improve(
+        self,
+        start: IntArray,
+        moves: int,
+        until: float,
+        *,
+        enough: float = -math.inf,
+        watch: Callable[[float], None] | None = None,
+    ) -> IntArray:
+        """Return a placement that costs no more, after one round of annealing.
+
+        Parameters
+        ----------
+        start : (D,) int
+            Slots of a placement within the limits.
+        moves : int
+            Length of the round; a round that would last longer than the time left is shortened.
+        until : float
+            Value of :func:`time.perf_counter` at which to stop.
+        enough : float
+            Cost at which to stop before.
+        watch : callable, optional
+            Is told the cost of each better placement.
+        """
+        at, mix = self.at, self._mix()
+        best, best_cost = start, self.cost(start)
+        if not mix.demands.size:
             return best
-        started = time.perf_counter()
-        savings = [abs(self.filling.saving(demand)) for demand in self.movable]
-        moves_per_demand = MOVES_PER_S * max(until - started, 0.0) / len(self.movable)
-        heat = min(max(moves_per_demand / MOVES_TO_FORGET, COLDEST), 1.0)
-        hottest = HOTTEST * heat * sum(savings) / len(savings)
-        while (now := time.perf_counter()) < until and best_change > enough:
-            temperature = hottest * COLDEST ** ((now - started) / (until - started))
-            for turn in range(MOVES_PER_LOOK):
-                change += self._step(turn, -temperature * math.log(1.0 - self.draw.random()))
-            if change < best_change:
-                best, best_change = list(self.filling.chosen), change
+        priced, scale = self._priced(), self._scale()
+        noise = self.rng.standard_normal(65_536 + int(np.diff(at.seat_start[at.node_start]).max()))
+        num_blocks = max(math.ceil(moves / MOST_MOVES_IN_BLOCK), 16)
+        size = max(moves // num_blocks, 1)
+        begun, price = time.perf_counter(), self.price.copy()
+        state = self._state_of(start)
+        done, share, true_costs = 0, 0.0, False
+        while share < 1 and best_cost > enough:
+            if share >= PRICED_SHARE and not true_costs:
+                state, true_costs = self._state_of(state.chosen), True
+            heat = scale * HOTTEST * (COLDEST / HOTTEST) ** share
+            draw, wait = self.rng.random((3, size)), self.rng.standard_exponential(size)
+            anneal(at if true_costs else priced, state, mix, draw, heat * wait, noise, heat, price)
+            done += 1
+            cost = self.cost(state.chosen)
+            if cost < best_cost:
+                best, best_cost = state.chosen.astype(np.int64), cost
+                if watch is not None:
+                    watch(cost)
+            now = time.perf_counter()
+            passed = (now - begun) / (until - begun) if now < until else 1.0
+            share = max(done / num_blocks, passed)
         return best
 
-    def _step(self, turn: int, threshold: float) -> float:
-        """Try one move; return its change of cost, zero if it was undone for costing above the threshold."""
-        self.log.clear()
-        if turn % DEMANDS_PER_REPLICA:
-            demand = self.draw.choice(self.movable)
-            pair = self.draw.choice(self.filling.pairs_of[demand])
-            if pair == self.filling.chosen[demand] or self._gain(pair) < -threshold:
-                return 0.0
-            change = self._move(demand, pair)
-        else:
-            host = self.draw.choice(self.hosts)
-            change = self._close(host) if self.filling.hosted[host] else self._open(host)
-        if change <= threshold:
-            return change
-        for demand, before in reversed(self.log):
-            self.filling.release(demand)
-            self.filling.choose(before)
-        return 0.0
+    def cost(self, chosen: IntArray) -> float:
+        """Return the cost of a placement of slots, to rounding."""
+        open_seats = np.unique(self.at.seat[chosen])
+        return float(self.at.cost[chosen].sum() + self.at.seat_cost[open_seats].sum())
 
-    def _gain(self, pair: int) -> float:
-        """Return what moving the pair's demand to it would save."""
-        return self.filling.saving(self.filling.demand[pair]) - self.filling.price(pair)
+    def _chosen(self, chosen: IntArray) -> FloatArray:
+        inside = np.zeros(self.at.num_slots)
+        inside[chosen] = 1.0
+        return inside
 
-    def _move(self, demand: int, pair: int) -> float:
-        """Move a demand; return the change of cost, ``inf`` if it does not fit and stays."""
-        filling = self.filling
-        saving = filling.saving(demand)
-        before = filling.release(demand)
-        if not filling.fits(pair):
-            filling.choose(before)
-            return math.inf
-        price = filling.price(pair)
-        filling.choose(pair)
-        self.log.append((demand, before))
-        return price - saving
+    def _priced(self) -> Arrangement:
+        return self.at._replace(cost=self.at.cost + self.price[self.at.node] * self.at.work)
 
-    def _close(self, host: int) -> float:
-        """Move all users of a replica to their best other pairs; ``inf`` if one has none."""
-        filling, change = self.filling, 0.0
-        for pair in self.pairs_of_host[host]:
-            demand = filling.demand[pair]
-            if filling.chosen[demand] != pair:
-                continue
-            others = [other for other in filling.fitting(demand) if filling.host[other] != host]
-            if not others:
-                return math.inf
-            change += self._move(demand, min(others, key=filling.price))
-        return change
+    def _state_of(self, chosen: IntArray) -> State:
 
-    def _open(self, host: int) -> float:
-        """Attract all that gain to a new replica, after closing another of the node if memory lacks."""
-        filling, node, change = self.filling, self.node_of_host[host], 0.0
-        if filling.bytes[host] > filling.memory_left[node]:
-            hosted = [other for other in self.hosts_of_node[node] if filling.hosted[other]]
-            if not hosted:
-                return math.inf
-            change = self._close(self.draw.choice(hosted))
-            if change == math.inf or filling.bytes[host] > filling.memory_left[node]:
-                return math.inf
-        first = filling.host_cost[host]
-        gains = sorted(((self._gain(pair) + first, pair) for pair in self.pairs_of_host[host]), reverse=True)
-        for gain, pair in gains:
-            if gain <= 0:
-                break
-            if filling.fits(pair):
-                change += self._move(filling.demand[pair], pair)
-        return change
+        state = empty_state(self.at)
+        choose_all(self.at, state, np.asarray(chosen, dtype=np.int64))
+        return state
+
+    def _mix(self) -> Mix:
+
+        at = self.at
+        limited = np.isfinite(at.capacity) | np.isfinite(at.memory)
+        large = np.diff(at.seat_start[at.node_start]) >= _FEWEST_SLOTS
+        return Mix(
+            demands=np.flatnonzero(np.diff(at.demand_start) > 1),
+            seats=np.arange(at.seat_cost.size),
+            nodes=np.flatnonzero(limited & large),
+            seat_every=SEAT_EVERY,
+            node_every=NODE_EVERY,
+            most_nodes=SEARCH_NODES,
+        )
+
+    def _scale(self) -> float:
+        """Return the mean difference between a demand's slots and its cheapest one, capacities priced."""
+        cost = self._priced().cost
+        least = np.full(self.at.num_demands, np.inf)
+        np.minimum.at(least, self.at.demand, cost)
+        return float((cost - least[self.at.demand]).mean())

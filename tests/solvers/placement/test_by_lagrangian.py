@@ -7,9 +7,6 @@ import pytest
 
 from solvers.common import Options
 from solvers.placement import PlacementProblem, solve
-from solvers.placement.evaluate import objective_value, solution_from_pairs, violations_of
-from solvers.placement.heuristics import best_start
-from solvers.placement.local_search import improve
 from solvers.placement.solve import MOST_EXACT_PAIRS
 
 
@@ -44,16 +41,6 @@ def test_search_ends_when_the_placement_is_good_enough(network):
 
     assert result.gap <= 0.5
     assert time.perf_counter() - started < 20
-
-
-def test_annealing_never_worsens_and_stays_within_limits(network):
-    start = best_start(network)
-
-    found = improve(network, start, np.random.default_rng(0), time.perf_counter() + 0.5)
-
-    solution = solution_from_pairs(network, found)
-    assert violations_of(network, solution) == ()
-    assert objective_value(network, solution) < objective_value(network, solution_from_pairs(network, start))
 
 
 def test_auto_leaves_large_problems_to_it():
