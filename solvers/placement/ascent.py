@@ -16,6 +16,8 @@ MOST_TRIED = 5
 """Nodes with at most this many slots try all sets."""
 _PATIENCE = 30
 """Steps without a better bound after which the step length is halved."""
+_WORTH = 1e-3
+"""Share of a full step's aim by which a bound must rise to count as better."""
 _SHORTEST = 0.1
 """Step length at which the bound counts as converged."""
 _DEFLECTION = 1.5
@@ -109,7 +111,7 @@ def ascend(  # noqa: PLR0913 - where to begin and five ways to end
         bound = raw - _ROUNDING * size
         waited += 1
         if best is None or bound > best.bound:
-            if best is None or bound > best.bound + 1e-5 * abs(best.bound):
+            if best is None or bound > best.bound + _WORTH * ambition * abs(best.bound):
                 waited = 0
             best = Multipliers(value, price.copy(), bound, node_value.copy(), served.copy())
             if watch is not None:

@@ -31,11 +31,13 @@ from solvers.placement.step import round_up
 
 DEFAULT_TIME_S = 30.0
 """Seconds spent when the options set no limit: annealing has no end of its own."""
-_AMBITIONS = (0.3, 0.1, 0.03, 0.02, 0.01, 0.005, 0.003, 0.002, 0.001)
+_AMBITIONS = (1.0, 0.1, 0.03, 0.02, 0.01, 0.005, 0.003, 0.002, 0.001)
 """Shares of the bound by which steps aim above it, one ascent after the other."""
 _BOUND_SHARE = 0.4
 """Share of the time after which bounding ends, converged or not."""
 _MOST_STEPS = 4000
+_MANY_DEMANDS = 20_000
+"""Demands beyond which greedy heuristics would take time that the search uses better."""
 _EXACT_SLOTS = 20_000
 """Live pairs up to which nodes are bounded by exact searches in the end."""
 _SEARCH_NODES = 3000
@@ -62,7 +64,7 @@ def solve(problem: PlacementProblem, options: Options) -> Claim:
     started = time.perf_counter()
     limit_s = DEFAULT_TIME_S if options.time_limit_s is None else options.time_limit_s
     options = Options(gap=options.gap, time_limit_s=limit_s, seed=options.seed, threads=options.threads)
-    start = prepare(problem, options)
+    start = prepare(problem, options, quick=problem.num_demands > _MANY_DEMANDS)
     if start.closed:
         return claim_of_start(problem, start)
     gap = options.gap or 0.0
