@@ -21,7 +21,9 @@ CANDIDATES_PER_DEMAND = 6
 DEFAULT_SIZES = ["40,10,12", "200,20,20"]
 
 
-def network(num_devices: int, num_edges: int, num_items: int, seed: int) -> PlacementProblem:
+def network(
+    num_devices: int, num_edges: int, num_items: int, seed: int, *, room: float = 1.0
+) -> PlacementProblem:
     """Return demands of devices that they can serve themselves, or one of a few edge servers, or the cloud.
 
     Nodes are the devices, then the edge servers, then one cloud without limits.  Popular items are asked for
@@ -61,7 +63,7 @@ def network(num_devices: int, num_edges: int, num_items: int, seed: int) -> Plac
         [rng.uniform(40e6, 90e6, num_devices), rng.uniform(0.2, 0.5, num_edges) * item_memory.sum(), [np.inf]]
     )
     capacity = np.concatenate(
-        [np.full(num_devices, 3.0), rng.uniform(0.3, 0.8, num_edges) * per_edge, [np.inf]]
+        [np.full(num_devices, 3.0), room * rng.uniform(0.3, 0.8, num_edges) * per_edge, [np.inf]]
     )
     return PlacementProblem(
         demand_item=item,

@@ -3,6 +3,7 @@
 from solvers.common.dispatch import Method, load_method
 from solvers.common.errors import BackendFailure, InvalidProblem, MissingBackend, SolverError, UnknownMethod
 from solvers.common.options import Options
+from solvers.common.progress import Progress
 from solvers.common.result import Result, Status, StopReason, Violation, relative_gap
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Method",
     "MissingBackend",
     "Options",
+    "Progress",
     "Result",
     "SolverError",
     "Status",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from solvers.common.errors import InvalidProblem
+from solvers.common.progress import Observer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +20,16 @@ class Options:
         Seed of every random choice, >= 0.
     threads : int
         Threads that a backend may use, >= 1.
+    observer : callable or None
+        Is told bound, objective and seconds, as a :class:`solvers.common.Progress`, each time that one of the
+        first two became better.
     """
 
     gap: float | None = None
     time_limit_s: float | None = None
     seed: int = 0
     threads: int = 2
+    observer: Observer | None = None
 
     def __post_init__(self) -> None:
         if self.gap is not None and not 0 <= self.gap < 1:

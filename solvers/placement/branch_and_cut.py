@@ -7,12 +7,16 @@ from typing import Protocol
 import numpy as np
 
 from solvers.common.arrays import BoolArray, FloatArray, IntArray
+from solvers.common.compiled import has_compiler
 from solvers.common.errors import BackendFailure
 from solvers.common.options import Options
+from solvers.common.progress import Reporter
 from solvers.common.result import StopReason
+from solvers.placement.by_lagrangian import compile_loops
 from solvers.placement.covers import violated_covers
 from solvers.placement.evaluate import (
     cheaper,
+    objective_value,
     solution_from_fractions,
     solution_from_pairs,
     sum_by,
@@ -24,7 +28,12 @@ from solvers.placement.reduce import Reduction, demands_without
 from solvers.placement.solution import Claim, PlacementSolution
 from solvers.placement.start import Start, claim_of_start, prepare, remaining_s
 from solvers.placement.step import round_up
+from solvers.placement.tighten import tightened
 
+_WORTH_TIGHTENING = 500
+"""Pairs from which Lagrangian relaxation goes first, where its loops are compiled."""
+_TIGHTENING_SHARE, _TIGHTENING_S = 0.2, 5.0
+"""Share of the time limit, and seconds at most, that it may take."""
 _LARGEST_COST = 1e15
 """Scaled costs stay below this, far from the 1e20 that HiGHS takes for infinity."""
 
@@ -59,8 +68,17 @@ def branch_and_cut(problem: PlacementProblem, options: Options, ask: MixedIntege
     BackendFailure
         If the solver fails, or calls a problem infeasible of which a placement is at hand.
     """
+    tighten = not problem.split and problem.num_pairs >= _WORTH_TIGHTENING and has_compiler()
+    if tighten:
+        compile_loops()
     started = time.perf_counter()
+    reporter = Reporter(options.observer)
     start = prepare(problem, options)
+    reporter.bound(start.bound)
+    reporter.objective(start.cost)
+    if tighten and not start.closed:
+        limit_s = min(_TIGHTENING_SHARE * remaining_s(options, started), _TIGHTENING_S)
+        start = tightened(problem, start, options, limit_s, reporter)
     if start.closed:
         return claim_of_start(problem, start)
     scale = _cost_scale(problem, start)
@@ -81,6 +99,9 @@ def branch_and_cut(problem: PlacementProblem, options: Options, ask: MixedIntege
         cuts = violated_covers(problem, found) if found is not None else ()
         if not cuts:
             best = cheaper(problem, best, found)
+            reporter.bound(bound)
+            if best is not None:
+                reporter.objective(objective_value(problem, best))
             stop = StopReason.TIME_LIMIT if answer.timed_out else StopReason.GAP_REACHED
             return _claim(problem, best, bound, stop)
         covers += cuts

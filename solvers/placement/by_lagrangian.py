@@ -12,14 +12,15 @@ node hosts anything.  Without that, bounds of facility location are far too low.
 
 import math
 import time
-from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
 from solvers.common.arrays import IntArray
 from solvers.common.options import Options
-from solvers.common.result import StopReason
+from solvers.common.progress import Reporter
+from solvers.common.result import StopReason, relative_gap
 from solvers.placement.arrangement import Arrangement, arrange, with_tolerance
 from solvers.placement.ascent import MOST_TRIED, Multipliers, ascend, first_multipliers
 from solvers.placement.local_search import Search
@@ -31,22 +32,25 @@ from solvers.placement.step import round_up
 
 DEFAULT_TIME_S = 30.0
 """Seconds spent when the options set no limit: annealing has no end of its own."""
-_AMBITIONS = (1.0, 0.1, 0.03, 0.02, 0.01, 0.005, 0.003, 0.002, 0.001)
-"""Shares of the bound by which steps aim above it, one ascent after the other."""
+_PACES = (0.1, 1e-4)
+"""First and last pace of the ascent with priced capacities."""
+_EXACT_PACES = (0.01, 1e-4)
+"""And of that with exact nodes, which begins where the first ends."""
 _BOUND_SHARE = 0.4
 """Share of the time after which bounding ends, converged or not."""
-_MOST_STEPS = 4000
+_MOST_STEPS, _EXACT_STEPS = 1000, 300
+"""Steps of the two."""
 _MANY_DEMANDS = 20_000
 """Demands beyond which greedy heuristics would take time that the search uses better."""
-_EXACT_SLOTS = 20_000
+_EXACT_SLOTS = 8_000
 """Live pairs up to which nodes are bounded by exact searches in the end."""
-_SEARCH_NODES = 3000
+_SEARCH_NODES = 300_000
 """Size at which the exact search of a node is given up."""
-_MOVES_PER_DEMAND = 300
-"""Length of a round of annealing; each round without a better placement doubles the next."""
-_IDLE_ROUNDS = 4
-"""Rounds without a better placement after which the search ends."""
-_LOOSER, _TIGHTER = 1.1, 0.5
+_FIRST_DRAWS, _GROWTH, _MOST_DRAWS = 100, 4, 25_600
+"""Draws of each demand in the first round of annealing, how they grow, and in the longest round."""
+_IDLE_ROUNDS = 5
+"""Longest rounds without a better placement after which the search ends."""
+LOOSER, _TIGHTER = 1.1, 0.5
 """Shares of a placement's tolerance by which limits are loosened for bounds, and for placements."""
 
 
@@ -58,34 +62,34 @@ def solve(problem: PlacementProblem, options: Options) -> Claim:
     problem : PlacementProblem
         The problem; with ``split=True`` the bound holds for splits, and the placement does not use them.
     options : Options
-        Gap, time limit and seed.  Compiling the loops, once per installation, does not count as time.
+        Gap, time limit, seed and observer.  Compiling the loops, once per installation, does not count as
+        time.
     """
-    _compile_loops()
+    compile_loops()
     started = time.perf_counter()
     limit_s = DEFAULT_TIME_S if options.time_limit_s is None else options.time_limit_s
-    options = Options(gap=options.gap, time_limit_s=limit_s, seed=options.seed, threads=options.threads)
+    options = replace(options, time_limit_s=limit_s)
+    reporter = Reporter(options.observer)
     start = prepare(problem, options, quick=problem.num_demands > _MANY_DEMANDS)
+    reporter.bound(start.bound)
+    reporter.objective(start.cost)
     if start.closed:
         return claim_of_start(problem, start)
-    gap = options.gap or 0.0
     arranged = arrange(problem, start.reduction)
-    point = _bounded(problem, arranged, start, gap, started + _BOUND_SHARE * limit_s)
+    gap = options.gap or 0.0
+    point = bounded(problem, arranged, start, gap, started + _BOUND_SHARE * limit_s, reporter)
     bound = max(start.bound, round_up(point.bound, start.step))
-    until = started + limit_s
-    chosen = None
-    if remaining_s(options, started) > 0:
-        search = Search(with_tolerance(arranged, _TIGHTER), point.price, np.random.default_rng(options.seed))
-        chosen = _placed(search, point, _slots_of_start(arranged, start), bound, gap, until)
+    pairs = placed(arranged, start, point, replace(options, gap=gap), bound, started + limit_s, reporter)
     timed_out = remaining_s(options, started) <= 0
     return Claim(
-        demand_pair=_pairs(arranged, chosen, start),
+        demand_pair=pairs,
         bound=bound,
         stop_reason=StopReason.TIME_LIMIT if timed_out else StopReason.NO_PROGRESS,
     )
 
 
 @cache
-def _compile_loops() -> None:
+def compile_loops() -> None:
     """Run all loops on a tiny problem: compiling them, once per installation, takes no search time."""
     problem = PlacementProblem(
         demand_item=np.zeros(8, dtype=np.int64),
@@ -110,65 +114,121 @@ def _compile_loops() -> None:
             until=np.inf,
             most_nodes=most_nodes,
             most_steps=2,
-            ambition=0.1,
+            paces=_PACES,
         )
     search = Search(at, point.price, np.random.default_rng(0))
-    first = search.first(point.served)
-    if first is not None:
-        search.improve(first, 1000, np.inf)
+    search.anneal(point.served, None, 100, np.inf)
 
 
-def _bounded(
-    problem: PlacementProblem, arranged: Arrangement, start: Start, gap: float, until: float
+def bounded(
+    problem: PlacementProblem,
+    arranged: Arrangement,
+    start: Start,
+    gap: float,
+    until: float,
+    reporter: Reporter,
 ) -> Multipliers:
-    """Return the best multipliers found: priced capacities first, exact nodes in the end if there are few."""
-    loose = with_tolerance(arranged, _LOOSER)
+    """Return the best multipliers found: priced capacities first, exact nodes in the end if there are few.
+
+    Parameters
+    ----------
+    problem : PlacementProblem
+        The problem.
+    arranged : Arrangement
+        What the start leaves of it.
+    start : Start
+        Its cost ends the ascent, when the bound is within the gap.
+    gap : float
+        Relative gap.
+    until : float
+        Value of :func:`time.perf_counter` at which to end.
+    reporter : Reporter
+        Is told each better bound.
+    """
+    loose = with_tolerance(arranged, LOOSER)
     most_tried = 0 if problem.split else MOST_TRIED
-    at = first_multipliers(loose)
-    best: Multipliers | None = None
-    for ambition, most_nodes in _stages(exact=not problem.split and arranged.num_slots <= _EXACT_SLOTS):
-        point = ascend(
-            loose,
-            at,
-            upper=start.cost,
-            gap=gap,
-            until=until,
-            most_nodes=most_nodes,
-            most_tried=most_tried,
-            most_steps=_MOST_STEPS,
-            ambition=ambition,
-        )
-        at = point.value, point.price
-        if best is None or point.bound > best.bound:
-            best = point
-        if time.perf_counter() > until:
-            break
-    assert best is not None
-    return best
+    best = ascend(
+        loose,
+        first_multipliers(loose),
+        upper=start.cost,
+        gap=gap,
+        until=until,
+        most_tried=most_tried,
+        most_steps=_MOST_STEPS,
+        paces=_PACES,
+        watch=reporter.bound,
+    )
+    if problem.split or arranged.num_slots > _EXACT_SLOTS or relative_gap(start.cost, best.bound) <= gap:
+        return best
+    exact = ascend(
+        loose,
+        (best.value, best.price),
+        upper=start.cost,
+        gap=gap,
+        until=until,
+        most_nodes=_SEARCH_NODES,
+        most_tried=most_tried,
+        most_steps=_EXACT_STEPS,
+        paces=_EXACT_PACES,
+        watch=reporter.bound,
+    )
+    return exact if exact.bound > best.bound else best
 
 
-def _stages(*, exact: bool) -> Iterator[tuple[float, int]]:
-    yield from ((ambition, 0) for ambition in _AMBITIONS)
-    if exact:
-        yield from ((ambition, _SEARCH_NODES) for ambition in _AMBITIONS[-2:])
-
-
-def _placed(
-    search: Search, point: Multipliers, known: IntArray | None, bound: float, gap: float, until: float
+def placed(
+    arranged: Arrangement,
+    start: Start,
+    point: Multipliers,
+    options: Options,
+    bound: float,
+    until: float,
+    reporter: Reporter,
 ) -> IntArray | None:
-    """Return the best placement of slots, from the relaxation's solution and the known one, annealed."""
-    candidates = [slots for slots in (search.first(point.served), known) if slots is not None]
-    if not candidates:
-        return None
-    best = min(candidates, key=search.cost)
-    enough = bound + gap * abs(bound)
-    idle = 0
-    while idle < _IDLE_ROUNDS and search.cost(best) > enough and time.perf_counter() < until:
-        moves = _MOVES_PER_DEMAND * best.size << idle
-        found = search.improve(best, moves, until, enough=enough)
-        idle = 0 if search.cost(found) < search.cost(best) else idle + 1
-        best = found
-    return best
+    """Return the pairs of the best placement found, (D,), ``None`` without any.
+
+    Candidates are the placement at hand, the relaxation's rounded, and those of rounds of annealing, which
+    grow by a factor; the last takes the time that is left, when that would not do for two more.
+
+    Parameters
+    ----------
+    arranged : Arrangement
+        What the start leaves of the problem.
+    start : Start
+        With the placement at hand.
+    point : Multipliers
+        The relaxation's solution, and the prices at which to search.
+    options : Options
+        Gap, which is given, and seed.
+    bound : float
+        A lower bound: a placement within the gap of it ends the search.
+    until : float
+        Value of :func:`time.perf_counter` at which to end.
+    reporter : Reporter
+        Is told the cost of each better placement.
+    """
+    search = Search(with_tolerance(arranged, _TIGHTER), point.price, np.random.default_rng(options.seed))
+    known = _slots_of_start(arranged, start)
+    found = (slots for slots in (search.first(point.served), known) if slots is not None)
+    best = min(found, key=search.cost, default=None)
+    least = math.inf if best is None else search.cost(best)
+    enough = bound + (options.gap or 0.0) * abs(bound)
+    draws, idle = _FIRST_DRAWS * arranged.num_demands, 0
+    longest = _MOST_DRAWS * arranged.num_demands
+    while idle < _IDLE_ROUNDS and least > enough:
+        reporter.objective(least)
+        begun = time.perf_counter()
+        if begun >= until:
+            break
+        slots = search.anneal(point.served, best, draws, until, enough=enough, watch=reporter.objective)
+        idle += draws == longest
+        if slots is not None and search.cost(slots) < least:
+            best, least, idle = slots, search.cost(slots), 0
+        now = time.perf_counter()
+        affordable = int(draws * (until - now) / max(now - begun, 1e-9))
+        draws = min(_GROWTH * draws, longest)
+        if draws < longest and affordable < _GROWTH * draws:
+            draws = max(min(affordable, longest), 1)
+    return _pairs(arranged, best, start)
 
 
 def _slots_of_start(arranged: Arrangement, start: Start) -> IntArray | None:

@@ -15,11 +15,13 @@ import numpy as np
 from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.errors import BackendFailure, InvalidProblem
 from solvers.common.options import Options
+from solvers.common.progress import Reporter
 from solvers.common.result import StopReason
 from solvers.placement.covers import violated_covers
 from solvers.placement.evaluate import (
     RELATIVE_TOLERANCE,
     cheaper,
+    objective_value,
     solution_from_pairs,
 )
 from solvers.placement.matrices import Cover
@@ -54,7 +56,10 @@ def solve(problem: PlacementProblem, options: Options) -> Claim:
     if problem.split:
         raise InvalidProblem("split", None, True, "False for the method 'via_cp_sat'")
     started = time.perf_counter()
+    reporter = Reporter(options.observer)
     start = prepare(problem, options)
+    reporter.bound(start.bound)
+    reporter.objective(start.cost)
     if start.closed:
         return claim_of_start(problem, start)
     best, bound = start.solution, start.bound
@@ -72,6 +77,8 @@ def solve(problem: PlacementProblem, options: Options) -> Claim:
         cuts = violated_covers(problem, answer.placement) if answer.placement is not None else ()
         if not cuts:
             best = cheaper(problem, best, answer.placement)
+            reporter.bound(bound)
+            reporter.objective(math.inf if best is None else objective_value(problem, best))
             return _claim(best, bound, StopReason.TIME_LIMIT if answer.timed_out else StopReason.GAP_REACHED)
         covers += cuts
 

@@ -1,137 +1,181 @@
-"""One block of simulated annealing over demands, replicas and whole nodes; compiled."""
+"""Sweeps of simulated annealing: demands drawn anew, demands that push others out, and replicas; compiled."""
 
-from typing import NamedTuple
+import numpy as np
 
 from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.compiled import compiled
-from solvers.placement.arrangement import Arrangement
+from solvers.placement.choices import Choices
 from solvers.placement.loops.moves import (
     State,
-    best_slot,
-    choose,
+    cheapest,
     close_seat,
-    fits,
+    lift,
     open_seat,
     price_of,
-    rechoose_node,
-    release,
+    put,
     saving_of,
+    shift_seat,
     undo,
 )
 
-
-class Mix(NamedTuple):
-    """What the moves are about, and how often each kind comes.
-
-    Parameters
-    ----------
-    demands : (A,) int
-        Demands with a choice.
-    seats : (B,) int
-        All seats.
-    nodes : (C,) int
-        Nodes large enough to choose anew.
-    seat_every, node_every : int
-        Moves from one move of a seat, or of a node, to the next.
-    most_nodes : int
-        Size at which the search for a node's choice is given up.
-    """
-
-    demands: IntArray
-    seats: IntArray
-    nodes: IntArray
-    seat_every: int
-    node_every: int
-    most_nodes: int
+_LOOKS = 8
+"""Options of a full node that are looked at to find one in use."""
 
 
 @compiled
-def anneal(
-    at: Arrangement,
-    state: State,
-    mix: Mix,
-    draw: FloatArray,
-    threshold: FloatArray,
-    noise: FloatArray,
-    heat: float,
-    price: FloatArray,
+def resample(
+    of: Choices, state: State, demands: IntArray, gumbel: FloatArray, offset: int, heat: float
 ) -> None:
-    """Try one move for each column of ``draw``; keep those that raise the cost by no more than the threshold.
+    """Draw the option of each demand anew, likelier the cheaper it is now (heat bath).
+
+    The option of least price minus ``heat`` times a standard Gumbel number is one drawn with probabilities
+    in proportion to ``exp(-price / heat)`` (Gumbel 1954).
 
     Parameters
     ----------
-    at : Arrangement
+    of : Choices
         The problem.
     state : State
-        Changed in place; every demand is served.
-    mix : Mix
-        What to try.
+        Changed in place; every demand is served, and stays so.
+    demands : (A,) int
+        The demands, in the order in which they are drawn.
+    gumbel : (Z,) float
+        Standard Gumbel numbers, more than any demand has options; used in a circle.
+    offset : int
+        Where in the circle to begin.
+    heat : float
+        The temperature, in the unit of costs.
+    """
+    node, seat, cost, work, demand_start = of.node, of.seat, of.cost, of.work, of.demand_start
+    seat_cost, seat_bytes, users, chosen = of.seat_cost, of.seat_bytes, state.users, state.chosen
+    memory, capacity, price, stiffness = state.memory, state.capacity, state.price, state.stiffness[0]
+    half = 0.5 / stiffness
+    for d in demands:
+        begin, last = demand_start[d], demand_start[d + 1]
+        if offset + last - begin > gumbel.size:
+            offset = 0
+        before = chosen[d]
+        lift(before, node, seat, work, seat_bytes, users, memory, capacity)
+        best, least = before, np.inf
+        for k in range(begin, last):  # as price_of, written out: a call would take longer
+            n, s = node[k], seat[k]
+            score = cost[k] - heat * gumbel[offset + k - begin]
+            if users[s] == 0:
+                if seat_bytes[s] > memory[n]:
+                    continue
+                score += seat_cost[s]
+            if price[n] < 0:
+                if work[k] > capacity[n]:
+                    continue
+            else:
+                low = price[n] - stiffness * capacity[n]
+                high = low + stiffness * work[k]
+                if high > 0:
+                    low = max(low, 0.0)
+                    score += half * (high * high - low * low)
+            if score < least:
+                best, least = k, score
+        offset += last - begin
+        put(best, node, seat, work, seat_bytes, users, memory, capacity)
+        chosen[d] = best
+
+
+@compiled
+def move_seats(of: Choices, state: State, seats: IntArray, draw: FloatArray, threshold: FloatArray) -> None:
+    """Open, close or shift each seat; keep what raises the cost by no more than its threshold.
+
+    Parameters
+    ----------
+    of : Choices
+        The problem.
+    state : State
+        Changed in place.
+    seats : (B,) int
+        The seats.
     draw : (3, B) float
         Uniform numbers in [0, 1) that choose.
     threshold : (B,) float
         By how much each move may raise the cost: temperature times an exponential number.
-    noise : (Z,) float
-        Standard normal numbers, more than any node has slots.
-    heat : float
-        The temperature, which scales the noise.
-    price : (N,) float
-        Where the search for the price of each node's capacity begins; changed in place.
     """
-    for turn in range(threshold.size):
-        first, second = draw[0, turn], draw[1, turn]
-        if turn % mix.node_every == 0 and mix.nodes.size:
-            n = mix.nodes[int(first * mix.nodes.size)]
-            slots = at.seat_start[at.node_start[n + 1]] - at.seat_start[at.node_start[n]]
-            offset = int(second * (noise.size - slots))
-            shaken = heat * noise[offset : offset + slots]
-            change, logged, price[n] = rechoose_node(at, state, n, price[n], mix.most_nodes, shaken)
-        elif turn % mix.seat_every == 1:
-            seat = mix.seats[int(first * mix.seats.size)]
-            if state.users[seat] > 0:
-                change, logged = close_seat(at, state, seat, 0)
-            else:
-                change, logged = open_seat(at, state, seat, second)
+    for turn in range(seats.size):
+        s = seats[turn]
+        if state.users[s] == 0:
+            change, logged = open_seat(of, state, s, draw[0, turn], threshold[turn])
+        elif draw[2, turn] < 0.5:
+            change, logged = close_seat(of, state, s, 0)
         else:
-            d = mix.demands[int(first * mix.demands.size)]
-            begin = at.demand_start[d]
-            k = at.slot_of_demand[begin + int(second * (at.demand_start[d + 1] - begin))]
-            _try_slot(at, state, k, draw[2, turn], threshold[turn])
-            continue
+            change, logged = shift_seat(of, state, s, draw[0, turn], draw[1, turn])
         if change > threshold[turn]:
-            undo(at, state, logged)
+            undo(of, state, logged)
 
 
 @compiled
-def _try_slot(at: Arrangement, state: State, k: int, draw: float, threshold: float) -> None:
-    """Move the slot's demand to it; if its node is full, send one of its guests elsewhere to make room."""
-    d, n = at.demand[k], at.node[k]
-    before = state.chosen[d]
-    if k == before:
-        return
-    saving = saving_of(at, state, d)
-    if price_of(at, state, k) - saving > threshold:
-        return
-    release(at, state, d)
-    if fits(at, state, k):
-        change = price_of(at, state, k) - saving
-        choose(at, state, k)
-        if change > threshold:
-            release(at, state, d)
-            choose(at, state, before)
-        return
-    if at.work[k] <= state.capacity[n] or state.num_guests[n] == 0:
-        choose(at, state, before)
-        return
-    guest = state.guest[state.guest_start[n] + int(draw * state.num_guests[n])]
-    saving += saving_of(at, state, guest)
-    left = release(at, state, guest)
-    if fits(at, state, k):
-        price = price_of(at, state, k)
-        choose(at, state, k)
-        other = best_slot(at, state, guest, -1, -1)
-        if other >= 0 and price + price_of(at, state, other) - saving <= threshold:
-            choose(at, state, other)
-            return
-        release(at, state, d)
-    choose(at, state, left)
-    choose(at, state, before)
+def push_in(of: Choices, state: State, options: IntArray, draw: FloatArray, threshold: FloatArray) -> None:
+    """Serve demands by other options; where a capacity is full, another demand of the node makes room.
+
+    Parameters
+    ----------
+    of : Choices
+        The problem.
+    state : State
+        Changed in place; capacities are hard.
+    options : (B,) int
+        The options to try.
+    draw : (B,) float
+        Uniform numbers in [0, 1) that choose who makes room.
+    threshold : (B,) float
+        By how much each move may raise the cost.
+    """
+    node, seat, cost, work, demand = of.node, of.seat, of.cost, of.work, of.demand
+    seat_cost, seat_bytes, users, chosen = of.seat_cost, of.seat_bytes, state.users, state.chosen
+    memory, capacity, price, stiffness = state.memory, state.capacity, state.price, state.stiffness[0]
+    for turn in range(options.size):
+        k, most = options[turn], threshold[turn]
+        d, n = demand[k], node[k]
+        before = chosen[d]
+        if k == before:
+            continue
+        saving = saving_of(before, node, seat, cost, work, seat_cost, users, capacity, price, stiffness)
+        least = cost[k] if users[seat[k]] > 0 else cost[k] + seat_cost[seat[k]]
+        if least - saving > most:
+            continue
+        lift(before, node, seat, work, seat_bytes, users, memory, capacity)
+        now = price_of(
+            k, node, seat, cost, work, seat_cost, seat_bytes, users, memory, capacity, price, stiffness
+        )
+        if now - saving <= most:
+            put(k, node, seat, work, seat_bytes, users, memory, capacity)
+            chosen[d] = k
+            continue
+        left = _in_use(of, state, n, draw[turn]) if now == np.inf else -1
+        if left >= 0 and demand[left] != d:
+            guest = demand[left]
+            saving += saving_of(left, node, seat, cost, work, seat_cost, users, capacity, price, stiffness)
+            lift(left, node, seat, work, seat_bytes, users, memory, capacity)
+            now = price_of(
+                k, node, seat, cost, work, seat_cost, seat_bytes, users, memory, capacity, price, stiffness
+            )
+            if now - saving <= most:
+                put(k, node, seat, work, seat_bytes, users, memory, capacity)
+                other, more = cheapest(of, state, guest, -1, -1)
+                if now + more - saving <= most:
+                    put(other, node, seat, work, seat_bytes, users, memory, capacity)
+                    chosen[d], chosen[guest] = k, other
+                    continue
+                lift(k, node, seat, work, seat_bytes, users, memory, capacity)
+            put(left, node, seat, work, seat_bytes, users, memory, capacity)
+        put(before, node, seat, work, seat_bytes, users, memory, capacity)
+
+
+@compiled
+def _in_use(of: Choices, state: State, n: int, draw: float) -> int:
+    """Return an option in use on a node, found by a few looks from where ``draw`` says; -1 for none."""
+    begin, last = of.seat_start[of.node_start[n]], of.seat_start[of.node_start[n + 1]]
+    length = last - begin
+    place = int(draw * length)
+    for _ in range(min(_LOOKS, length)):
+        k = of.option_of_seat[begin + place]
+        if state.chosen[of.demand[k]] == k:
+            return k
+        place = place + 1 if place + 1 < length else 0
+    return -1

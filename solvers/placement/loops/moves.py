@@ -1,4 +1,8 @@
-"""A placement in motion: who is served where, what is left, and moves that can be undone; compiled."""
+"""A placement in motion: what serving by an option costs now, and moves of replicas; compiled.
+
+Small functions take arrays one by one: numba counts references on each look into a tuple of arrays, which
+takes longer than the function.
+"""
 
 from typing import NamedTuple
 
@@ -6,8 +10,7 @@ import numpy as np
 
 from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.compiled import compiled
-from solvers.placement.arrangement import Arrangement
-from solvers.placement.loops.node_search import best_choice
+from solvers.placement.choices import Choices
 
 
 class State(NamedTuple):
@@ -16,265 +19,305 @@ class State(NamedTuple):
     Parameters
     ----------
     chosen : (D,) int
-        The slot that serves each demand, -1 for none.
+        The option that serves each demand, -1 for none.
     users : (R,) int
         How many demands each seat serves; it is open while it serves any.
     memory, capacity : (N,) float
-        What is left of each node's limits.
-    guest, guest_start, num_guests, place : (S,), (N + 1,), (N,) and (D,) int
-        The demands served by node n are ``guest[guest_start[n] :]``, ``num_guests[n]`` of them; demand d is
-        at position ``place[d]`` among them.
+        What is left of each node's limits; below zero where a capacity is soft and overfull.
+    price : (N,) float
+        What work costs on a node that is exactly full and whose capacity is soft, >= 0; -1 where it is hard.
+    stiffness : (1,) float
+        How that price rises with each unit of work above the capacity, and falls below it, > 0.
     log : (2, L) int
-        Demands moved and the slots that they came from, to undo a move.
-    gain : (2, S') float
-        Room to sort slots of one seat by gain.
+        Demands moved and the options that they came from, to undo a move.
+    gain : (2, Q) float
+        Room to sort the options of one seat by gain.
     """
 
     chosen: IntArray
     users: IntArray
     memory: FloatArray
     capacity: FloatArray
-    guest: IntArray
-    guest_start: IntArray
-    num_guests: IntArray
-    place: IntArray
+    price: FloatArray
+    stiffness: FloatArray
     log: IntArray
     gain: FloatArray
 
 
-def empty_state(at: Arrangement) -> State:
-    """Return the state in which nothing is served."""
-    longest = int(np.diff(at.seat_start).max(initial=0))
+def empty_state(of: Choices) -> State:
+    """Return the state in which nothing is served and capacities are hard."""
+    longest = int(np.diff(of.seat_start).max(initial=0))
     return State(
-        chosen=np.full(at.num_demands, -1, dtype=np.int32),
-        users=np.zeros(at.seat_cost.size, dtype=np.int32),
-        memory=at.memory.copy(),
-        capacity=at.capacity.copy(),
-        guest=np.zeros(at.num_slots, dtype=np.int32),
-        guest_start=at.seat_start[at.node_start],
-        num_guests=np.zeros(at.num_nodes, dtype=np.int32),
-        place=np.zeros(at.num_demands, dtype=np.int32),
-        log=np.zeros((2, 2 * at.num_demands + 8), dtype=np.int32),
+        chosen=np.full(of.num_demands, -1, dtype=np.int32),
+        users=np.zeros(of.seat_cost.size, dtype=np.int32),
+        memory=of.memory.copy(),
+        capacity=of.capacity.copy(),
+        price=np.full(of.num_nodes, -1.0),
+        stiffness=np.ones(1),
+        log=np.zeros((2, 4 * of.num_demands + 8), dtype=np.int32),
         gain=np.zeros((2, longest)),
     )
 
 
 @compiled
-def fits(at: Arrangement, state: State, k: int) -> bool:
-    """Return whether the slot's node has room for its work and, if new, its replica."""
-    n, seat = at.node[k], at.seat[k]
-    if at.work[k] > state.capacity[n]:
-        return False
-    return state.users[seat] > 0 or at.seat_bytes[seat] <= state.memory[n]
+def price_of(
+    k: int,
+    node: IntArray,
+    seat: IntArray,
+    cost: FloatArray,
+    work: FloatArray,
+    seat_cost: FloatArray,
+    seat_bytes: FloatArray,
+    users: IntArray,
+    memory: FloatArray,
+    capacity: FloatArray,
+    price: FloatArray,
+    stiffness: float,
+) -> float:
+    """Return what serving by option k would add now, with its replica if new; ``inf`` if it does not fit.
+
+    Soft capacities cost the integral of ``max(0, price + stiffness * excess)`` over the work added: the
+    augmented Lagrangian of the capacity.
+    """
+    n, s = node[k], seat[k]
+    total = cost[k]
+    if users[s] == 0:
+        if seat_bytes[s] > memory[n]:
+            return np.inf
+        total += seat_cost[s]
+    if price[n] < 0:
+        return total if work[k] <= capacity[n] else np.inf
+    low = price[n] - stiffness * capacity[n]
+    high = low + stiffness * work[k]
+    if high > 0:
+        low = max(low, 0.0)
+        total += 0.5 * (high * high - low * low) / stiffness
+    return total
 
 
 @compiled
-def price_of(at: Arrangement, state: State, k: int) -> float:
-    """Return the cost that choosing the slot adds now, with its replica if new."""
-    seat = at.seat[k]
-    return at.cost[k] if state.users[seat] > 0 else at.cost[k] + at.seat_cost[seat]
+def saving_of(
+    k: int,
+    node: IntArray,
+    seat: IntArray,
+    cost: FloatArray,
+    work: FloatArray,
+    seat_cost: FloatArray,
+    users: IntArray,
+    capacity: FloatArray,
+    price: FloatArray,
+    stiffness: float,
+) -> float:
+    """Return what no longer serving by option k would save now."""
+    n, s = node[k], seat[k]
+    total = cost[k]
+    if users[s] == 1:
+        total += seat_cost[s]
+    if price[n] >= 0:
+        high = price[n] - stiffness * capacity[n]
+        if high > 0:
+            low = max(high - stiffness * work[k], 0.0)
+            total += 0.5 * (high * high - low * low) / stiffness
+    return total
 
 
 @compiled
-def saving_of(at: Arrangement, state: State, d: int) -> float:
-    """Return what releasing the demand would save."""
-    k = state.chosen[d]
-    seat = at.seat[k]
-    return at.cost[k] + at.seat_cost[seat] if state.users[seat] == 1 else at.cost[k]
+def put(
+    k: int,
+    node: IntArray,
+    seat: IntArray,
+    work: FloatArray,
+    seat_bytes: FloatArray,
+    users: IntArray,
+    memory: FloatArray,
+    capacity: FloatArray,
+) -> None:
+    """Take up the room of option k."""
+    n, s = node[k], seat[k]
+    capacity[n] -= work[k]
+    if users[s] == 0:
+        memory[n] -= seat_bytes[s]
+    users[s] += 1
 
 
 @compiled
-def choose(at: Arrangement, state: State, k: int) -> None:
-    """Serve the slot's demand, which nothing serves, by it; whether it fits is for the caller to know."""
-    d, n, seat = at.demand[k], at.node[k], at.seat[k]
-    state.chosen[d] = k
-    state.capacity[n] -= at.work[k]
-    if state.users[seat] == 0:
-        state.memory[n] -= at.seat_bytes[seat]
-    state.users[seat] += 1
-    state.place[d] = state.num_guests[n]
-    state.guest[state.guest_start[n] + state.num_guests[n]] = d
-    state.num_guests[n] += 1
+def lift(
+    k: int,
+    node: IntArray,
+    seat: IntArray,
+    work: FloatArray,
+    seat_bytes: FloatArray,
+    users: IntArray,
+    memory: FloatArray,
+    capacity: FloatArray,
+) -> None:
+    """Give back the room of option k, and that of its seat if it was the last user."""
+    n, s = node[k], seat[k]
+    capacity[n] += work[k]
+    users[s] -= 1
+    if users[s] == 0:
+        memory[n] += seat_bytes[s]
 
 
 @compiled
-def release(at: Arrangement, state: State, d: int) -> int:
-    """Take a demand off its slot, close the seat if that was its last; return the slot."""
-    k = state.chosen[d]
-    n, seat = at.node[k], at.seat[k]
-    state.chosen[d] = -1
-    state.capacity[n] += at.work[k]
-    state.users[seat] -= 1
-    if state.users[seat] == 0:
-        state.memory[n] += at.seat_bytes[seat]
-    state.num_guests[n] -= 1
-    last = state.guest[state.guest_start[n] + state.num_guests[n]]
-    state.guest[state.guest_start[n] + state.place[d]] = last
-    state.place[last] = state.place[d]
-    return k
+def cheapest(of: Choices, state: State, d: int, not_seat: int, not_node: int) -> tuple[int, float]:
+    """Return the cheapest option of a lifted demand outside a seat and a node, and its price; -1 for none."""
+    node, seat, cost, work = of.node, of.seat, of.cost, of.work
+    seat_cost, seat_bytes, users = of.seat_cost, of.seat_bytes, state.users
+    memory, capacity, price, stiffness = state.memory, state.capacity, state.price, state.stiffness[0]
+    best, least = -1, np.inf
+    for k in range(of.demand_start[d], of.demand_start[d + 1]):
+        if seat[k] != not_seat and node[k] != not_node:
+            now = price_of(
+                k, node, seat, cost, work, seat_cost, seat_bytes, users, memory, capacity, price, stiffness
+            )
+            if now < least:
+                best, least = k, now
+    return best, least
 
 
 @compiled
-def best_slot(at: Arrangement, state: State, d: int, not_seat: int, not_node: int) -> int:
-    """Return the cheapest slot that fits a released demand, outside a seat and a node; -1 for none."""
-    best, best_price = -1, np.inf
-    for position in range(at.demand_start[d], at.demand_start[d + 1]):
-        k = at.slot_of_demand[position]
-        if at.seat[k] != not_seat and at.node[k] != not_node and fits(at, state, k):
-            price = price_of(at, state, k)
-            if price < best_price:
-                best, best_price = k, price
-    return best
-
-
-@compiled
-def move(at: Arrangement, state: State, k: int, logged: int) -> float:
-    """Serve the slot's demand by it instead; return the change of cost; log it at position ``logged``."""
-    d = at.demand[k]
-    saving = saving_of(at, state, d)
-    before = release(at, state, d)
-    price = price_of(at, state, k)
-    choose(at, state, k)
-    state.log[0, logged] = d
-    state.log[1, logged] = before
-    return price - saving
-
-
-@compiled
-def undo(at: Arrangement, state: State, logged: int) -> None:
-    """Undo what is logged."""
-    for position in range(logged - 1, -1, -1):
-        release(at, state, state.log[0, position])
-        choose(at, state, state.log[1, position])
-
-
-@compiled
-def send_away(at: Arrangement, state: State, k: int, not_seat: int, not_node: int, logged: int) -> float:
-    """Move the slot's demand to its best slot elsewhere; return the change of cost, ``inf`` if none fits."""
-    d = at.demand[k]
-    saving = saving_of(at, state, d)
-    release(at, state, d)
-    other = best_slot(at, state, d, not_seat, not_node)
-    if other < 0:
-        choose(at, state, k)
-        return np.inf
-    price = price_of(at, state, other)
-    choose(at, state, other)
-    state.log[0, logged] = d
-    state.log[1, logged] = k
-    return price - saving
-
-
-@compiled
-def close_seat(at: Arrangement, state: State, seat: int, logged: int) -> tuple[float, int]:
-    """Send all users of a seat away; return the change of cost, ``inf`` if one stays, and the log's end."""
+def close_seat(of: Choices, state: State, s: int, logged: int) -> tuple[float, int]:
+    """Send all users of a seat elsewhere; return the change of cost, ``inf`` if one stays, and log's end."""
+    node, seat, cost, work, demand = of.node, of.seat, of.cost, of.work, of.demand
+    seat_cost, seat_bytes, users, chosen = of.seat_cost, of.seat_bytes, state.users, state.chosen
+    memory, capacity, price, stiffness = state.memory, state.capacity, state.price, state.stiffness[0]
+    log, demand_start, option = state.log, of.demand_start, of.option_of_seat
     change = 0.0
-    for k in range(at.seat_start[seat], at.seat_start[seat + 1]):
-        if state.chosen[at.demand[k]] == k:
-            change += send_away(at, state, k, seat, -1, logged)
-            if change == np.inf:
-                return change, logged
-            logged += 1
+    for place in range(of.seat_start[s], of.seat_start[s + 1]):
+        k = option[place]
+        d = demand[k]
+        if chosen[d] != k:
+            continue
+        saving = saving_of(k, node, seat, cost, work, seat_cost, users, capacity, price, stiffness)
+        lift(k, node, seat, work, seat_bytes, users, memory, capacity)
+        best, least = -1, np.inf
+        for j in range(demand_start[d], demand_start[d + 1]):
+            if seat[j] != s:
+                now = price_of(
+                    j,
+                    node,
+                    seat,
+                    cost,
+                    work,
+                    seat_cost,
+                    seat_bytes,
+                    users,
+                    memory,
+                    capacity,
+                    price,
+                    stiffness,
+                )
+                if now < least:
+                    best, least = j, now
+        if best < 0:
+            put(k, node, seat, work, seat_bytes, users, memory, capacity)
+            return np.inf, logged
+        put(best, node, seat, work, seat_bytes, users, memory, capacity)
+        chosen[d] = best
+        log[0, logged], log[1, logged] = d, k
+        logged += 1
+        change += least - saving
     return change, logged
 
 
 @compiled
-def open_seat(at: Arrangement, state: State, seat: int, draw: float) -> tuple[float, int]:
+def open_seat(of: Choices, state: State, s: int, draw: float, most: float) -> tuple[float, int]:
     """Attract all that gain to a new replica, after closing another of the node if memory lacks.
 
-    ``draw`` in [0, 1) chooses which to close.  Returns the change of cost and the log's end.
+    ``draw`` in [0, 1) chooses which to close; ``most`` is a change of cost that would be too much, so that
+    what cannot gain enough is not tried.  Returns the change of cost and the log's end.
     """
-    n = at.seat_node[seat]
-    change, logged = 0.0, 0
-    if at.seat_bytes[seat] > state.memory[n]:
-        first, last = at.node_start[n], at.node_start[n + 1]
-        num_open = 0
-        for other in range(first, last):
-            num_open += state.users[other] > 0
-        skipped = int(draw * num_open)
-        for other in range(first, last):
-            if state.users[other] > 0:
-                if skipped == 0:
-                    change, logged = close_seat(at, state, other, 0)
-                    break
-                skipped -= 1
-        if change == np.inf or at.seat_bytes[seat] > state.memory[n]:
-            return np.inf, logged
-    count = 0
-    for k in range(at.seat_start[seat], at.seat_start[seat + 1]):
-        gain = saving_of(at, state, at.demand[k]) - at.cost[k]
-        if gain > 0 and state.chosen[at.demand[k]] != k:
-            state.gain[0, count] = -gain
-            state.gain[1, count] = k
-            count += 1
-    for position in np.argsort(state.gain[0, :count], kind="mergesort"):
-        k = int(state.gain[1, position])
-        if not fits(at, state, k):
+    node, seat, cost, work, demand = of.node, of.seat, of.cost, of.work, of.demand
+    seat_cost, seat_bytes, users, chosen = of.seat_cost, of.seat_bytes, state.users, state.chosen
+    memory, capacity, price, stiffness = state.memory, state.capacity, state.price, state.stiffness[0]
+    log, gain, option = state.log, state.gain, of.option_of_seat
+    n = of.seat_node[s]
+    count, total = 0, -seat_cost[s]
+    low = price[n] - stiffness * capacity[n]
+    for place in range(of.seat_start[s], of.seat_start[s + 1]):
+        k = option[place]
+        if chosen[demand[k]] == k:
             continue
-        if state.users[seat] == 0 or saving_of(at, state, at.demand[k]) > at.cost[k]:
-            change += move(at, state, k, logged)
-            logged += 1
+        more = -cost[k] + saving_of(
+            chosen[demand[k]], node, seat, cost, work, seat_cost, users, capacity, price, stiffness
+        )
+        if price[n] >= 0 and low + stiffness * work[k] > 0:
+            more -= (low + 0.5 * stiffness * work[k]) * work[k] if low > 0 else 0.0
+        if more > 0:
+            total += more
+            gain[0, count], gain[1, count] = -more, k
+            count += 1
+    if count == 0 or -total > most:
+        return np.inf, 0
+    change, logged = 0.0, 0
+    if seat_bytes[s] > memory[n]:
+        change, logged = _make_room(of, state, n, draw)
+        if change == np.inf or seat_bytes[s] > memory[n]:
+            return np.inf, logged
+    for position in np.argsort(gain[0, :count], kind="mergesort"):
+        k = int(gain[1, position])
+        d = demand[k]
+        now = price_of(
+            k, node, seat, cost, work, seat_cost, seat_bytes, users, memory, capacity, price, stiffness
+        )
+        before = chosen[d]
+        saving = saving_of(before, node, seat, cost, work, seat_cost, users, capacity, price, stiffness)
+        if now == np.inf or (users[s] > 0 and saving <= now):
+            continue
+        lift(before, node, seat, work, seat_bytes, users, memory, capacity)
+        put(k, node, seat, work, seat_bytes, users, memory, capacity)
+        chosen[d] = k
+        log[0, logged], log[1, logged] = d, before
+        logged += 1
+        change += now - saving
     return change, logged
 
 
 @compiled
-def rechoose_node(
-    at: Arrangement, state: State, n: int, guess: float, most_nodes: int, noise: FloatArray
-) -> tuple[float, int, float]:
-    """Let a node choose anew, as if all others stood still; a demand is worth what it costs elsewhere.
+def _make_room(of: Choices, state: State, n: int, draw: float) -> tuple[float, int]:
+    """Close one open seat of a node, chosen by ``draw``; return the change of cost and the log's end."""
+    first, last, users = of.node_start[n], of.node_start[n + 1], state.users
+    num_open = 0
+    for other in range(first, last):
+        num_open += users[other] > 0
+    skipped = int(draw * num_open)
+    for other in range(first, last):
+        if users[other] > 0:
+            if skipped == 0:
+                return close_seat(of, state, other, 0)
+            skipped -= 1
+    return np.inf, 0
 
-    ``noise`` is added to the worth of the node's slots.  Returns the change of cost, ``inf`` if a demand
-    that was to leave has to stay, the log's end, and the price of the node's capacity.
+
+@compiled
+def shift_seat(of: Choices, state: State, s: int, first: float, second: float) -> tuple[float, int]:
+    """Open a replica of the same item on another node, and close the seat, in one move.
+
+    ``first`` in [0, 1) chooses one of the seat's demands, and of that one's other seats; ``second`` what to
+    close for its memory.  Returns the change of cost, ``inf`` where it cannot be, and the log's end.
     """
-    first, last = at.node_start[n], at.node_start[n + 1]
-    begin, end = at.seat_start[first], at.seat_start[last]
-    worth, used = np.empty(end - begin), np.zeros(end - begin, np.int64)
-    for k in range(begin, end):
-        d = at.demand[k]
-        if at.node[state.chosen[d]] != n:
-            elsewhere = saving_of(at, state, d)
-        else:
-            other = best_slot(at, state, d, -1, n)
-            elsewhere = price_of(at, state, other) if other >= 0 else at.cost[k] + 1e3 * abs(at.cost[k]) + 1.0
-        worth[k - begin] = elsewhere - at.cost[k] + noise[k - begin]
-    _, price, _ = best_choice(
-        at.seat_start[first : last + 1],
-        worth,
-        at.work[begin:end],
-        at.seat_cost[first:last],
-        at.seat_bytes[first:last],
-        state.memory[n] + _hosted_bytes(at, state, n),
-        state.capacity[n] + _load(at, state, n),
-        guess,
-        most_nodes,
-        used,
-    )
-    change, logged = 0.0, 0
-    for k in range(begin, end):
-        if state.chosen[at.demand[k]] == k and not used[k - begin]:
-            change += send_away(at, state, k, -1, n, logged)
-            if change == np.inf:
-                return change, logged, price
-            logged += 1
-    for k in range(begin, end):
-        if used[k - begin] and state.chosen[at.demand[k]] != k and fits(at, state, k):
-            change += move(at, state, k, logged)
-            logged += 1
-    return change, logged, price
+    begin, length = of.seat_start[s], of.seat_start[s + 1] - of.seat_start[s]
+    scaled = first * length
+    d = of.demand[of.option_of_seat[begin + int(scaled)]]
+    begin, length = of.demand_start[d], of.demand_start[d + 1] - of.demand_start[d]
+    other = of.seat[begin + int((scaled - int(scaled)) * length)]
+    if state.users[other] > 0 or of.seat_node[other] == of.seat_node[s]:
+        return np.inf, 0
+    change, logged = open_seat(of, state, other, second, np.inf)
+    if change == np.inf or state.users[other] == 0:
+        return np.inf, logged
+    more, logged = close_seat(of, state, s, logged)
+    return change + more, logged
 
 
 @compiled
-def _hosted_bytes(at: Arrangement, state: State, n: int) -> float:
-    total = 0.0
-    for seat in range(at.node_start[n], at.node_start[n + 1]):
-        if state.users[seat] > 0:
-            total += at.seat_bytes[seat]
-    return total
-
-
-@compiled
-def _load(at: Arrangement, state: State, n: int) -> float:
-    total = 0.0
-    for position in range(state.guest_start[n], state.guest_start[n] + state.num_guests[n]):
-        total += at.work[state.chosen[state.guest[position]]]
-    return total
+def undo(of: Choices, state: State, logged: int) -> None:
+    """Undo what is logged."""
+    node, seat, work, seat_bytes, users = of.node, of.seat, of.work, of.seat_bytes, state.users
+    memory, capacity, chosen, log = state.memory, state.capacity, state.chosen, state.log
+    for position in range(logged - 1, -1, -1):
+        d, before = log[0, position], log[1, position]
+        lift(chosen[d], node, seat, work, seat_bytes, users, memory, capacity)
+        put(before, node, seat, work, seat_bytes, users, memory, capacity)
+        chosen[d] = before

@@ -90,7 +90,7 @@ def best_choice(
         loss, num_seats, num_slots, visited = _search(
             around, work, seat_bytes, memory, capacity, p, q, most, most_nodes, visited, seats, slots
         )
-        if visited > most_nodes:
+        if visited > most_nodes and num_seats < 0:
             _fill(around, worth, work, seat_bytes, memory, capacity, used)
             return max(top - before, 0.0), p, False
         if num_seats >= 0:
@@ -100,7 +100,8 @@ def best_choice(
                 around.used[index] = not around.used[index]
             for k in range(worth.size):
                 used[k] = around.used[k] and around.open[around.seat_of_slot[k]]
-            return top - loss, p, True
+            proven = visited <= most_nodes
+            return max(top - (loss if proven else before), 0.0), p, proven
         if most >= top:
             return 0.0, p, True
         before = most

@@ -1,62 +1,79 @@
-"""From multipliers to a first placement: cheapest priced slots, then full nodes send guests away."""
+"""From multipliers to a first placement: cheapest priced options, then full nodes send demands away."""
 
 import numpy as np
 
 from solvers.common.arrays import IntArray
 from solvers.common.compiled import compiled
-from solvers.placement.arrangement import Arrangement
-from solvers.placement.loops.moves import State, best_slot, choose, fits, price_of, release, saving_of
+from solvers.placement.choices import Choices
+from solvers.placement.loops.moves import State, cheapest, lift, put, saving_of
 
 
 @compiled
-def serve_all(at: Arrangement, state: State, paid: IntArray) -> int:
-    """Serve each demand by its cheapest slot that fits, ``paid`` seats for free; return how many lack one."""
+def serve_all(of: Choices, state: State) -> int:
+    """Serve each demand by its cheapest option that fits; return how many lack one."""
     missing = 0
     for d in range(state.chosen.size):
-        best, best_price = -1, np.inf
-        for position in range(at.demand_start[d], at.demand_start[d + 1]):
-            k = at.slot_of_demand[position]
-            price = at.cost[k] if paid[at.seat[k]] else price_of(at, state, k)
-            if price < best_price and fits(at, state, k):
-                best, best_price = k, price
+        best, _ = cheapest(of, state, d, -1, -1)
         if best < 0:
             missing += 1
         else:
-            choose(at, state, best)
+            put(best, of.node, of.seat, of.work, of.seat_bytes, state.users, state.memory, state.capacity)
+            state.chosen[d] = best
     return missing
 
 
 @compiled
-def empty_overfull(at: Arrangement, state: State) -> int:
-    """Send guests of overfull nodes away, the cheapest per work first; return how many stay overfull."""
+def empty_overfull(of: Choices, state: State) -> int:
+    """Send demands of overfull nodes away, the cheapest per work first; return how many stay overfull."""
+    node, seat, work, seat_bytes = of.node, of.seat, of.work, of.seat_bytes
     overfull = 0
-    for n in range(at.memory.size):
+    for n in range(of.memory.size):
         if state.capacity[n] >= 0:
             continue
-        begin, count = state.guest_start[n], state.num_guests[n]
-        guests = state.guest[begin : begin + count].copy()
-        loss = np.empty(count)
-        for position in range(count):
-            d = guests[position]
-            other = best_slot(at, state, d, -1, n)
-            loss[position] = np.inf
-            if other >= 0:
-                more = price_of(at, state, other) - saving_of(at, state, d)
-                loss[position] = more / max(at.work[state.chosen[d]], 1e-300)
-        for position in np.argsort(loss, kind="mergesort"):
-            if state.capacity[n] >= 0 or loss[position] == np.inf:
+        begin, last = of.seat_start[of.node_start[n]], of.seat_start[of.node_start[n + 1]]
+        loss, inside = np.empty(last - begin), np.empty(last - begin, np.int64)
+        count = 0
+        for place in range(begin, last):
+            k = of.option_of_seat[place]
+            if state.chosen[of.demand[k]] == k:
+                other, more = cheapest(of, state, of.demand[k], -1, n)
+                if other >= 0:
+                    loss[count] = (more - _saving(of, state, k)) / max(of.work[k], 1e-300)
+                    inside[count] = k
+                    count += 1
+        for position in np.argsort(loss[:count], kind="mergesort"):
+            if state.capacity[n] >= 0:
                 break
-            d = guests[position]
-            other = best_slot(at, state, d, -1, n)
+            k = inside[position]
+            other, _ = cheapest(of, state, of.demand[k], -1, n)
             if other >= 0:
-                release(at, state, d)
-                choose(at, state, other)
+                lift(k, node, seat, work, seat_bytes, state.users, state.memory, state.capacity)
+                put(other, node, seat, work, seat_bytes, state.users, state.memory, state.capacity)
+                state.chosen[of.demand[k]] = other
         overfull += state.capacity[n] < 0
     return overfull
 
 
 @compiled
-def choose_all(at: Arrangement, state: State, chosen: IntArray) -> None:
-    """Serve each demand by the slot given."""
-    for k in chosen:
-        choose(at, state, k)
+def _saving(of: Choices, state: State, k: int) -> float:
+    return saving_of(
+        k,
+        of.node,
+        of.seat,
+        of.cost,
+        of.work,
+        of.seat_cost,
+        state.users,
+        state.capacity,
+        state.price,
+        state.stiffness[0],
+    )
+
+
+@compiled
+def choose_all(of: Choices, state: State, chosen: IntArray) -> None:
+    """Serve each demand by the option given."""
+    for d in range(chosen.size):
+        k = chosen[d]
+        put(k, of.node, of.seat, of.work, of.seat_bytes, state.users, state.memory, state.capacity)
+        state.chosen[d] = k
