@@ -15,6 +15,7 @@ replica h exists.
 (7) implied by (4) or (5) and whole x, y:   sets that do not fit are not chosen whole, added when broken
 """
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -33,10 +34,15 @@ DEFAULT_GAP = 1e-6
 """Relative gap asked when the options name none."""
 
 MOST_EXACT_PAIRS = 50_000
-"""Pairs up to which ``auto`` takes HiGHS.
+"""Pairs up to which ``auto`` takes HiGHS, given time.
 
-On the networks of ``benchmarks/placement.py`` HiGHS was ahead at 18,000 pairs within 30 s, and at 180,000 it
-had neither a bound nor a placement of its own within 60 s.
+On the networks of ``benchmarks/placement.py`` HiGHS had neither a bound nor a placement of its own within
+60 s at 180,000 pairs.
+"""
+PAIRS_PER_S = 100.0
+"""Pairs for each second of the time limit up to which ``auto`` takes HiGHS.
+
+On the same networks it needs that long before it adds to what the Lagrangian method bounds and finds.
 """
 
 EXPLANATION_TIME_S = 10.0
@@ -101,9 +107,10 @@ def solve(
     problem : PlacementProblem
         The problem.
     method : str
-        A name in ``METHODS``, or ``"auto"``, which chooses by size and says so in ``explanation``.
+        A name in ``METHODS``, or ``"auto"``, which chooses by size and time limit and says so in
+        ``explanation``.
     options : Options, optional
-        Gap (1e-6 if ``None``), time limit, seed and threads.
+        Gap (1e-6 if ``None``), time limit, seed, threads and observer.
 
     Returns
     -------
@@ -123,7 +130,7 @@ def solve(
     options = options or Options()
     options = replace(options, gap=DEFAULT_GAP if options.gap is None else options.gap)
     assert options.gap is not None
-    chosen, reason = _automatic(problem) if method == "auto" else (method, "")
+    chosen, reason = _automatic(problem, options) if method == "auto" else (method, "")
     claim: Claim = load_method(METHODS, chosen, "placement")(problem, options)
     said = [part for part in (reason, claim.explanation) if part]
     if claim.stop_reason is StopReason.PROVEN_INFEASIBLE:
@@ -137,10 +144,12 @@ def solve(
     )
 
 
-def _automatic(problem: PlacementProblem) -> tuple[str, str]:
-    exact = problem.split or problem.num_pairs <= MOST_EXACT_PAIRS
+def _automatic(problem: PlacementProblem, options: Options) -> tuple[str, str]:
+    limit_s = math.inf if options.time_limit_s is None else options.time_limit_s
+    exact = problem.split or problem.num_pairs <= min(MOST_EXACT_PAIRS, PAIRS_PER_S * limit_s)
     name = "via_highs" if exact else "by_lagrangian"
-    return name, f"auto chose {name} for {problem.num_pairs} pairs"
+    within = "" if options.time_limit_s is None else f" within {options.time_limit_s:g} s"
+    return name, f"auto chose {name} for {problem.num_pairs} pairs{within}"
 
 
 def _conflict(problem: PlacementProblem, options: Options) -> str:

@@ -63,4 +63,12 @@ def test_auto_leaves_large_problems_to_it():
 
     assert result.method == "by_lagrangian"
     assert result.objective == num_demands + 0.5
-    assert result.explanation == f"auto chose by_lagrangian for {2 * num_demands} pairs"
+    assert result.explanation == f"auto chose by_lagrangian for {2 * num_demands} pairs within 5 s"
+
+
+def test_auto_takes_it_where_highs_would_lack_time(network):
+    hurried = solve(network, options=Options(time_limit_s=0.5))
+    patient = solve(network, options=Options(gap=0.05, time_limit_s=30.0))
+
+    assert (hurried.method, patient.method) == ("by_lagrangian", "via_highs")
+    assert hurried.explanation.endswith("pairs within 0.5 s")
