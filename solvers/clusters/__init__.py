@@ -1,0 +1,17 @@
+"""Clusters: relay tree, bandwidth, power and CPU frequency of small clusters decided together, with a proof."""
+
+from solvers.clusters.evaluate import evaluate, violations
+from solvers.clusters.problem import ClusterProblem
+from solvers.clusters.solution import ClusterPlan, ClusterResult, ClusterSolution
+from solvers.clusters.solve import METHODS, solve
+
+__all__ = [
+    "METHODS",
+    "ClusterPlan",
+    "ClusterProblem",
+    "ClusterResult",
+    "ClusterSolution",
+    "evaluate",
+    "solve",
+    "violations",
+]

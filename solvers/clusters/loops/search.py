@@ -1,0 +1,197 @@
+"""The best tree of a phase: bounds of all trees at a few prices, then the prices of the trees that are left."""
+
+import math
+
+import numpy as np
+
+from solvers.clusters.loops.fields import offsets
+from solvers.clusters.loops.link import least_cost
+from solvers.clusters.loops.shape import shape
+from solvers.clusters.loops.tree import computing, solve_tree
+from solvers.common.arrays import FloatArray, IntArray
+from solvers.common.compiled import compiled
+
+FEW = 8
+"""Trees left up to which each is solved by itself instead of bounding all by a table."""
+
+
+@compiled
+def price_transfers(
+    num_nodes: int,
+    data: FloatArray,
+    free_pieces: FloatArray,
+    capped_pieces: FloatArray,
+    pair: IntArray,
+    payload: IntArray,
+    flow: IntArray,
+    alpha: FloatArray,
+    mu: float,
+    table: FloatArray,
+) -> float:
+    """Write the least cost of each transfer at prices, and return what a tree costs besides its transfers."""
+    o_noise, o_spend, o_cap, o_idle, o_nats, o_least, o_most, o_cube, o_band = offsets(num_nodes)
+    rest = -mu * data[o_band]
+    for u in range(num_nodes):
+        cost, _, _ = computing(data[o_least + u], data[o_most + u], data[o_cube + u], alpha[u])
+        rest += cost
+    for k in range(pair.size):
+        at, mask = pair[k], flow[k]
+        if data[o_noise + at] == np.inf:
+            table[k] = np.inf
+            continue
+        price = data[o_idle + at]
+        for u in range(num_nodes):
+            if mask >> u & 1:
+                price += alpha[u]
+        table[k] = least_cost(
+            free_pieces, capped_pieces, data[o_nats + payload[k]], data[o_noise + at], data[o_spend + at],
+            data[o_cap + at], mu, price,
+        )
+    return rest
+
+
+@compiled
+def raise_bounds(
+    table: FloatArray,
+    rest: float,
+    transfer: IntArray,
+    root: IntArray,
+    offset: FloatArray,
+    alive: IntArray,
+    num_alive: int,
+    cutoff: float,
+    lower: FloatArray,
+) -> int:
+    """Raise the bounds of the trees alive by a table of transfers; drop those that reach the cutoff."""
+    kept = 0
+    senders = transfer.shape[1]
+    for place in range(num_alive):
+        which = alive[place]
+        bound = rest + offset[root[which]]
+        for j in range(senders):
+            bound += table[transfer[which, j]]
+        if bound > lower[which]:
+            lower[which] = bound
+        if lower[which] < cutoff:
+            alive[kept] = which
+            kept += 1
+    return kept
+
+
+@compiled
+def first_price(num_nodes: int, data: FloatArray) -> float:
+    """Return a price of the band at which about N - 1 equal shares are the best for each node's best link."""
+    o_noise, o_spend, o_cap, o_idle, o_nats, _, _, _, o_band = offsets(num_nodes)
+    n = num_nodes
+    share, total, found = data[o_band] / (n - 1), 0.0, 0
+    nats = max(data[o_nats + (1 << n) - 1], 1e-300)
+    for u in range(n):
+        best = u * n
+        for at in range(u * n, u * n + n):
+            if data[o_noise + at] < data[o_noise + best]:
+                best = at
+        noise, cap, spend = data[o_noise + best], data[o_cap + best], data[o_spend + best]
+        if noise == np.inf:
+            continue
+        price = 0.5 * data[o_band + 1] + data[o_idle + best]
+        q = math.log1p(cap / (noise * share))
+        x, chi = shape(q)
+        t = nats / (share * q)
+        if spend * share * chi > price:
+            low, high = 0.0, q
+            for _ in range(40):
+                q = 0.5 * (low + high)
+                x, chi = shape(q)
+                if spend * share * chi > price:
+                    high = q
+                else:
+                    low = q
+            total += spend * chi * nats / (share * q)
+        else:
+            total += (price + spend / noise * cap) * t * chi / ((1.0 + x) * q) / share
+        found += 1
+    return total / max(found, 1)
+
+
+@compiled
+def search(
+    num_nodes: int,
+    data: FloatArray,
+    free_pieces: FloatArray,
+    capped_pieces: FloatArray,
+    pair: IntArray,
+    payload: IntArray,
+    flow: IntArray,
+    transfer: IntArray,
+    root: IntArray,
+    begin: int,
+    end: int,
+    offset_value: FloatArray,
+    offset_bound: FloatArray,
+    gap: float,
+    max_turns: int,
+    alpha: FloatArray,
+    mu: float,
+    lower: FloatArray,
+    alive: IntArray,
+    table: FloatArray,
+    work: FloatArray,
+    out: FloatArray,
+) -> tuple[float, int, float, float]:
+    """Return the best of the trees ``begin`` to ``end`` with its cost, a bound of all of them, and its price mu.
+
+    A tree costs what its allocation costs plus the offset of its root.  ``alpha`` (N,) holds first prices (all 0
+    for none) and then those of the tree, ``out`` its allocation.  ``lower`` (T,) becomes a bound of each tree.
+    """
+    n = num_nodes
+    weight = data[offsets(n)[8] + 1]
+    tolerance = 0.1 * gap
+    trial, found = np.empty(n), np.empty(3 * n)
+    best_value, best, best_mu = np.inf, -1, mu
+    if mu <= 0.0:
+        mu = first_price(n, data)
+        for u in range(n):
+            alpha[u] = weight / n
+    trial[:] = alpha
+    trial_mu = mu
+    num_alive = end - begin
+    for place in range(num_alive):
+        alive[place] = begin + place
+        lower[begin + place] = -np.inf
+    for turn in range(max_turns):
+        cutoff = best_value - gap * abs(best_value) if best >= 0 else np.inf
+        if turn < 2 or num_alive > FEW:
+            rest = price_transfers(
+                n, data, free_pieces, capped_pieces, pair, payload, flow, trial, trial_mu, table
+            )
+            num_alive = raise_bounds(
+                table, rest, transfer, root, offset_bound, alive, num_alive, cutoff, lower
+            )
+        kept, lowest = 0, -1
+        for place in range(num_alive):
+            which = alive[place]
+            if lower[which] < cutoff:
+                alive[kept] = which
+                if lowest < 0 or lower[which] < lower[alive[lowest]]:
+                    lowest = kept
+                kept += 1
+        num_alive = kept
+        if num_alive == 0:
+            break
+        which = alive[lowest]
+        num_alive -= 1
+        alive[lowest] = alive[num_alive]
+        at = root[which]
+        value, bound, trial_mu = solve_tree(
+            n, data, free_pieces, capped_pieces, pair, payload, flow, transfer[which], trial, trial_mu,
+            cutoff - offset_bound[at], tolerance, work, found,
+        )
+        lower[which] = max(lower[which], bound + offset_bound[at])
+        if value + offset_value[at] < best_value:
+            best_value, best, best_mu = value + offset_value[at], which, trial_mu
+            alpha[:] = trial
+            out[:] = found
+    least = np.inf
+    for which in range(begin, end):
+        least = min(least, lower[which])
+    return best_value, best, least, best_mu
