@@ -41,6 +41,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             summary="all trees bounded at shared prices, the rest priced one by one; to 7 nodes, 6 half duplex",
             exact=True,
         ),
+        "via_cvxpy": Method(
+            target="solvers.clusters.via_cvxpy:via_cvxpy",
+            summary="oracle: each tree's convex program in logarithms by Clarabel; to 5 nodes, no bound",
+            exact=False,
+            needs=("cvxpy", "clarabel"),
+        ),
     }
 )
 """The methods by name; ``auto`` chooses one by size."""
