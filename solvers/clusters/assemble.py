@@ -30,17 +30,17 @@ class Chosen:
 
 
 def plan_of(
-    problem: ClusterProblem, leg_power_w: FloatArray, trees: Trees, chosen: Chosen
+    problem: ClusterProblem, leg_power_w: FloatArray, up_trees: Trees, back_trees: Trees, chosen: Chosen
 ) -> ClusterPlan:
     """Return the decisions of the trees chosen, with powers that deliver just the payloads."""
     num, rows = problem.num_nodes, np.arange(problem.num_clusters)
     up, back = chosen.tree[:, 0], chosen.tree[:, 1]
-    root = np.where(up >= 0, trees.root[up], -1)
-    parent, order = _rows_of(trees.parent, up), _rows_of(trees.order, up)
-    back_parent, back_order = _rows_of(trees.parent, back), _rows_of(trees.order, back)
+    root = np.where(up >= 0, up_trees.root[up], -1)
+    parent, order = _rows_of(up_trees.parent, up), _rows_of(up_trees.order, up)
+    back_parent, back_order = _rows_of(back_trees.parent, back), _rows_of(back_trees.order, back)
     node = np.broadcast_to(np.arange(num), parent.shape)
-    band, seconds = _by_node(trees, up, chosen.allocation[:, 0])
-    back_band, back_s = _by_node(trees, back, chosen.allocation[:, 1])
+    band, seconds = _by_node(up_trees, up, chosen.allocation[:, 0])
+    back_band, back_s = _by_node(back_trees, back, chosen.allocation[:, 1])
     union = np.where(back_parent >= 0, problem.union_bits[:, None], 0.0)
     return ClusterPlan(
         root=frozen(root),

@@ -35,17 +35,19 @@ def by_branching(problem: ClusterProblem, options: Options) -> Outcome:
     most = MAX_HALF_DUPLEX_NODES if problem.half_duplex else MAX_NODES
     if problem.num_nodes > most:
         raise InvalidProblem("gain", None, f"clusters of {problem.num_nodes} nodes", f"at most {most} to bound all trees")
-    trees = all_trees(problem.num_nodes, problem.half_duplex)
+    computes = bool((problem.cycles > 0).any())
+    up = all_trees(problem.num_nodes, problem.half_duplex, computes)
+    back = all_trees(problem.num_nodes, problem.half_duplex, False)
     phases = phases_of(problem)
     gap = max(0.5 * (DEFAULT_GAP if options.gap is None else options.gap), _LEAST_GAP)
-    chosen, bound, late = _searched(phases, trees, gap, options)
+    chosen, bound, late = _searched(phases, up, back, gap, options)
     bound = problem.num_gathers * np.where(np.isfinite(bound), bound * (1.0 - _ROUNDING), bound)
-    plan = plan_of(problem, phases.leg_power_w, trees, chosen)
+    plan = plan_of(problem, phases.leg_power_w, up, back, chosen)
     return Outcome(plan=plan, bound=frozen(bound), timed_out=late)
 
 
 def _searched(
-    phases: Phases, trees: Trees, gap: float, options: Options
+    phases: Phases, up: Trees, back: Trees, gap: float, options: Options
 ) -> tuple[Chosen, FloatArray, bool]:
     """Return the trees and allocations of all clusters, the bound of each per gather, and whether time ran out."""
     from solvers.clusters.loops.run import solve_clusters
@@ -62,8 +64,9 @@ def _searched(
         late[some] = is_late = time.perf_counter() > ends
         solve_clusters(
             num_nodes, phases.up[some], phases.back[some], phases.trips[some], phases.constant[some], *tables,
-            trees.pair, trees.payload, trees.flow, trees.transfer, trees.root, trees.first,
-            gap, 1 if is_late else trees.root.size + 2,
+            up.pair, up.payload, up.flow, up.transfer, up.root,
+            back.pair, back.payload, back.flow, back.transfer, back.root, back.first,
+            gap, 1 if is_late else up.root.size + back.root.size,
             chosen.tree[some], bound[some], chosen.allocation[some],
         )  # fmt: skip
 

@@ -53,12 +53,15 @@ class Trees:
 
 
 @cache
-def all_trees(num_nodes: int, half_duplex: bool) -> Trees:
-    """Return all trees on ``num_nodes`` nodes for every root, with all orders where these count."""
+def all_trees(num_nodes: int, half_duplex: bool, computes: bool = True) -> Trees:
+    """Return all trees on ``num_nodes`` nodes for every root, with all orders where these count.
+
+    Where no node computes, leaves are ready at once: at a half-duplex parent they come first, in any order.
+    """
     parent = tree_table(num_nodes).parent.T
     order = np.where(parent >= 0, 0, -1)
     if half_duplex:
-        parent, order = _with_orders(parent)
+        parent, order = _with_orders(parent, leaves_first=not computes)
     parents, orders = [], []
     for root in range(num_nodes):
         name = np.arange(num_nodes)
@@ -93,15 +96,17 @@ def trees_of(parent: IntArray, order: IntArray, first: IntArray, half_duplex: bo
     )
 
 
-def _with_orders(parent: IntArray) -> tuple[IntArray, IntArray]:
+def _with_orders(parent: IntArray, *, leaves_first: bool) -> tuple[IntArray, IntArray]:
     """Return each tree (T, N) once for each order of the children of its nodes, and the ranks."""
     parents, orders = [], []
     for row in parent.tolist():
         children = [[node for node, above in enumerate(row) if above == at] for at in range(len(row))]
-        for choice in itertools.product(*(itertools.permutations(below) for below in children)):
+        first = [[node for node in below if leaves_first and not children[node]] for below in children]
+        rest = [[node for node in below if not leaves_first or children[node]] for below in children]
+        for choice in itertools.product(*(itertools.permutations(below) for below in rest)):
             rank = [-1] * len(row)
-            for below in choice:
-                for place, node in enumerate(below):
+            for leaves, below in zip(first, choice, strict=True):
+                for place, node in enumerate((*leaves, *below)):
                     rank[node] = place
             parents.append(row)
             orders.append(rank)

@@ -82,7 +82,7 @@ def via_cvxpy(problem: ClusterProblem, options: Options) -> Outcome:
                 least = cost
                 chosen.tree[m] = up[1], back[1]
                 chosen.allocation[m] = up[2], back[2]
-    plan = plan_of(problem, phases.leg_power_w, trees, chosen)
+    plan = plan_of(problem, phases.leg_power_w, trees, trees, chosen)
     return Outcome(plan=plan, bound=frozen(np.full(problem.num_clusters, -np.inf)), timed_out=late)
 
 

@@ -21,7 +21,12 @@ def solve_clusters(
     flow: IntArray,
     transfer: IntArray,
     root: IntArray,
-    first: IntArray,
+    back_pair: IntArray,
+    back_payload: IntArray,
+    back_flow: IntArray,
+    back_transfer: IntArray,
+    back_root: IntArray,
+    back_first: IntArray,
     gap: float,
     max_turns: int,
     chosen: IntArray,
@@ -35,9 +40,9 @@ def solve_clusters(
     ``allocation`` (M, 2, 3 N) those of the two ways, as ``search`` writes them.
     """
     n = num_nodes
-    num_trees = root.size
-    lower, alive = np.empty(num_trees), np.empty(num_trees, np.int64)
-    table, work = np.empty(pair.size), np.empty(n * n + 11 * n)
+    most = max(root.size, back_root.size)
+    lower, alive = np.empty(most), np.empty(most, np.int64)
+    table, work = np.empty(max(pair.size, back_pair.size)), np.empty(n * n + 11 * n)
     alpha, out = np.zeros(n), np.zeros(3 * n)
     ways, ways_out = np.empty(n, np.int64), np.empty((n, 3 * n))
     value_of, bound_of, nothing = np.empty(n), np.empty(n), np.zeros(n)
@@ -51,10 +56,11 @@ def solve_clusters(
                 if constant[m, r] == np.inf:
                     continue
                 value, which, least, price = search(
-                    n, back[m], free_pieces, capped_pieces, pair, payload, flow, transfer, root,
-                    first[r], first[r + 1], nothing, nothing, gap, max_turns, alpha, mu,
+                    n, back[m], free_pieces, capped_pieces,
+                    back_pair, back_payload, back_flow, back_transfer, back_root,
+                    back_first[r], back_first[r + 1], nothing, nothing, gap, max_turns, alpha, mu,
                     lower, alive, table, work, out,
-                )
+                )  # fmt: skip
                 ways[r] = which
                 ways_out[r] = out
                 value_of[r] += trips[m] * value
@@ -62,9 +68,9 @@ def solve_clusters(
                 mu = price if which >= 0 else 0.0
         _, which, least, _ = search(
             n, up[m], free_pieces, capped_pieces, pair, payload, flow, transfer, root,
-            0, num_trees, value_of, bound_of, gap, max_turns, alpha, 0.0,
+            0, root.size, value_of, bound_of, gap, max_turns, alpha, 0.0,
             lower, alive, table, work, out,
-        )
+        )  # fmt: skip
         bound[m] = least
         chosen[m, 0] = which
         chosen[m, 1] = -1

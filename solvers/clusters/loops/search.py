@@ -14,6 +14,9 @@ from solvers.common.compiled import compiled
 FEW = 8
 """Trees left up to which each is solved by itself instead of bounding all by a table."""
 
+POLISHED = 1e-11
+"""Relative gap to which the allocation of the tree that is handed out is solved."""
+
 
 @compiled
 def price_transfers(
@@ -189,6 +192,18 @@ def search(
         lower[which] = max(lower[which], bound + offset_bound[at])
         if value + offset_value[at] < best_value:
             best_value, best, best_mu = value + offset_value[at], which, trial_mu
+            alpha[:] = trial
+            out[:] = found
+    if best >= 0 and tolerance > POLISHED:
+        at = root[best]
+        trial[:] = alpha
+        value, bound, trial_mu = solve_tree(
+            n, data, free_pieces, capped_pieces, pair, payload, flow, transfer[best], trial, best_mu,
+            np.inf, POLISHED, work, found,
+        )  # fmt: skip
+        lower[best] = max(lower[best], bound + offset_bound[at])
+        if value + offset_value[at] < best_value:
+            best_value, best_mu = value + offset_value[at], trial_mu
             alpha[:] = trial
             out[:] = found
     least = np.inf
