@@ -42,7 +42,8 @@ def solve_clusters(
     n = num_nodes
     most = max(root.size, back_root.size)
     lower, alive = np.empty(most), np.empty(most, np.int64)
-    table, work = np.empty(max(pair.size, back_pair.size)), np.empty(n * n + 11 * n)
+    kinds = max(pair.size, back_pair.size)
+    table, made, work = np.empty(kinds), np.empty(kinds, np.int64), np.empty(n * n + 11 * n)
     alpha, out = np.zeros(n), np.zeros(3 * n)
     ways, ways_out = np.empty(n, np.int64), np.empty((n, 3 * n))
     value_of, bound_of, nothing = np.empty(n), np.empty(n), np.zeros(n)
@@ -59,7 +60,7 @@ def solve_clusters(
                     n, back[m], free_pieces, capped_pieces,
                     back_pair, back_payload, back_flow, back_transfer, back_root,
                     back_first[r], back_first[r + 1], nothing, nothing, gap, max_turns, alpha, mu,
-                    lower, alive, table, work, out,
+                    lower, alive, table, made, work, out,
                 )  # fmt: skip
                 ways[r] = which
                 ways_out[r] = out
@@ -69,7 +70,7 @@ def solve_clusters(
         _, which, least, _ = search(
             n, up[m], free_pieces, capped_pieces, pair, payload, flow, transfer, root,
             0, root.size, value_of, bound_of, gap, max_turns, alpha, 0.0,
-            lower, alive, table, work, out,
+            lower, alive, table, made, work, out,
         )  # fmt: skip
         bound[m] = least
         chosen[m, 0] = which

@@ -19,7 +19,18 @@ POLISHED = 1e-11
 
 
 @compiled
-def price_transfers(
+def cost_besides(num_nodes: int, data: FloatArray, alpha: FloatArray, mu: float) -> float:
+    """Return what every tree's bound has besides its transfers: computing, less mu times the band."""
+    _, _, _, _, _, o_least, o_most, o_cube, o_band = offsets(num_nodes)
+    rest = -mu * data[o_band]
+    for u in range(num_nodes):
+        cost, _, _ = computing(data[o_least + u], data[o_most + u], data[o_cube + u], alpha[u])
+        rest += cost
+    return rest
+
+
+@compiled
+def raise_bounds(
     num_nodes: int,
     data: FloatArray,
     free_pieces: FloatArray,
@@ -27,52 +38,46 @@ def price_transfers(
     pair: IntArray,
     payload: IntArray,
     flow: IntArray,
-    alpha: FloatArray,
-    mu: float,
-    table: FloatArray,
-) -> float:
-    """Write the least cost of each transfer at prices, and return what a tree costs besides its transfers."""
-    o_noise, o_spend, o_cap, o_idle, o_nats, o_least, o_most, o_cube, o_band = offsets(num_nodes)
-    rest = -mu * data[o_band]
-    for u in range(num_nodes):
-        cost, _, _ = computing(data[o_least + u], data[o_most + u], data[o_cube + u], alpha[u])
-        rest += cost
-    for k in range(pair.size):
-        at, mask = pair[k], flow[k]
-        if data[o_noise + at] == np.inf:
-            table[k] = np.inf
-            continue
-        price = data[o_idle + at]
-        for u in range(num_nodes):
-            if mask >> u & 1:
-                price += alpha[u]
-        table[k] = least_cost(
-            free_pieces, capped_pieces, data[o_nats + payload[k]], data[o_noise + at], data[o_spend + at],
-            data[o_cap + at], mu, price,
-        )
-    return rest
-
-
-@compiled
-def raise_bounds(
-    table: FloatArray,
-    rest: float,
     transfer: IntArray,
     root: IntArray,
     offset: FloatArray,
+    alpha: FloatArray,
+    mu: float,
+    turn: int,
+    cutoff: float,
     alive: IntArray,
     num_alive: int,
-    cutoff: float,
     lower: FloatArray,
+    table: FloatArray,
+    made: IntArray,
 ) -> int:
-    """Raise the bounds of the trees alive by a table of transfers; drop those that reach the cutoff."""
+    """Raise the bounds of the trees alive by those at given prices; drop the trees that reach the cutoff.
+
+    ``table`` (K,) holds the least cost of each transfer, which is found when a tree needs it: ``made`` (K,) is
+    the turn in which it was.
+    """
+    o_noise, o_spend, o_cap, o_idle, o_nats, _, _, _, _ = offsets(num_nodes)
+    rest = cost_besides(num_nodes, data, alpha, mu)
     kept = 0
-    senders = transfer.shape[1]
     for place in range(num_alive):
         which = alive[place]
         bound = rest + offset[root[which]]
-        for j in range(senders):
-            bound += table[transfer[which, j]]
+        for j in range(num_nodes - 1):
+            k = transfer[which, j]
+            if made[k] != turn:
+                made[k] = turn
+                at, mask = pair[k], flow[k]
+                price = data[o_idle + at]
+                for u in range(num_nodes):
+                    if mask >> u & 1:
+                        price += alpha[u]
+                table[k] = np.inf
+                if data[o_noise + at] < np.inf:
+                    table[k] = least_cost(
+                        free_pieces, capped_pieces, data[o_nats + payload[k]], data[o_noise + at],
+                        data[o_spend + at], data[o_cap + at], mu, price,
+                    )  # fmt: skip
+            bound += table[k]
         if bound > lower[which]:
             lower[which] = bound
         if lower[which] < cutoff:
@@ -138,6 +143,7 @@ def search(
     lower: FloatArray,
     alive: IntArray,
     table: FloatArray,
+    made: IntArray,
     work: FloatArray,
     out: FloatArray,
 ) -> tuple[float, int, float, float]:
@@ -157,6 +163,7 @@ def search(
             alpha[u] = weight / n
     trial[:] = alpha
     trial_mu = mu
+    made[:] = -1
     num_alive = end - begin
     for place in range(num_alive):
         alive[place] = begin + place
@@ -164,12 +171,10 @@ def search(
     for turn in range(max_turns):
         cutoff = best_value - gap * abs(best_value) if best >= 0 else np.inf
         if turn < 2 or num_alive > FEW:
-            rest = price_transfers(
-                n, data, free_pieces, capped_pieces, pair, payload, flow, trial, trial_mu, table
-            )
             num_alive = raise_bounds(
-                table, rest, transfer, root, offset_bound, alive, num_alive, cutoff, lower
-            )
+                n, data, free_pieces, capped_pieces, pair, payload, flow, transfer, root, offset_bound,
+                trial, trial_mu, turn, cutoff, alive, num_alive, lower, table, made,
+            )  # fmt: skip
         kept, lowest = 0, -1
         for place in range(num_alive):
             which = alive[place]
