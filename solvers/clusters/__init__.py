@@ -1,4 +1,4 @@
-"""Clusters: relay tree, bandwidth, power and CPU frequency of small clusters decided together, with a proof."""
+"""Relay tree, bandwidth, power and CPU frequency of small clusters, decided at once, with a proof."""
 
 from solvers.clusters.evaluate import evaluate, violations
 from solvers.clusters.problem import ClusterProblem

@@ -75,5 +75,7 @@ def _by_node(trees: Trees, which: IntArray, allocation: FloatArray) -> tuple[Flo
 
 def _reversed_ranks(parent: IntArray, order: IntArray) -> IntArray:
     """Return the ranks of a way back that is a way up read backwards in time: last become first."""
-    siblings = ((parent[:, :, None] == parent[:, None, :]) & (order[:, None, :] > order[:, :, None])).sum(axis=2)
+    siblings = ((parent[:, :, None] == parent[:, None, :]) & (order[:, None, :] > order[:, :, None])).sum(
+        axis=2
+    )
     return np.where(parent >= 0, siblings, -1)

@@ -1,4 +1,4 @@
-"""All trees of small clusters bounded at the prices of the best ones, and the few that are left priced themselves."""
+"""All trees of small clusters, bounded at the prices of the best ones until none is left."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +34,9 @@ def by_branching(problem: ClusterProblem, options: Options) -> Outcome:
     """
     most = MAX_HALF_DUPLEX_NODES if problem.half_duplex else MAX_NODES
     if problem.num_nodes > most:
-        raise InvalidProblem("gain", None, f"clusters of {problem.num_nodes} nodes", f"at most {most} to bound all trees")
+        raise InvalidProblem(
+            "gain", None, f"clusters of {problem.num_nodes} nodes", f"at most {most} to bound all trees"
+        )
     computes = bool((problem.cycles > 0).any())
     up = all_trees(problem.num_nodes, problem.half_duplex, computes)
     back = all_trees(problem.num_nodes, problem.half_duplex, False)
@@ -49,7 +51,7 @@ def by_branching(problem: ClusterProblem, options: Options) -> Outcome:
 def _searched(
     phases: Phases, up: Trees, back: Trees, gap: float, options: Options
 ) -> tuple[Chosen, FloatArray, bool]:
-    """Return the trees and allocations of all clusters, the bound of each per gather, and whether time ran out."""
+    """Return trees and allocations of all clusters, each one's bound per gather, and whether time ran out."""
     from solvers.clusters.loops.run import solve_clusters
     from solvers.clusters.loops.shape import capped_table, free_table
 
@@ -66,7 +68,7 @@ def _searched(
             num_nodes, phases.up[some], phases.back[some], phases.trips[some], phases.constant[some], *tables,
             up.pair, up.payload, up.flow, up.transfer, up.root,
             back.pair, back.payload, back.flow, back.transfer, back.root, back.first,
-            gap, 1 if is_late else up.root.size + back.root.size,
+            gap, 1 if is_late else up.root.size + back.root.size + 2,
             chosen.tree[some], bound[some], chosen.allocation[some],
         )  # fmt: skip
 

@@ -18,7 +18,7 @@ def evaluate(problem: ClusterProblem, plan: ClusterPlan) -> ClusterSolution:
     """Return the clock and the costs of a plan; NaN where a cluster has none (root -1).
 
     A transfer takes bits / (b log2(1 + p g / (N0 b))) seconds. A node sends when its computing is done and
-    everything below it has arrived, at a half-duplex parent not before the transfer that comes first has ended.
+    everything below it has arrived, at a half-duplex parent not before the transfer before it.
 
     Raises
     ------
@@ -33,12 +33,14 @@ def evaluate(problem: ClusterProblem, plan: ClusterPlan) -> ClusterSolution:
 
 
 def violations(problem: ClusterProblem, plan: ClusterPlan) -> tuple[Violation, ...]:
-    """Return the limits of band, power, frequency and candidate roots that a plan breaks by more than rounding."""
+    """Return the limits of band, power, frequency and candidate roots that a plan breaks beyond rounding."""
     many, plan = problem.as_many(), with_axis(plan, add=problem.is_single)
     has, rows = plan.root >= 0, np.arange(many.num_clusters)
     found = [
         *_over("band of the way up of cluster", plan.bandwidth_hz.sum(axis=1), many.band_hz, "Hz", has),
-        *_over("band of the way back of cluster", plan.return_bandwidth_hz.sum(axis=1), many.band_hz, "Hz", has),
+        *_over(
+            "band of the way back of cluster", plan.return_bandwidth_hz.sum(axis=1), many.band_hz, "Hz", has
+        ),
     ]
     limit = many.max_power_w
     senders = np.where(plan.return_parent >= 0, plan.return_parent, 0)
@@ -138,7 +140,12 @@ def payload_bits(problem: ClusterProblem, parent: IntArray) -> FloatArray:
 
 
 def _transfers(
-    problem: ClusterProblem, source: IntArray, target: IntArray, bits: FloatArray, band: FloatArray, power: FloatArray
+    problem: ClusterProblem,
+    source: IntArray,
+    target: IntArray,
+    bits: FloatArray,
+    band: FloatArray,
+    power: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Return seconds and joules of transfers (M, N), 0 where there is nothing to send."""
     rows = np.arange(problem.num_clusters)[:, None]
@@ -152,7 +159,12 @@ def _transfers(
 
 
 def _airtime(
-    bits: FloatArray, gain: FloatArray, noise: FloatArray, band: FloatArray, power: FloatArray, sends: BoolArray
+    bits: FloatArray,
+    gain: FloatArray,
+    noise: FloatArray,
+    band: FloatArray,
+    power: FloatArray,
+    sends: BoolArray,
 ) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         nats_per_s = band * np.log1p(power * gain / (noise * band))

@@ -107,7 +107,8 @@ def bits_of_sets(problem: ClusterProblem) -> FloatArray:
     covered = np.zeros((problem.num_clusters, 1, problem.item_bits.shape[1]), dtype=np.bool_)
     for node in range(problem.num_nodes):
         covered = np.concatenate([covered, covered | problem.node_items[:, node, None, :]], axis=1)
-    return (covered * problem.item_bits[:, None, :]).sum(axis=2)
+    bits: FloatArray = (covered * problem.item_bits[:, None, :]).sum(axis=2)
+    return bits
 
 
 def _computing(problem: ClusterProblem) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -129,7 +130,12 @@ def frequencies(problem: ClusterProblem, seconds: FloatArray) -> FloatArray:
 
 
 def powers(
-    problem: ClusterProblem, source: IntArray, target: IntArray, bits: FloatArray, band: FloatArray, seconds: FloatArray
+    problem: ClusterProblem,
+    source: IntArray,
+    target: IntArray,
+    bits: FloatArray,
+    band: FloatArray,
+    seconds: FloatArray,
 ) -> FloatArray:
     """Return the radiated power at which transfers take so many seconds, within its limit, (M, N)."""
     rows = np.arange(problem.num_clusters)[:, None]

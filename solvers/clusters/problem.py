@@ -1,9 +1,11 @@
 """The data of many small clusters: whose items must come together, over which channels, at which prices."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from solvers.common.arrays import BoolArray, FloatArray, float_array, frozen
 from solvers.common.errors import InvalidProblem
@@ -188,28 +190,25 @@ class ClusterProblem:
         """Return the problem with the axis M."""
         if not self.is_single:
             return self
-        return ClusterProblem(**{name: value[None] for name, value in self._arrays().items()} | self._flags())
+        return replace(self, **{name: value[None] for name, value in self._arrays().items()})
 
     def of_clusters(self, chosen: slice) -> "ClusterProblem":
         """Return the problem of some clusters; it must have the axis M."""
-        return ClusterProblem(**{name: value[chosen] for name, value in self._arrays().items()} | self._flags())
+        return replace(self, **{name: value[chosen] for name, value in self._arrays().items()})
 
-    def _arrays(self) -> dict[str, FloatArray]:
+    def _arrays(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "half_duplex"}
 
-    def _flags(self) -> dict[str, bool]:
-        return {"half_duplex": self.half_duplex}
 
-
-def _flags(field: str, values: np.ndarray, shape: tuple[int, ...]) -> BoolArray:
+def _flags(field: str, values: npt.NDArray[Any], shape: tuple[int, ...]) -> BoolArray:
     if values.dtype != np.bool_ or values.shape != shape:
         raise InvalidProblem(field, None, f"{values.dtype} of shape {values.shape}", f"bool of shape {shape}")
     return frozen(values.copy())
 
 
-def _refuse(field: str, values: np.ndarray, bad: np.ndarray, expected: str) -> None:
+def _refuse(field: str, values: Any, bad: Any, expected: str) -> None:
     if not np.any(bad):
         return
     place = tuple(int(part) for part in np.argwhere(bad)[0])
     index = place[0] if len(place) == 1 else place or None
-    raise InvalidProblem(field, index, values[place].item(), expected)
+    raise InvalidProblem(field, index, np.asarray(values)[place].item(), expected)

@@ -17,7 +17,7 @@ from solvers.clusters.phases import phases_of
 from solvers.clusters.problem import ClusterProblem
 from solvers.clusters.solution import Outcome
 from solvers.clusters.trees import Trees, all_trees
-from solvers.common.arrays import FloatArray, frozen
+from solvers.common.arrays import FloatArray, IntArray, frozen
 from solvers.common.errors import BackendFailure, InvalidProblem
 from solvers.common.options import Options
 
@@ -91,7 +91,8 @@ def _way(row: FloatArray, num: int) -> _Way:
     rest = row[4 * num * num :]
     nats, rest = rest[: 1 << num], rest[1 << num :]
     c_min, c_max, cube = rest[: 3 * num].reshape(3, num)
-    return _Way(*links, nats, c_min, c_max, cube, float(rest[-2]), float(rest[-1]))
+    noise, spend, cap, idle = links
+    return _Way(noise, spend, cap, idle, nats, c_min, c_max, cube, float(rest[-2]), float(rest[-1]))
 
 
 def _best(way: _Way, trees: Trees, root: int) -> tuple[float, int, FloatArray]:
@@ -115,9 +116,7 @@ def _allocate(way: _Way, trees: Trees, which: int) -> FloatArray:
 
     num, kinds = trees.num_nodes, trees.transfer[which]
     at, nats, waits = trees.pair[kinds], way.nats[trees.payload[kinds]], _members(trees.flow[kinds], num)
-    noise, cap, idle, spend = (
-        values.ravel()[at] for values in (way.noise, way.cap, way.idle, way.spend)
-    )
+    noise, cap, idle, spend = (values.ravel()[at] for values in (way.noise, way.cap, way.idle, way.spend))
     b_0 = np.full(num - 1, way.band / (num - 1))
     t_0 = nats / (b_0 * np.log1p(cap / (noise * b_0)))
     q_0 = nats / (b_0 * t_0)
@@ -169,8 +168,8 @@ def _cost(way: _Way, trees: Trees, which: int, allocation: FloatArray) -> float:
     return float(computing.sum() + sending.sum() + way.weight * span)
 
 
-def _members(sets: FloatArray, num: int) -> FloatArray:
-    return (sets[:, None] >> np.arange(num) & 1).astype(np.float64)
+def _members(sets: IntArray, num: int) -> FloatArray:
+    return np.asarray(sets[:, None] >> np.arange(num) & 1, dtype=np.float64)
 
 
 def _run(cp: Any, problem: Any) -> None:

@@ -1,10 +1,11 @@
 """Where the numbers of one phase of one cluster stand in a flat array.
 
 A phase is a way up or a way back of a cluster of N nodes.  For each (node, parent), N * N numbers each: noise
-over gain of the link (W/Hz, infinite without a link), price of its energy per noise (``spend``), limit of power
-(W), and price of what the radios draw besides in a second (``idle``).  For each set of nodes, 2 ** N numbers:
-payload in nats of the union of their items.  For each node: least and longest seconds of computing, and K^3 so
-that a time price of K^3 / c^3 makes c seconds the best.  At the end: the band (Hz) and the price of time (1/s).
+over gain of the link (W/Hz, infinite without a link), price of its energy per noise (``spend``), limit of
+power (W), and price of what the radios draw besides in a second (``idle``).  For each set of nodes, 2 ** N
+numbers: payload in nats of the union of their items.  For each node: least and longest seconds of computing,
+and K^3 so that a time price of K^3 / c^3 makes c seconds the best.  At the end the band (Hz) and the price of
+time (1/s).
 """
 
 from solvers.common.compiled import compiled
@@ -16,4 +17,14 @@ def offsets(num_nodes: int) -> tuple[int, int, int, int, int, int, int, int, int
     pairs, sets = num_nodes * num_nodes, 1 << num_nodes
     nats = 4 * pairs
     c_min = nats + sets
-    return 0, pairs, 2 * pairs, 3 * pairs, nats, c_min, c_min + num_nodes, c_min + 2 * num_nodes, c_min + 3 * num_nodes
+    return (
+        0,
+        pairs,
+        2 * pairs,
+        3 * pairs,
+        nats,
+        c_min,
+        c_min + num_nodes,
+        c_min + 2 * num_nodes,
+        c_min + 3 * num_nodes,
+    )

@@ -1,4 +1,4 @@
-"""What one transfer does at given prices of bandwidth and of time: docs/mathematics/clusters.md derives it."""
+"""What one transfer does at prices of bandwidth and of time: docs/mathematics/clusters.md derives it."""
 
 import math
 

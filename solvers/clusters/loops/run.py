@@ -35,8 +35,8 @@ def solve_clusters(
 ) -> None:
     """Write trees, bound and allocations of all clusters of a batch.
 
-    Costs are per gather: ``trips`` (M,) is how many ways back there are for each, ``constant`` (M, N) what a root
-    costs besides, infinite for no candidate.  ``chosen`` (M, 2) becomes the trees up and back, -1 for none;
+    Costs are per gather: ``trips`` (M,) is how many ways back there are for each, ``constant`` (M, N) what a
+    root costs besides, infinite for no candidate.  ``chosen`` (M, 2) becomes the trees up and back, -1 for none;
     ``allocation`` (M, 2, 3 N) those of the two ways, as ``search`` writes them.
     """
     n = num_nodes

@@ -1,4 +1,4 @@
-"""The best tree of a phase: bounds of all trees at a few prices, then the prices of the trees that are left."""
+"""The best tree of a way: bounds of all trees at the prices of one, again and again until none is left."""
 
 import math
 
@@ -6,8 +6,9 @@ import numpy as np
 
 from solvers.clusters.loops.fields import offsets
 from solvers.clusters.loops.link import least_cost
+from solvers.clusters.loops.prices import computing
 from solvers.clusters.loops.shape import shape
-from solvers.clusters.loops.tree import computing, solve_tree
+from solvers.clusters.loops.tree import solve_tree
 from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.compiled import compiled
 
@@ -53,8 +54,8 @@ def raise_bounds(
 ) -> int:
     """Raise the bounds of the trees alive by those at given prices; drop the trees that reach the cutoff.
 
-    ``table`` (K,) holds the least cost of each transfer, which is found when a tree needs it: ``made`` (K,) is
-    the turn in which it was.
+    ``table`` (K,) holds the least cost of each transfer, found when a tree needs it: ``made`` (K,) is the
+    turn in which it was.
     """
     o_noise, o_spend, o_cap, o_idle, o_nats, _, _, _, _ = offsets(num_nodes)
     rest = cost_besides(num_nodes, data, alpha, mu)
@@ -78,8 +79,7 @@ def raise_bounds(
                         data[o_spend + at], data[o_cap + at], mu, price,
                     )  # fmt: skip
             bound += table[k]
-        if bound > lower[which]:
-            lower[which] = bound
+        lower[which] = max(lower[which], bound)
         if lower[which] < cutoff:
             alive[kept] = which
             kept += 1
@@ -122,6 +122,20 @@ def first_price(num_nodes: int, data: FloatArray) -> float:
 
 
 @compiled
+def lowest_of(alive: IntArray, num_alive: int, cutoff: float, lower: FloatArray) -> tuple[int, int]:
+    """Drop the trees whose bound reaches the cutoff; return the place of the lowest, and how many are left."""
+    kept, lowest = 0, -1
+    for place in range(num_alive):
+        which = alive[place]
+        if lower[which] < cutoff:
+            alive[kept] = which
+            if lowest < 0 or lower[which] < lower[alive[lowest]]:
+                lowest = kept
+            kept += 1
+    return lowest, kept
+
+
+@compiled
 def search(
     num_nodes: int,
     data: FloatArray,
@@ -147,71 +161,52 @@ def search(
     work: FloatArray,
     out: FloatArray,
 ) -> tuple[float, int, float, float]:
-    """Return the best of the trees ``begin`` to ``end`` with its cost, a bound of all of them, and its price mu.
+    """Return the best of the trees ``begin`` to ``end``, its cost first, then a bound of all, and its price mu.
 
-    A tree costs what its allocation costs plus the offset of its root.  ``alpha`` (N,) holds first prices (all 0
-    for none) and then those of the tree, ``out`` its allocation.  ``lower`` (T,) becomes a bound of each tree.
+    A tree costs what its allocation costs plus the offset of its root.  ``alpha`` (N,) holds first prices where
+    ``mu`` is above 0, and then those of the tree; ``out`` becomes its allocation, ``lower`` (T,) a bound of each
+    tree.
     """
     n = num_nodes
-    weight = data[offsets(n)[8] + 1]
-    tolerance = 0.1 * gap
     trial, found = np.empty(n), np.empty(3 * n)
     best_value, best, best_mu = np.inf, -1, mu
     if mu <= 0.0:
         mu = first_price(n, data)
-        for u in range(n):
-            alpha[u] = weight / n
+        alpha[:] = data[offsets(n)[8] + 1] / n
     trial[:] = alpha
-    trial_mu = mu
     made[:] = -1
     num_alive = end - begin
     for place in range(num_alive):
         alive[place] = begin + place
         lower[begin + place] = -np.inf
-    for turn in range(max_turns):
+    turn, tolerance, is_last = 0, 0.1 * gap, False
+    while True:
         cutoff = best_value - gap * abs(best_value) if best >= 0 else np.inf
         if turn < 2 or num_alive > FEW:
             num_alive = raise_bounds(
                 n, data, free_pieces, capped_pieces, pair, payload, flow, transfer, root, offset_bound,
-                trial, trial_mu, turn, cutoff, alive, num_alive, lower, table, made,
+                trial, mu, turn, cutoff, alive, num_alive, lower, table, made,
             )  # fmt: skip
-        kept, lowest = 0, -1
-        for place in range(num_alive):
-            which = alive[place]
-            if lower[which] < cutoff:
-                alive[kept] = which
-                if lowest < 0 or lower[which] < lower[alive[lowest]]:
-                    lowest = kept
-                kept += 1
-        num_alive = kept
-        if num_alive == 0:
-            break
-        which = alive[lowest]
-        num_alive -= 1
-        alive[lowest] = alive[num_alive]
+        lowest, num_alive = lowest_of(alive, num_alive, cutoff, lower)
+        if num_alive == 0 or turn == max_turns:
+            if best < 0 or is_last:
+                break
+            which, is_last, num_alive = best, True, 0  # once more, to rounding
+            cutoff, tolerance, mu = np.inf, POLISHED, best_mu
+            trial[:] = alpha
+        else:
+            which = alive[lowest]
+            num_alive -= 1
+            alive[lowest] = alive[num_alive]
+        turn += 1
         at = root[which]
-        value, bound, trial_mu = solve_tree(
-            n, data, free_pieces, capped_pieces, pair, payload, flow, transfer[which], trial, trial_mu,
+        value, bound, mu = solve_tree(
+            n, data, free_pieces, capped_pieces, pair, payload, flow, transfer[which], trial, mu,
             cutoff - offset_bound[at], tolerance, work, found,
-        )
+        )  # fmt: skip
         lower[which] = max(lower[which], bound + offset_bound[at])
         if value + offset_value[at] < best_value:
-            best_value, best, best_mu = value + offset_value[at], which, trial_mu
+            best_value, best, best_mu = value + offset_value[at], which, mu
             alpha[:] = trial
             out[:] = found
-    if best >= 0 and tolerance > POLISHED:
-        at = root[best]
-        trial[:] = alpha
-        value, bound, trial_mu = solve_tree(
-            n, data, free_pieces, capped_pieces, pair, payload, flow, transfer[best], trial, best_mu,
-            np.inf, POLISHED, work, found,
-        )  # fmt: skip
-        lower[best] = max(lower[best], bound + offset_bound[at])
-        if value + offset_value[at] < best_value:
-            best_value, best_mu = value + offset_value[at], trial_mu
-            alpha[:] = trial
-            out[:] = found
-    least = np.inf
-    for which in range(begin, end):
-        least = min(least, lower[which])
-    return best_value, best, least, best_mu
+    return best_value, best, lower[begin:end].min(), best_mu

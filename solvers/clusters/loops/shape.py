@@ -65,7 +65,10 @@ def free_table() -> FloatArray:
 def capped_table() -> FloatArray:
     """Return the cubic pieces of ln q as a function of ln(x^2 chi / ((1 + x) q^2))."""
     return _tabulated(
-        CAPPED_LOW, 2.0, lambda q, x, chi: 2.0 * math.log(x) + math.log(chi) - q - 2.0 * math.log(q), capped_slope
+        CAPPED_LOW,
+        2.0,
+        lambda q, x, chi: 2.0 * math.log(x) + math.log(chi) - q - 2.0 * math.log(q),
+        capped_slope,
     )
 
 
