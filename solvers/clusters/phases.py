@@ -17,8 +17,8 @@ class Phases:
     """What the compiled loops read, for M clusters; costs are per gather.
 
     ``up`` and ``back`` have a row for each cluster, laid out as in :mod:`solvers.clusters.loops.fields`;
-    ``trips`` (M,) is the number of ways back for each gather; ``constant`` (M, N) what each root costs besides,
-    ``inf`` for no candidate; ``leg_power_w`` (M, N) the best power of each root's leg.
+    ``trips`` (M,) is the number of ways back for each gather; ``constant`` (M, N) what each root costs
+    besides, ``inf`` for no candidate; ``leg_power_w`` (M, N) the best power of each root's leg.
     """
 
     up: FloatArray
@@ -48,8 +48,8 @@ def phases_of(problem: ClusterProblem) -> Phases:
 def best_legs(problem: ClusterProblem) -> tuple[FloatArray, FloatArray]:
     """Return power and cost of the best leg of each root, (M, N); 0 where a cluster has none.
 
-    Over a band b a leg takes a / (b q) seconds and n b x W at a spectral efficiency q.  Its cost falls in q up
-    to where A b chi is the price of a second, or to the limit of power.
+    Over a band b a leg takes a / (b q) seconds and n b x W at a spectral efficiency q.  Its cost falls in q
+    up to where A b chi is the price of a second, or to the limit of power.
     """
     band, nats = problem.leg_band_hz, np.log(2.0) * problem.union_bits[:, None]
     has = leg_clusters(problem)[:, None] & (problem.leg_gain > 0)

@@ -29,9 +29,9 @@ _BY_NODE_FROM_ZERO = (
 class ClusterProblem:
     """Clusters of N nodes, each of which gathers the items of its nodes at a root and brings the union back.
 
-    Every node computes, waits until everything below it in a tree has arrived, and sends the union of the items
-    below it to its parent, once. Decided together are root, trees, and every transfer's bandwidth and power and
-    every node's CPU frequency. With ``T = num_round_trips`` and ``L = num_root_legs``
+    Every node computes, waits until everything below it in a tree has arrived, and sends the union of the
+    items below it to its parent, once. Decided together are root, trees, and every transfer's bandwidth and
+    power and every node's CPU frequency. With ``T = num_round_trips`` and ``L = num_root_legs``
 
     ``latency = T * (gather + return) + L * (gather + leg)`` and the same for joules;
 
@@ -41,7 +41,8 @@ class ClusterProblem:
     Parameters
     ----------
     gain : (M, N, N) or (N, N) float
-        >= 0, power gain from the first to the second node; 0 where there is no link. The diagonal is not read.
+        >= 0, power gain from the first to the second node; 0 where there is no link. The diagonal is not
+        read.
     noise_w_per_hz : float or (M, N) float
         > 0, noise density with the noise figure at the receiver, W/Hz.
     band_hz : float or (M,) float

@@ -153,7 +153,7 @@ class ClusterResult:
 
 
 def relative_gaps(objective: FloatArray, bound: FloatArray) -> FloatArray:
-    """Return ``(objective - bound) / objective`` of each cluster, never below 0; ``inf`` where one is missing."""
+    """Return ``(objective - bound) / objective`` of each cluster, at least 0; ``inf`` without one."""
     finite = np.isfinite(objective) & np.isfinite(bound)
     with np.errstate(invalid="ignore", divide="ignore"):
         gap = np.maximum(objective - bound, 0.0) / objective

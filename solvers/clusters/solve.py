@@ -1,7 +1,8 @@
 """The front door of clusters.
 
-Sets: clusters, nodes u, links (u, v). Decided are one root r, a gather tree and a return tree, each transfer's
-bandwidth b and radiated power p, each node's frequency f, the order of transfers at half-duplex nodes.
+Sets: clusters, nodes u, links (u, v). Decided are one root r, a gather tree and a return tree, each
+transfer's bandwidth b and radiated power p, each node's frequency f, the order of transfers at half-duplex
+nodes.
 
 Objective::
 
@@ -38,7 +39,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "by_branching": Method(
             target="solvers.clusters.by_branching:by_branching",
-            summary="all trees bounded at shared prices, the rest priced one by one; to 7 nodes, 6 half duplex",
+            summary="all trees bounded at the prices of the best ones; to 7 nodes, 6 half duplex",
             exact=True,
         ),
         "via_cvxpy": Method(
@@ -136,7 +137,8 @@ def _explanation(status: tuple[Status, ...], said: str) -> str:
     missing = [place for place, one in enumerate(status) if one is Status.INFEASIBLE]
     if not missing:
         return said
-    text = f"no tree of links leads to a candidate root in {len(missing)} of {len(status)} clusters, first in {missing[0]}"
+    how_many = f"{len(missing)} of {len(status)} clusters, first in {missing[0]}"
+    text = f"no tree of links leads to a candidate root in {how_many}"
     return "; ".join(filter(None, (said, text)))
 
 

@@ -1,8 +1,9 @@
-"""The independent oracle: every tree's allocation as a convex program in logarithms, for Clarabel, one by one.
+"""The independent oracle: each tree's allocation as a convex program in logarithms, for Clarabel.
 
-Unknown are ln b, ln t and q = a / (b t) of each transfer, ln c of each node that computes, and the moments at
-which sendings may start.  The energy n a (exp(q) - 1) / q of a transfer is n a times the integral of exp(q theta)
-over theta in [0, 1], a Gauss-Legendre sum; so everything is a sum of exponentials of linear functions.
+Unknown are ln b, ln t and q = a / (b t) of each transfer, ln c of each node that computes, and the moments
+at which sendings may start.  The energy n a (exp(q) - 1) / q of a transfer is n a times the integral of
+exp(q theta) over theta in [0, 1], a Gauss-Legendre sum; so everything is a sum of exponentials of linear
+functions.
 """
 
 import time
@@ -50,7 +51,7 @@ class _Way:
 
 
 def via_cvxpy(problem: ClusterProblem, options: Options) -> Outcome:
-    """Return the best of all trees, each with Clarabel's allocation; about 1e-6 accurate, and without a bound.
+    """Return the best of all trees, each with Clarabel's allocation; about 1e-8 accurate, without a bound.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Steps of Newton's method on the prices of a tree, in the work array of :mod:`solvers.clusters.loops.prices`."""
+"""Newton's method on the prices of a tree, in the work array of :mod:`solvers.clusters.loops.prices`."""
 
 import math
 
@@ -7,6 +7,37 @@ from solvers.common.compiled import compiled
 
 BOUNDARY = 0.95
 """Part of the way to the nearest limit that a step may go."""
+
+
+@compiled
+def factorise(n: int, work: FloatArray) -> None:
+    """Replace P by its lower Cholesky factor."""
+    o_p = 6 * n
+    for i in range(n):
+        for j in range(i + 1):
+            rest = work[o_p + i * n + j]
+            for k in range(j):
+                rest -= work[o_p + i * n + k] * work[o_p + j * n + k]
+            if i == j:
+                work[o_p + i * n + i] = math.sqrt(max(rest, 1e-300))
+            else:
+                work[o_p + i * n + j] = rest / work[o_p + j * n + j]
+
+
+@compiled
+def solve_for(n: int, work: FloatArray, o_x: int) -> None:
+    """Replace a side at ``o_x`` by the solution for it, from the factor of P."""
+    o_p = 6 * n
+    for i in range(n):
+        rest = work[o_x + i]
+        for k in range(i):
+            rest -= work[o_p + i * n + k] * work[o_x + k]
+        work[o_x + i] = rest / work[o_p + i * n + i]
+    for i in range(n - 1, -1, -1):
+        rest = work[o_x + i]
+        for k in range(i + 1, n):
+            rest -= work[o_p + k * n + i] * work[o_x + k]
+        work[o_x + i] = rest / work[o_p + i * n + i]
 
 
 @compiled
@@ -32,27 +63,9 @@ def direction(
             work[o_rho + u] = work[o_path + u] - makespan + tau / work[u]
             work[o_one + u] = 1.0
         work[o_d + u] = work[o_h + u]
-    # Cholesky in place, lower
-    for i in range(n):
-        for j in range(i + 1):
-            s = work[o_p + i * n + j]
-            for k in range(j):
-                s -= work[o_p + i * n + k] * work[o_p + j * n + k]
-            if i == j:
-                work[o_p + i * n + i] = math.sqrt(max(s, 1e-300))
-            else:
-                work[o_p + i * n + j] = s / work[o_p + j * n + j]
+    factorise(n, work)
     for o_x in (o_rho, o_h, o_one):
-        for i in range(n):
-            s = work[o_x + i]
-            for k in range(i):
-                s -= work[o_p + i * n + k] * work[o_x + k]
-            work[o_x + i] = s / work[o_p + i * n + i]
-        for i in range(n - 1, -1, -1):
-            s = work[o_x + i]
-            for k in range(i + 1, n):
-                s -= work[o_p + k * n + i] * work[o_x + k]
-            work[o_x + i] = s / work[o_p + i * n + i]
+        solve_for(n, work, o_x)
     h_rho = h_h = h_one = one_rho = one_one = 0.0
     for u in range(n):
         if not zero >> u & 1:

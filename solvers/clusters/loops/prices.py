@@ -1,7 +1,7 @@
 """The bound of a tree at prices with its derivatives, and a feasible allocation from them.
 
-The arrays of a tree share one work array: alpha, slack, length of path, right-hand side rho, h and a third side
-(N each), P (N * N), airtime and bandwidth of each transfer (N each), and 3 N for results.
+The arrays of a tree share one work array: alpha, slack, length of path, right-hand side rho, h and a third
+side (N each), P (N * N), airtime and bandwidth of each transfer (N each), and 3 N for results.
 """
 
 import numpy as np
@@ -44,8 +44,8 @@ def priced(
 ) -> tuple[float, float, float]:
     """Return the bound at prices, the bandwidth wished for, and its derivative by ln mu.
 
-    The time prices alpha stand at the beginning of ``work``; it writes the length of the path from each node's
-    computing on, h = its derivative by ln mu, P = minus that by alpha, and t and b of each transfer.
+    The time prices alpha stand at the beginning of ``work``; it writes the length of the path from each
+    node's computing on, h = its derivative by ln mu, P = minus that by alpha, and t and b of each transfer.
     """
     o_noise, o_spend, o_cap, o_idle, o_nats, o_least, o_most, o_cube, o_band = offsets(num_nodes)
     n = num_nodes
@@ -102,7 +102,7 @@ def never_waited_for(num_nodes: int, data: FloatArray, flow: IntArray, tree: Int
 
 @compiled
 def start(num_nodes: int, zero: int, weight: float, least: float, alpha: FloatArray, work: FloatArray) -> int:
-    """Write time prices that sum to ``weight``, each at least about ``least`` of it; return how many there are."""
+    """Write time prices that sum to ``weight``, each about ``least`` of it or more; return how many."""
     total, count = 0.0, 0
     for u in range(num_nodes):
         work[u] = 0.0

@@ -36,8 +36,8 @@ def solve_clusters(
     """Write trees, bound and allocations of all clusters of a batch.
 
     Costs are per gather: ``trips`` (M,) is how many ways back there are for each, ``constant`` (M, N) what a
-    root costs besides, infinite for no candidate.  ``chosen`` (M, 2) becomes the trees up and back, -1 for none;
-    ``allocation`` (M, 2, 3 N) those of the two ways, as ``search`` writes them.
+    root costs besides, infinite for no candidate.  ``chosen`` (M, 2) becomes the trees up and back, -1 for
+    none; ``allocation`` (M, 2, 3 N) those of the two ways, as ``search`` writes them.
     """
     n = num_nodes
     most = max(root.size, back_root.size)

@@ -123,7 +123,7 @@ def first_price(num_nodes: int, data: FloatArray) -> float:
 
 @compiled
 def lowest_of(alive: IntArray, num_alive: int, cutoff: float, lower: FloatArray) -> tuple[int, int]:
-    """Drop the trees whose bound reaches the cutoff; return the place of the lowest, and how many are left."""
+    """Drop the trees whose bound reaches the cutoff; return the lowest's place, and how many are left."""
     kept, lowest = 0, -1
     for place in range(num_alive):
         which = alive[place]
@@ -161,11 +161,11 @@ def search(
     work: FloatArray,
     out: FloatArray,
 ) -> tuple[float, int, float, float]:
-    """Return the best of the trees ``begin`` to ``end``, its cost first, then a bound of all, and its price mu.
+    """Return cost and number of the best of the trees ``begin`` to ``end``, a bound of all, and its price mu.
 
-    A tree costs what its allocation costs plus the offset of its root.  ``alpha`` (N,) holds first prices where
-    ``mu`` is above 0, and then those of the tree; ``out`` becomes its allocation, ``lower`` (T,) a bound of each
-    tree.
+    A tree costs what its allocation costs plus the offset of its root.  ``alpha`` (N,) holds first prices
+    where ``mu`` is above 0, and then those of the tree; ``out`` becomes its allocation, ``lower`` (T,) a
+    bound of each tree.
     """
     n = num_nodes
     trial, found = np.empty(n), np.empty(3 * n)

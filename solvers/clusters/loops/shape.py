@@ -1,7 +1,8 @@
 """Spectral efficiencies at which sending costs the least, by tables of two functions of one variable.
 
-With q in nats, x = exp(q) - 1 and chi = (1 + x) q - x, a sender without a limit of power has its optimum where
-ln(chi^2 / q), and one at its limit where ln(x^2 chi / ((1 + x) q^2)), takes a value that is given by the prices.
+With q in nats, x = exp(q) - 1 and chi = (1 + x) q - x, a sender without a limit of power has its optimum
+where ln(chi^2 / q), and one at its limit where ln(x^2 chi / ((1 + x) q^2)), takes a value that is given by
+the prices.
 """
 
 import math

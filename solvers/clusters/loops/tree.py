@@ -1,9 +1,10 @@
 """The best allocation of a given tree and order, by a primal-dual method on its prices.
 
-Unknown are a time price alpha_u >= 0 of each node, which sum to the price of the makespan, and the price mu of
-the band.  A sender's time price is the sum of alpha over the nodes that wait for it (its ``flow`` set).  Newton's
-method follows alpha_u * slack_u = tau -> 0, where slack_u is how much earlier than the makespan the path that
-begins with the computing of u ends.  Any such prices give a bound; see docs/mathematics/clusters.md.
+Unknown are a time price alpha_u >= 0 of each node, which sum to the price of the makespan, and the price mu
+of the band.  A sender's time price is the sum of alpha over the nodes that wait for it (its ``flow`` set).
+Newton's method follows alpha_u * slack_u = tau -> 0, where slack_u is how much earlier than the makespan the
+path that begins with the computing of u ends.  Any such prices give a bound; see
+docs/mathematics/clusters.md.
 """
 
 import math
@@ -11,7 +12,7 @@ import math
 import numpy as np
 
 from solvers.clusters.loops.fields import offsets
-from solvers.clusters.loops.newton import BOUNDARY, direction, longest_step, move
+from solvers.clusters.loops.newton import direction, longest_step, move
 from solvers.clusters.loops.prices import feasible_cost, never_waited_for, priced, start
 from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.compiled import compiled
@@ -22,6 +23,31 @@ CLIMBS = 200
 """Steps of the slower way at most."""
 HALVINGS = 40
 """How often one of them may be halved."""
+
+
+@compiled
+def first_slack(n: int, zero: int, work: FloatArray) -> float:
+    """Write slack up to a makespan a tenth longer than the longest path, and return it."""
+    o_slack, o_path = n, 2 * n
+    longest = 0.0
+    for u in range(n):
+        if not zero >> u & 1:
+            longest = max(longest, work[o_path + u])
+    for u in range(n):
+        work[o_slack + u] = 1.1 * longest - work[o_path + u]
+    return 1.1 * longest
+
+
+@compiled
+def distance(n: int, zero: int, makespan: float, work: FloatArray) -> tuple[float, float]:
+    """Return the sum of alpha times slack, and what paths and slacks miss the makespan by, priced."""
+    o_slack, o_path = n, 2 * n
+    comp, error = 0.0, 0.0
+    for u in range(n):
+        if not zero >> u & 1:
+            comp += work[u] * work[o_slack + u]
+            error += work[u] * abs(work[o_path + u] + work[o_slack + u] - makespan)
+    return comp, error
 
 
 @compiled
@@ -41,14 +67,15 @@ def solve_tree(
     work: FloatArray,
     out: FloatArray,
 ) -> tuple[float, float, float]:
-    """Return the cost of a feasible allocation (inf if none was made), a bound, and the price mu of the bound.
+    """Return the cost of a feasible allocation (inf if none was made), a bound, and the bound's price mu.
 
-    ``tree`` names the transfers; ``alpha`` (N,) holds first prices and then those of the bound.  It stops when
-    the bound reaches ``cutoff``, or when it is within ``tolerance`` of the cost.  ``out`` (3 N,) becomes the
-    seconds of computing by node, and bandwidth and seconds of each transfer, of the cheapest allocation.
+    ``tree`` names the transfers; ``alpha`` (N,) holds first prices and then those of the bound.  It stops
+    when the bound reaches ``cutoff``, or when it is within ``tolerance`` of the cost.  ``out`` (3 N,)
+    becomes the seconds of computing by node, and bandwidth and seconds of each transfer, of the cheapest
+    allocation.
     """
     n = num_nodes
-    o_slack, o_path, o_b = n, 2 * n, 7 * n + n * n
+    o_b = 7 * n + n * n
     o_band = offsets(n)[8]
     band, weight = data[o_band], data[o_band + 1]
     zero = never_waited_for(n, data, flow, tree)
@@ -66,17 +93,9 @@ def solve_tree(
             if best >= cutoff:
                 break
         if turn == 0:
-            for u in range(n):
-                if not zero >> u & 1:
-                    makespan = max(makespan, work[o_path + u])
-            makespan *= 1.1
-            for u in range(n):
-                work[o_slack + u] = makespan - work[o_path + u]
-        comp, error = 0.0, trial * abs(sum_b - band)
-        for u in range(n):
-            if not zero >> u & 1:
-                comp += work[u] * work[o_slack + u]
-                error += work[u] * abs(work[o_path + u] + work[o_slack + u] - makespan)
+            makespan = first_slack(n, zero, work)
+        comp, error = distance(n, zero, makespan, work)
+        error += trial * abs(sum_b - band)
         if comp + error <= 30.0 * tolerance * abs(best):
             cost = feasible_cost(n, data, pair, payload, flow, tree, work, sum_b)
             if cost < value:
@@ -101,6 +120,17 @@ def solve_tree(
 
 
 @compiled
+def barrier(n: int, zero: int, tau: float, weight: float, work: FloatArray) -> float:
+    """Write the slack tau / alpha of each node; return tau times the sum of ln(alpha / weight)."""
+    total = 0.0
+    for u in range(n):
+        if not zero >> u & 1:
+            work[n + u] = tau / work[u]
+            total += tau * math.log(work[u] / weight)
+    return total
+
+
+@compiled
 def climb(
     num_nodes: int,
     data: FloatArray,
@@ -121,8 +151,8 @@ def climb(
 ) -> tuple[float, float, float]:
     """Return what ``solve_tree`` does, by a slower way that always arrives.
 
-    Newton's method with a line search maximises the bound plus tau times the sum of ln alpha, which is concave,
-    while tau falls.
+    Newton's method with a line search maximises the bound plus tau times the sum of ln alpha, which is
+    concave, while tau falls.
     """
     n = num_nodes
     o_slack, o_path, o_b, o_d = n, 2 * n, 7 * n + n * n, 8 * n + n * n
@@ -141,21 +171,15 @@ def climb(
             best, mu = bound, trial
             for u in range(n):
                 alpha[u] = work[u]
-        height, gain = bound, 0.0
-        for u in range(n):
-            if not zero >> u & 1:
-                height += tau * math.log(work[u] / weight)
-                work[o_slack + u] = tau / work[u]
+        height = bound + barrier(n, zero, tau, weight, work)
         d_mu, _ = direction(n, zero, work, 0.0, tau, trial * (band - sum_b), trial * slope)
-        step = 2.0 / max(abs(d_mu), 2.0)
+        gain = trial * (sum_b - band) * d_mu
         for u in range(n):
-            old[u] = work[u]
+            old[u], move_of[u] = work[u], 0.0
             if not zero >> u & 1:
                 move_of[u] = work[o_d + u]
                 gain += (work[o_path + u] + work[o_slack + u]) * move_of[u]
-                if move_of[u] < 0.0:
-                    step = min(step, -BOUNDARY * work[u] / move_of[u])
-        gain += trial * (sum_b - band) * d_mu
+        step = min(longest_step(n, zero, work), 2.0 / max(abs(d_mu), 2.0))
         if gain <= 0.1 * tau * count:
             cost = feasible_cost(n, data, pair, payload, flow, tree, work, sum_b)
             if cost < value:
@@ -168,11 +192,9 @@ def climb(
         before = trial
         for _ in range(HALVINGS):
             trial = before * math.exp(step * d_mu)
-            risen = 0.0
             for u in range(n):
-                if not zero >> u & 1:
-                    work[u] = old[u] + step * move_of[u]
-                    risen += tau * math.log(work[u] / weight)
+                work[u] = old[u] + step * move_of[u]
+            risen = barrier(n, zero, tau, weight, work)
             bound, _, _ = priced(n, data, free_pieces, capped_pieces, pair, payload, flow, tree, work, trial)
             if bound + risen >= height + 1e-4 * step * gain - 1e-14 * abs(height):
                 break
