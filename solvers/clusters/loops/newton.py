@@ -104,11 +104,18 @@ def longest_step(n: int, zero: int, work: FloatArray) -> float:
 def move(n: int, zero: int, weight: float, work: FloatArray, step: float) -> None:
     """Move alpha, which goes on summing to ``weight``, and the slack."""
     o_slack, o_rho, o_d = n, 3 * n, 8 * n + n * n
-    total = 0.0
     for u in range(n):
         if not zero >> u & 1:
             work[u] += step * work[o_d + u]
             work[o_slack + u] += step * work[o_rho + u]
-            total += work[u]
+    rescale(n, weight, work)
+
+
+@compiled
+def rescale(n: int, weight: float, work: FloatArray) -> None:
+    """Make alpha sum to ``weight``: only then is the bound one."""
+    total = 0.0
+    for u in range(n):
+        total += work[u]
     for u in range(n):
         work[u] *= weight / total

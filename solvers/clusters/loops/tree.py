@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from solvers.clusters.loops.fields import offsets
-from solvers.clusters.loops.newton import direction, longest_step, move
+from solvers.clusters.loops.newton import direction, longest_step, move, rescale
 from solvers.clusters.loops.prices import feasible_cost, never_waited_for, priced, start
 from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.compiled import compiled
@@ -194,6 +194,7 @@ def climb(
             trial = before * math.exp(step * d_mu)
             for u in range(n):
                 work[u] = old[u] + step * move_of[u]
+            rescale(n, weight, work)
             risen = barrier(n, zero, tau, weight, work)
             bound, _, _ = priced(n, data, free_pieces, capped_pieces, pair, payload, flow, tree, work, trial)
             if bound + risen >= height + 1e-4 * step * gain - 1e-14 * abs(height):
