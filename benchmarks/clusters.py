@@ -1,0 +1,157 @@
+"""How fast clusters are proven optimal, and what deciding everything together is worth on the published network.
+
+    python benchmarks/clusters.py            about a minute on two cores
+    python benchmarks/clusters.py --clusters 10000 --sizes 4 5 6 7 --large 8 10 12 30
+
+Random clusters: nodes uniform in a square of 200 m, fading links, 48 Mbit over 8 MHz, CPUs of 0.5 to 2 GHz.  The
+published network is instances/paper-40.json; the rows are what the best trees at nominal power and bandwidth
+take there (parallel receptions, receptions in series, and the whole uplink band for the aggregator).
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from solvers.clusters import ClusterProblem, ClusterResult, solve
+from solvers.common import Options
+
+PAPER = Path(__file__).parents[1] / "instances" / "paper-40.json"
+CLOUD_S, CLOUD_W = 12.1, 0.8
+ROWS: dict[str, dict[str, Any]] = {
+    "parallel": {"half_duplex": False, "leg_band_hz": 1e6},
+    "series": {"half_duplex": True, "leg_band_hz": 1e6},
+    "4 MHz uplink": {"half_duplex": False, "leg_band_hz": 4e6},
+}
+"""How nodes receive, and the aggregator's uplink."""
+NOMINAL = {
+    ("parallel", 2): (7.951, 63.44),
+    ("parallel", 8): (2.626, 24.73),
+    ("parallel", 200): (0.881, 11.83),
+    ("series", 2): (8.332, 63.17),
+    ("series", 8): (3.095, 24.29),
+    ("series", 200): (1.459, 11.27),
+    ("4 MHz uplink", 2): (7.062, 59.0),
+    ("4 MHz uplink", 8): (2.359, 23.56),
+    ("4 MHz uplink", 200): (0.872, 11.78),
+}
+"""Seconds and joules a round of the best trees at nominal resources, by row and period (200: no cloud leg's joules)."""
+
+
+def draw(seed: int, num_clusters: int, num_nodes: int, **changes: Any) -> ClusterProblem:
+    rng = np.random.default_rng(seed)
+    place = 200 * rng.random((num_clusters, num_nodes, 2))
+    distance = 1 + np.hypot(*(place[:, :, None] - place[:, None]).transpose(3, 0, 1, 2))
+    nodes = (num_clusters, num_nodes)
+    values = {
+        "gain": 1e-3 * distance**-3.0 * rng.exponential(size=distance.shape),
+        "noise_w_per_hz": 4e-20,
+        "band_hz": 8e6,
+        "item_bits": 48e6,
+        "max_power_w": 0.2,
+        "energy_weight": 1.0,
+        "time_weight": 10.0 ** rng.uniform(-1.5, 1.5, num_clusters),
+        "cycles": 10.0 ** rng.uniform(8.5, 9.7, nodes),
+        "max_frequency_hz": 10.0 ** rng.uniform(8.7, 9.3, nodes),
+        "capacitance": 1e-28,
+        "num_round_trips": 0.0,
+        "num_root_legs": 1.0,
+    }
+    return ClusterProblem(**(values | changes))
+
+
+def time_batches(num_clusters: int, sizes: list[int]) -> None:
+    print(f"{num_clusters} clusters in one call: wall s, ms of processor time each, worst proven gap")
+    print(f"{'nodes':>5} {'duplex':>7} {'way back':>8} {'wall s':>8} {'ms each':>8} {'gap':>8}")
+    for num_nodes in sizes:
+        for half_duplex in (False, True):
+            if half_duplex and num_nodes > 6:
+                continue
+            for trips in (0.0, 1.0):
+                changes = {"half_duplex": half_duplex, "num_round_trips": trips, "num_root_legs": 1.0 - trips}
+                solve(draw(0, 2, num_nodes, **changes))  # compiles, and builds the trees
+                problem = draw(1, num_clusters, num_nodes, **changes)
+                begin, spent = time.perf_counter(), time.process_time()
+                result = solve(problem)
+                wall_s, spent = time.perf_counter() - begin, time.process_time() - spent
+                duplex, back = "half" if half_duplex else "full", "yes" if trips else "no"
+                figures = f"{wall_s:8.2f} {1e3 * spent / num_clusters:8.3f} {np.max(result.gap):8.1e}"
+                print(f"{num_nodes:5d} {duplex:>7} {back:>8} {figures}", flush=True)
+
+
+def paper_clusters(period: int, **changes: Any) -> dict[str, Any]:
+    """Return the ten clusters of the published network; one cycle of ``period`` rounds counts as one."""
+    instance = json.loads(PAPER.read_text())
+    index = {node["id"]: number for number, node in enumerate(n for n in instance["nodes"] if n["id"][0] == "d")}
+    gain, leg_gain = np.zeros((10, 4, 4)), np.zeros((10, 4))
+    for link in instance["wireless_links"]:
+        source, target = link["source"], link["target"]
+        if target in index:
+            gain[index[source] // 4, index[source] % 4, index[target] % 4] = link["gain"]
+        elif source in index and target == f"s{index[source] // 4}":
+            leg_gain[index[source] // 4, index[source] % 4] = link["gain"]
+    noise = instance["bands"][0]["noise_w_per_hz"]
+    edge_only = period == 200
+    return {
+        "gain": gain,
+        "noise_w_per_hz": noise,
+        "band_hz": 24e6,
+        "item_bits": 48e6,
+        "max_power_w": 0.6,
+        "energy_weight": 1.0,
+        "num_round_trips": (period - 1) / period,
+        "num_root_legs": 1 / period,
+        "leg_gain": leg_gain,
+        "leg_noise_w_per_hz": noise,
+        "leg_max_power_w": 0.6,
+        "root_seconds": CLOUD_S,
+        "root_joules": 0.0 if edge_only else CLOUD_W * CLOUD_S,
+    } | changes
+
+
+def plans_within(values: dict[str, Any], latency_s: float) -> tuple[float, float, float]:
+    """Return latency and joules of the best plan found whose clusters all keep a latency, and a bound on its joules.
+
+    The price of time of each cluster is bisected; a price w proves joules >= bound - w * latency.
+    """
+    low, high = np.full(10, 1e-6), np.full(10, 1e6)
+    best_j, best_s, proven_j = np.full(10, np.inf), np.full(10, np.inf), np.zeros(10)
+    for _ in range(60):
+        price = np.sqrt(low * high)
+        result: ClusterResult = solve(ClusterProblem(**values, time_weight=price), options=Options(gap=1e-9))
+        assert result.solution is not None
+        seconds, joules = result.solution.latency_s, result.solution.energy_j
+        proven_j = np.maximum(proven_j, np.asarray(result.bound) - price * latency_s)
+        keeps = seconds <= latency_s
+        better = keeps & (joules < best_j)
+        best_j, best_s = np.where(better, joules, best_j), np.where(better, seconds, best_s)
+        low, high = np.where(keeps, low, price), np.where(keeps, price, high)
+    return float(best_s.max()), float(best_j.sum()), float(proven_j.sum())
+
+
+def gain_on_paper() -> None:
+    print("\npublished network, a round: best trees at nominal resources, and everything decided together")
+    print(f"{'row':>13} {'E':>4} {'s':>7} {'J':>7} {'together s':>11} {'J':>8} {'J at least':>11} {'fastest s':>10}")
+    for (row, period), (latency_s, energy_j) in NOMINAL.items():
+        values = paper_clusters(period, **ROWS[row])
+        seconds, joules, proven_j = plans_within(values, latency_s)
+        fastest = solve(ClusterProblem(**(values | {"energy_weight": 0.0}), time_weight=1.0))
+        least_s = float(np.max(fastest.objective))
+        figures = f"{seconds:11.3f} {joules:8.3f} {proven_j:11.3f} {least_s:10.3f}"
+        print(f"{row:>13} {period:4d} {latency_s:7.3f} {energy_j:7.2f} {figures}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--clusters", type=int, default=2000, help="clusters of each size in one call")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[4, 5, 6], help="nodes of a cluster")
+    arguments = parser.parse_args()
+    time_batches(arguments.clusters, arguments.sizes)
+    gain_on_paper()
+
+
+if __name__ == "__main__":
+    main()
