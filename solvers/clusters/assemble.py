@@ -29,30 +29,59 @@ class Chosen:
         return cls(np.full((num_clusters, 2), -1), np.zeros((num_clusters, 2, 3 * num_nodes)))
 
 
+@dataclass(frozen=True)
+class Ways:
+    """The ways up ([:, 0]) and back ([:, 1]) of M clusters, by node.
+
+    ``root`` (M,), -1 for none; ``parent`` and ``order`` (M, 2, N), both of a way up: a way back is one read
+    backwards in time; ``bandwidth_hz`` and ``seconds`` (M, 2, N) of each transfer; ``compute_s`` (M, N).
+    """
+
+    root: IntArray
+    parent: IntArray
+    order: IntArray
+    bandwidth_hz: FloatArray
+    seconds: FloatArray
+    compute_s: FloatArray
+
+
 def plan_of(
     problem: ClusterProblem, leg_power_w: FloatArray, up_trees: Trees, back_trees: Trees, chosen: Chosen
 ) -> ClusterPlan:
     """Return the decisions of the trees chosen, with powers that deliver just the payloads."""
-    num, rows = problem.num_nodes, np.arange(problem.num_clusters)
     up, back = chosen.tree[:, 0], chosen.tree[:, 1]
-    root = np.where(up >= 0, up_trees.root[up], -1)
-    parent, order = _rows_of(up_trees.parent, up), _rows_of(up_trees.order, up)
-    back_parent, back_order = _rows_of(back_trees.parent, back), _rows_of(back_trees.order, back)
-    node = np.broadcast_to(np.arange(num), parent.shape)
-    band, seconds = _by_node(up_trees, up, chosen.allocation[:, 0])
-    back_band, back_s = _by_node(back_trees, back, chosen.allocation[:, 1])
-    union = np.where(back_parent >= 0, problem.union_bits[:, None], 0.0)
+    both = ((up_trees, up), (back_trees, back))
+    shares = [_by_node(trees, which, chosen.allocation[:, way]) for way, (trees, which) in enumerate(both)]
+    ways = Ways(
+        root=np.where(up >= 0, up_trees.root[up], -1),
+        parent=np.stack([_rows_of(trees.parent, which) for trees, which in both], axis=1),
+        order=np.stack([_rows_of(trees.order, which) for trees, which in both], axis=1),
+        bandwidth_hz=np.stack([band for band, _ in shares], axis=1),
+        seconds=np.stack([seconds for _, seconds in shares], axis=1),
+        compute_s=chosen.allocation[:, 0, : problem.num_nodes],
+    )
+    return plan_of_ways(problem, leg_power_w, ways)
+
+
+def plan_of_ways(problem: ClusterProblem, leg_power_w: FloatArray, ways: Ways) -> ClusterPlan:
+    """Return the decisions of ways with given airtimes: powers deliver just the payloads."""
+    root, rows = ways.root, np.arange(problem.num_clusters)
+    parent, back = ways.parent[:, 0], ways.parent[:, 1]
+    band, seconds = ways.bandwidth_hz, ways.seconds
+    node = np.broadcast_to(np.arange(problem.num_nodes), parent.shape)
+    bits = payload_bits(problem, parent)
+    union = np.where(back >= 0, problem.union_bits[:, None], 0.0)
     return ClusterPlan(
         root=frozen(root),
         parent=frozen(parent),
-        order=frozen(order),
-        bandwidth_hz=frozen(band),
-        power_w=frozen(powers(problem, node, parent, payload_bits(problem, parent), band, seconds)),
-        frequency_hz=frozen(frequencies(problem, chosen.allocation[:, 0, :num])),
-        return_parent=frozen(back_parent),
-        return_order=frozen(_reversed_ranks(back_parent, back_order)),
-        return_bandwidth_hz=frozen(back_band),
-        return_power_w=frozen(powers(problem, back_parent, node, union, back_band, back_s)),
+        order=frozen(ways.order[:, 0]),
+        bandwidth_hz=frozen(band[:, 0]),
+        power_w=frozen(powers(problem, node, parent, bits, band[:, 0], seconds[:, 0])),
+        frequency_hz=frozen(frequencies(problem, ways.compute_s)),
+        return_parent=frozen(back),
+        return_order=frozen(_reversed_ranks(back, ways.order[:, 1])),
+        return_bandwidth_hz=frozen(band[:, 1]),
+        return_power_w=frozen(powers(problem, back, node, union, band[:, 1], seconds[:, 1])),
         leg_power_w=frozen(np.where(root >= 0, leg_power_w[rows, root], 0.0)),
     )
 

@@ -28,8 +28,12 @@ class Phases:
     leg_power_w: FloatArray
 
 
-def phases_of(problem: ClusterProblem) -> Phases:
-    """Return the phases of a problem with the axis M."""
+def phases_of(problem: ClusterProblem, *, list_sets: bool = True) -> Phases:
+    """Return the phases of a problem with the axis M.
+
+    ``list_sets`` says whether the rows end with the payload of each set of nodes, or with room for that of
+    each transfer and the payload of all.
+    """
     power_w, leg_cost = best_legs(problem)
     legs = problem.num_root_legs[:, None]
     fixed = problem.energy_weight[:, None] * problem.root_joules
@@ -37,8 +41,8 @@ def phases_of(problem: ClusterProblem) -> Phases:
     gathers = problem.num_gathers[:, None]
     constant = legs / gathers * (fixed + leg_cost)
     return Phases(
-        up=_rows(problem, back=False),
-        back=_rows(problem, back=True),
+        up=_rows(problem, list_sets, back=False),
+        back=_rows(problem, list_sets, back=True),
         trips=problem.num_round_trips / problem.num_gathers,
         constant=np.where(candidate_roots(problem), constant, np.inf),
         leg_power_w=power_w,
@@ -76,7 +80,7 @@ def _chi(q: FloatArray) -> FloatArray:
     return np.where(q < 0.02, series, np.exp(q) * (q - 1.0) + 1.0)
 
 
-def _rows(problem: ClusterProblem, *, back: bool) -> FloatArray:
+def _rows(problem: ClusterProblem, list_sets: bool, *, back: bool) -> FloatArray:
     """Return one way of each cluster as a row: links by (node, parent), in the direction of travel."""
     count, num = problem.num_clusters, problem.num_nodes
     shape = (count, num, num)
@@ -90,16 +94,15 @@ def _rows(problem: ClusterProblem, *, back: bool) -> FloatArray:
         spend = np.where(gain > 0, energy * noise / problem.efficiency[:, source], np.inf)
     cap = problem.max_power_w[:, source]
     idle = energy * (problem.circuit_power_w[:, source] + problem.receive_power_w[:, target])
-    if back:
-        nats = np.repeat(np.log(2.0) * problem.union_bits[:, None], 1 << num, axis=1)
-        least = most = cube = np.zeros((count, num))
-    else:
+    columns = 1 << num if list_sets else num + 1
+    nats = np.repeat(np.log(2.0) * problem.union_bits[:, None], columns, axis=1)
+    if list_sets and not back:
         nats = np.log(2.0) * bits_of_sets(problem)
-        least, most, cube = _computing(problem)
+    least, most, cube = (np.zeros((count, num)),) * 3 if back else _computing(problem)
     pieces = [values.reshape(count, -1) for values in np.broadcast_arrays(noise, spend, cap, idle)]
     assert pieces[0].shape == (count, shape[1] * shape[2])
     weights = np.stack([problem.band_hz, problem.time_weight], axis=1)
-    return np.ascontiguousarray(np.concatenate([*pieces, nats, least, most, cube, weights], axis=1))
+    return np.ascontiguousarray(np.concatenate([*pieces, least, most, cube, weights, nats], axis=1))
 
 
 def bits_of_sets(problem: ClusterProblem) -> FloatArray:

@@ -29,6 +29,7 @@ from solvers.clusters.by_branching import DEFAULT_GAP
 from solvers.clusters.evaluate import evaluate, violations, without_axis
 from solvers.clusters.problem import ClusterProblem
 from solvers.clusters.solution import ClusterResult, ClusterSolution, Outcome, relative_gaps
+from solvers.clusters.trees import MAX_HALF_DUPLEX_NODES, MAX_NODES
 from solvers.common.arrays import FloatArray, frozen
 from solvers.common.dispatch import Method, load_method
 from solvers.common.errors import BackendFailure
@@ -42,6 +43,11 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             summary="all trees bounded at the prices of the best ones; to 7 nodes, 6 half duplex",
             exact=True,
         ),
+        "local_search": Method(
+            target="solvers.clusters.local_search:local_search",
+            summary="moves of nodes in the trees of the best roots, with a bound by relaxation; to 60 nodes",
+            exact=False,
+        ),
         "via_cvxpy": Method(
             target="solvers.clusters.via_cvxpy:via_cvxpy",
             summary="oracle: each tree's convex program in logarithms by Clarabel; to 5 nodes, no bound",
@@ -51,7 +57,6 @@ METHODS: Mapping[str, Method] = MappingProxyType(
     }
 )
 """The methods by name; ``auto`` chooses one by size."""
-AUTO = "by_branching"
 
 
 def solve(problem: ClusterProblem, method: str = "auto", options: Options | None = None) -> ClusterResult:
@@ -62,7 +67,8 @@ def solve(problem: ClusterProblem, method: str = "auto", options: Options | None
     problem : ClusterProblem
         One cluster, or many of one size: these are independent, and solved in one call.
     method : str
-        ``"auto"``, or a name of :data:`METHODS`.
+        A name of :data:`METHODS`, or ``"auto"``: ``by_branching`` to 7 nodes (6 half duplex),
+        ``local_search`` beyond.
     options : Options or None
         When to stop; the default gap is 1e-6. After the time limit the clusters that are left get the first
         tree found.
@@ -77,7 +83,7 @@ def solve(problem: ClusterProblem, method: str = "auto", options: Options | None
     """
     started = time.perf_counter()
     options = options or Options()
-    name = AUTO if method == "auto" else method
+    name = _method_for(problem) if method == "auto" else method
     function: Callable[[ClusterProblem, Options], Outcome] = load_method(METHODS, name, "clusters")
     many = problem.as_many()
     outcome = function(many, options)
@@ -97,6 +103,11 @@ def solve(problem: ClusterProblem, method: str = "auto", options: Options | None
         seconds=time.perf_counter() - started,
         explanation=_explanation(status, outcome.explanation),
     )
+
+
+def _method_for(problem: ClusterProblem) -> str:
+    most = MAX_HALF_DUPLEX_NODES if problem.half_duplex else MAX_NODES
+    return "by_branching" if problem.num_nodes <= most else "local_search"
 
 
 def _checked(problem: ClusterProblem, outcome: Outcome, name: str) -> ClusterSolution:

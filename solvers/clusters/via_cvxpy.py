@@ -90,10 +90,10 @@ def via_cvxpy(problem: ClusterProblem, options: Options) -> Outcome:
 def _way(row: FloatArray, num: int) -> _Way:
     links = row[: 4 * num * num].reshape(4, num, num)
     rest = row[4 * num * num :]
-    nats, rest = rest[: 1 << num], rest[1 << num :]
     c_min, c_max, cube = rest[: 3 * num].reshape(3, num)
+    band, weight, nats = float(rest[3 * num]), float(rest[3 * num + 1]), rest[3 * num + 2 :]
     noise, spend, cap, idle = links
-    return _Way(noise, spend, cap, idle, nats, c_min, c_max, cube, float(rest[-2]), float(rest[-1]))
+    return _Way(noise, spend, cap, idle, nats, c_min, c_max, cube, band, weight)
 
 
 def _best(way: _Way, trees: Trees, root: int) -> tuple[float, int, FloatArray]:

@@ -89,10 +89,10 @@ def raise_bounds(
 @compiled
 def first_price(num_nodes: int, data: FloatArray) -> float:
     """Return a price of the band at which about N - 1 equal shares are the best for each node's best link."""
-    o_noise, o_spend, o_cap, o_idle, o_nats, _, _, _, o_band = offsets(num_nodes)
+    o_noise, o_spend, o_cap, o_idle, _, _, _, _, o_band = offsets(num_nodes)
     n = num_nodes
     share, total, found = data[o_band] / (n - 1), 0.0, 0
-    nats = max(data[o_nats + (1 << n) - 1], 1e-300)
+    nats = max(data[data.size - 1], 1e-300)
     for u in range(n):
         best = u * n
         for at in range(u * n, u * n + n):
