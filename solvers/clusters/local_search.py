@@ -23,6 +23,8 @@ MAX_NODES = 60
 MAX_ITEMS = 62
 _ROOTS = 4
 """Roots whose trees are searched: those with the best first trees."""
+_KICKS, _KICKED_NODES = 8, 15
+"""How often a tree is disturbed and searched again, and to how many nodes."""
 _ROUNDING = 1e-12
 
 
@@ -56,7 +58,9 @@ def local_search(problem: ClusterProblem, options: Options) -> Outcome:
     phases = phases_of(problem, list_sets=False)
     ends = np.inf if options.time_limit_s is None else time.perf_counter() + options.time_limit_s
     with ThreadPoolExecutor(options.threads) as pool:
-        found = list(pool.map(lambda m: _search(problem, phases, m, ends), range(problem.num_clusters)))
+        found = list(
+            pool.map(lambda m: _search(problem, phases, m, ends, options.seed), range(problem.num_clusters))
+        )
     bound = np.array([one.bound for one in found])
     bound = problem.num_gathers * np.where(np.isfinite(bound), bound * (1.0 - _ROUNDING), bound)
     names = ("root", "parent", "order", "bandwidth_hz", "seconds", "compute_s")
@@ -65,7 +69,7 @@ def local_search(problem: ClusterProblem, options: Options) -> Outcome:
     return Outcome(plan=plan, bound=frozen(bound), timed_out=time.perf_counter() > ends)
 
 
-def _search(problem: ClusterProblem, phases: Phases, m: int, ends: float) -> _Found:
+def _search(problem: ClusterProblem, phases: Phases, m: int, ends: float, seed: int) -> _Found:
     """Return what is found of one cluster."""
     from solvers.clusters.relaxed import MAX_SUBSET_NODES, bound_roots
     from solvers.clusters.ways import Way
@@ -82,22 +86,23 @@ def _search(problem: ClusterProblem, phases: Phases, m: int, ends: float) -> _Fo
 
     def total(up_cost: FloatArray, back_cost: FloatArray) -> FloatArray:
         cost = up_cost + constant
-        return cost + trips * back_cost if trips > 0 else cost
+        return np.asarray(cost + trips * back_cost if trips > 0 else cost)
 
     first = total(up.cost, back.cost)
     promising = np.argsort(first, kind="stable")[:_ROOTS]
     promising = promising[np.isfinite(first[promising])]
     if promising.size == 0:
         return _nothing(num)
+    rng = np.random.default_rng([seed, m])
     is_late = time.perf_counter() > ends
     for root in [] if is_late else promising.tolist():
         for way in used:
-            way.improve(root)
+            way.improve(root, _KICKS if num <= _KICKED_NODES else 0, rng)
     best = int(promising[np.argmin(total(up.cost, back.cost)[promising])])
     parts = [way.allocate(best) for way in used]
     bound = -np.inf
     if not is_late:
-        sets = [None, None]
+        sets: list[FloatArray | None] = [None, None]
         if num <= MAX_SUBSET_NODES:
             one = problem.of_clusters(slice(m, m + 1))
             union = np.full(1 << num, np.log(2.0) * problem.union_bits[m])

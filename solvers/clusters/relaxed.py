@@ -67,17 +67,19 @@ def _by_subsets(way: Way, root: int, set_nats: FloatArray) -> FloatArray:
     num, tables = way.num_nodes, (free_table(), capped_table())
     alpha, mu = way.alpha[root].copy(), float(way.mu[root])
     best, bound = np.full(num, -np.inf), np.empty(num)
-    parent = np.empty(num, dtype=np.int64)
+    parent, order = np.empty(num, dtype=np.int64), np.empty(num, dtype=np.int64)
     pace, since = 1.0, 0
     for _ in range(_STEPS):
-        bound_by_subsets(num, way.data, *tables, set_nats, alpha, mu, root, bound, parent)
+        bound_by_subsets(
+            num, way.data, *tables, set_nats, way.half_duplex, alpha, mu, root, bound, parent, order
+        )
         since = 0 if bound[root] > best[root] * (1.0 + 1e-9) else since + 1
         best = np.maximum(best, bound)
         if not np.isfinite(bound[root]) or way.cost[root] - best[root] <= 1e-9 * abs(way.cost[root]):
             break
         if since == 3:
             pace, since = 0.5 * pace, 0
-        path, over = _slopes(way, root, parent, alpha, mu)
+        path, over = _slopes(way, root, parent, order, alpha, mu)
         rise_alpha, rise_mu = way.weight * (path - path.mean()), mu * over
         length = float((rise_alpha**2).sum() + rise_mu**2)
         if length == 0.0:
@@ -89,12 +91,13 @@ def _by_subsets(way: Way, root: int, set_nats: FloatArray) -> FloatArray:
     return best
 
 
-def _slopes(way: Way, root: int, parent: IntArray, alpha: FloatArray, mu: float) -> tuple[FloatArray, float]:
+def _slopes(
+    way: Way, root: int, parent: IntArray, order: IntArray, alpha: FloatArray, mu: float
+) -> tuple[FloatArray, float]:
     """Return the derivatives of a tree's Lagrangian: lengths of paths (N,), and the use beyond the band."""
     num = way.num_nodes
     pair, flow, work = np.empty(num, np.int64), np.empty(num, np.int64), np.zeros(num * num + 11 * num)
-    order = np.zeros(num, dtype=np.int64)
-    describe(num, root, parent, order, False, way.items, way.item_nats, way.data, pair, flow)
+    describe(num, root, parent, order, way.half_duplex, way.items, way.item_nats, way.data, pair, flow)
     tree = np.flatnonzero(np.arange(num) != root)
     work[:num] = np.maximum(alpha, 1e-9 * way.weight)
     _, wished, _ = priced(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from solvers.clusters.loops.descent import COARSE, cost_of, descend
+from solvers.clusters.loops.descent import COARSE, cost_of, descend, hang, is_below
 from solvers.clusters.loops.link import least_cost
 from solvers.clusters.loops.search import POLISHED, first_price
 from solvers.clusters.loops.shape import capped_table, free_table
@@ -13,6 +13,8 @@ from solvers.relaying.arborescence import minimum_arborescence_to
 
 _TRIES = 20_000
 """Trees that one descent tries at most."""
+_KICKED = 3
+"""Nodes that a kick moves."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,34 @@ class Way:
                 self.cost[root], self.mu[root] = cost, price
                 self.parent[root], self.order[root], self.alpha[root] = tree, order, alpha
 
-    def improve(self, root: int) -> None:
-        """Let the tree of a root descend until no move helps."""
+    def improve(self, root: int, kicks: int, rng: np.random.Generator) -> None:
+        """Let the tree of a root descend until no move helps, again after each of some kicks."""
+        self._descend(root)
+        for _ in range(kicks):
+            before = self.cost[root], self.mu[root], *(rows[root].copy() for rows in self._rows())
+            self._kick(root, rng)
+            self._descend(root)
+            if not self.cost[root] < before[0]:
+                self.cost[root], self.mu[root] = before[:2]
+                for rows, row in zip(self._rows(), before[2:], strict=True):
+                    rows[root] = row
+
+    def _rows(self) -> tuple[IntArray, IntArray, FloatArray]:
+        return self.parent, self.order, self.alpha
+
+    def _kick(self, root: int, rng: np.random.Generator) -> None:
+        """Hang some random nodes elsewhere; without a link the cost is infinite, and any move helps."""
+        parent, order = self.parent[root], self.order[root]
+        for _ in range(_KICKED):
+            node, above = rng.choice(self.num_nodes, 2, replace=False).tolist()
+            if node != root and not is_below(root, parent, above, node):
+                hang(parent, order, node, above, 0)
+        self.alpha[root] = self.weight / self.num_nodes
+        self.cost[root], _, self.mu[root] = self._price(
+            root, parent, order, self.alpha[root], self.mu[root], COARSE, np.empty(3 * self.num_nodes)
+        )
+
+    def _descend(self, root: int) -> None:
         self.cost[root], self.mu[root], _ = descend(
             self.num_nodes, self.data, free_table(), capped_table(), root, self.parent[root],
             self.order[root], self.half_duplex, self.items, self.item_nats, self.alpha[root], self.mu[root],
