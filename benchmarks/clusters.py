@@ -4,8 +4,8 @@
     python benchmarks/clusters.py --clusters 10000 --sizes 4 5 6 7 --large 8 10 12 30
 
 Random clusters: nodes uniform in a square of 200 m, fading links, 48 Mbit over 8 MHz, CPUs of 0.5 to 2 GHz.
-The published network is instances/paper-40.json; the rows are what the best trees at nominal power and bandwidth
-take there (parallel receptions, receptions in series, and the whole uplink band for the aggregator).
+The published network is instances/paper-40.json; the rows are what the best trees at nominal power and
+bandwidth take there (parallel receptions, receptions in series, the whole uplink band for the aggregator).
 """
 
 import argparse
@@ -83,9 +83,7 @@ def time_batches(num_clusters: int, sizes: list[int]) -> None:
 
 
 def search_larger(sizes: list[int]) -> None:
-    print(
-        "\nlarger clusters, local search: s each, mean proven gap (receptions in parallel, way back included)"
-    )
+    print("\nlarger clusters, local search: s each, mean proven gap (parallel, with a way back)")
     for num_nodes in sizes:
         solve(draw(0, 1, num_nodes, num_round_trips=0.5), method="local_search")
         problem = draw(1, 4, num_nodes, num_round_trips=0.5)
