@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from solvers.clusters import ClusterProblem, ClusterResult, solve
-from solvers.common import Options
+from solvers.clusters import ClusterProblem, solve, solve_within
 
 PAPER = Path(__file__).parents[1] / "instances" / "paper-40.json"
 CLOUD_S, CLOUD_W = 12.1, 0.8
@@ -126,33 +125,16 @@ def paper_clusters(period: int, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def plans_within(values: dict[str, Any], latency_s: float) -> tuple[float, float, float]:
-    """Return latency and joules of the best plan found, all clusters within a latency, and a bound on joules.
-
-    The price of time of each cluster is bisected; a price w proves joules >= bound - w * latency.
-    """
-    low, high = np.full(10, 1e-6), np.full(10, 1e6)
-    best_j, best_s, proven_j = np.full(10, np.inf), np.full(10, np.inf), np.zeros(10)
-    for _ in range(60):
-        price = np.sqrt(low * high)
-        result: ClusterResult = solve(ClusterProblem(**values, time_weight=price), options=Options(gap=1e-9))
-        assert result.solution is not None
-        seconds, joules = result.solution.latency_s, result.solution.energy_j
-        proven_j = np.maximum(proven_j, np.asarray(result.bound) - price * latency_s)
-        keeps = seconds <= latency_s
-        better = keeps & (joules < best_j)
-        best_j, best_s = np.where(better, joules, best_j), np.where(better, seconds, best_s)
-        low, high = np.where(keeps, low, price), np.where(keeps, price, high)
-    return float(best_s.max()), float(best_j.sum()), float(proven_j.sum())
-
-
 def gain_on_paper() -> None:
     print("\npublished network, a round: best trees at nominal resources, and everything decided together")
     columns = f"{'s':>7} {'J':>7} {'together s':>11} {'J':>8} {'J at least':>11} {'fastest s':>10}"
     print(f"{'row':>13} {'E':>4} {columns}")
     for (row, period), (latency_s, energy_j) in NOMINAL.items():
         values = paper_clusters(period, **ROWS[row])
-        seconds, joules, proven_j = plans_within(values, latency_s)
+        within = solve_within(ClusterProblem(**values, time_weight=1.0), np.full(10, latency_s))
+        assert within.solution is not None
+        seconds = float(within.solution.latency_s.max())
+        joules, proven_j = float(np.sum(within.objective)), float(np.sum(within.bound))
         fastest = solve(ClusterProblem(**(values | {"energy_weight": 0.0}), time_weight=1.0))
         least_s = float(np.max(fastest.objective))
         figures = f"{seconds:11.3f} {joules:8.3f} {proven_j:11.3f} {least_s:10.3f}"

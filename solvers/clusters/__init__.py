@@ -1,5 +1,6 @@
 """Relay tree, bandwidth, power and CPU frequency of small clusters, decided at once, with a proof."""
 
+from solvers.clusters.deadline import solve_within
 from solvers.clusters.evaluate import evaluate, violations
 from solvers.clusters.problem import ClusterProblem
 from solvers.clusters.solution import ClusterPlan, ClusterResult, ClusterSolution
@@ -13,5 +14,6 @@ __all__ = [
     "ClusterSolution",
     "evaluate",
     "solve",
+    "solve_within",
     "violations",
 ]

@@ -79,7 +79,7 @@ def plan_of_ways(problem: ClusterProblem, leg_power_w: FloatArray, ways: Ways) -
         power_w=frozen(powers(problem, node, parent, bits, band[:, 0], seconds[:, 0])),
         frequency_hz=frozen(frequencies(problem, ways.compute_s)),
         return_parent=frozen(back),
-        return_order=frozen(_reversed_ranks(back, ways.order[:, 1])),
+        return_order=frozen(reversed_ranks(back, ways.order[:, 1])),
         return_bandwidth_hz=frozen(band[:, 1]),
         return_power_w=frozen(powers(problem, back, node, union, band[:, 1], seconds[:, 1])),
         leg_power_w=frozen(np.where(root >= 0, leg_power_w[rows, root], 0.0)),
@@ -102,7 +102,7 @@ def _by_node(trees: Trees, which: IntArray, allocation: FloatArray) -> tuple[Flo
     return band, seconds
 
 
-def _reversed_ranks(parent: IntArray, order: IntArray) -> IntArray:
+def reversed_ranks(parent: IntArray, order: IntArray) -> IntArray:
     """Return the ranks of a way back that is a way up read backwards in time: last become first."""
     siblings = ((parent[:, :, None] == parent[:, None, :]) & (order[:, None, :] > order[:, :, None])).sum(
         axis=2

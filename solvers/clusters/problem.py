@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from solvers.common.arrays import BoolArray, FloatArray, float_array, frozen
+from solvers.common.arrays import BoolArray, FloatArray, IntArray, float_array, frozen
 from solvers.common.errors import InvalidProblem
 
 _BY_NODE = ("max_power_w", "leg_max_power_w", "leg_band_hz")
@@ -193,7 +193,7 @@ class ClusterProblem:
             return self
         return replace(self, **{name: value[None] for name, value in self._arrays().items()})
 
-    def of_clusters(self, chosen: slice) -> "ClusterProblem":
+    def of_clusters(self, chosen: slice | IntArray) -> "ClusterProblem":
         """Return the problem of some clusters; it must have the axis M."""
         return replace(self, **{name: value[chosen] for name, value in self._arrays().items()})
 
