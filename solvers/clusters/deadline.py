@@ -2,9 +2,9 @@
 
 An optimum at a price w of time proves that no plan has energy + w latency below its bound: a line under the
 front.  Between a plan that is too slow and one that is fast enough the line through both gives the next
-price; where no plan is found below it, the line is an edge of the convex hull of the front.  If both ends have
-the same trees, a mixture of them is on the line or below it.  Otherwise what the front leaves above the edge is
-searched on the trees of each end, whose own fronts are convex.
+price; where no plan is found below it, the line is an edge of the convex hull of the front.  If both ends
+have the same trees, a mixture of them is on the line or below it.  Otherwise what the front leaves above the
+edge is searched on the trees of each end, whose own fronts are convex.
 """
 
 import time

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from solvers.common.arrays import IntArray, frozen
+from solvers.common.arrays import IntArray
 from solvers.relaying.trees import tree_table
 
 MAX_NODES = 7
@@ -19,7 +19,8 @@ MAX_HALF_DUPLEX_NODES = 6
 class Trees:
     """The T trees on N nodes, by root, as N - 1 transfers each, and the K different transfers.
 
-    Sets of nodes are numbers: the sum of 2 ** node over their nodes.
+    Sets of nodes are numbers: the sum of 2 ** node over their nodes.  The arrays are not to be written to;
+    they are not read-only, because loops would be compiled once more for arrays that are.
 
     Parameters
     ----------
@@ -85,14 +86,14 @@ def trees_of(parent: IntArray, order: IntArray, first: IntArray, half_duplex: bo
     every = (1 << num_nodes) - 1
     return Trees(
         num_nodes=num_nodes,
-        transfer=frozen(np.ascontiguousarray(transfer.reshape(num_trees, num_nodes - 1))),
-        first=frozen(first),
-        root=frozen(np.argmin(parent, axis=1)),
-        parent=frozen(parent),
-        order=frozen(order),
-        pair=frozen(kinds >> (2 * num_nodes)),
-        payload=frozen((kinds >> num_nodes) & every),
-        flow=frozen(kinds & every),
+        transfer=np.ascontiguousarray(transfer.reshape(num_trees, num_nodes - 1)),
+        first=first,
+        root=np.argmin(parent, axis=1),
+        parent=parent,
+        order=order,
+        pair=kinds >> (2 * num_nodes),
+        payload=(kinds >> num_nodes) & every,
+        flow=kinds & every,
     )
 
 

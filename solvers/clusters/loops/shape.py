@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from solvers.common.arrays import FloatArray, frozen
+from solvers.common.arrays import FloatArray
 from solvers.common.compiled import compiled
 
 STEP = 0.25
@@ -89,4 +89,4 @@ def _tabulated(low: float, power: float, value, slope) -> FloatArray:  # type: i
         knots[row], slopes[row] = ln_q, 1.0 / slope(q, *shape(q))
     rise, left, right = np.diff(knots), STEP * slopes[:-1], STEP * slopes[1:]
     pieces = np.stack([knots[:-1], left, 3.0 * rise - 2.0 * left - right, left + right - 2.0 * rise], axis=1)
-    return frozen(np.ascontiguousarray(pieces.ravel()))
+    return np.ascontiguousarray(pieces.ravel())  # not read-only: loops would be compiled twice
