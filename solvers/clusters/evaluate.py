@@ -26,7 +26,8 @@ def evaluate(problem: ClusterProblem, plan: ClusterPlan) -> ClusterSolution:
         If the parents are no trees to the roots.
     """
     many, all_plans = problem.as_many(), with_axis(plan, add=problem.is_single)
-    clock = _evaluated(many, all_plans)
+    with np.errstate(invalid="ignore"):  # where a cluster has no plan
+        clock = _evaluated(many, all_plans)
     if not problem.is_single:
         return ClusterSolution(plan=plan, **clock)
     return ClusterSolution(plan=plan, **{name: value[0] for name, value in clock.items()})
@@ -179,7 +180,7 @@ def _legs(problem: ClusterProblem, plan: ClusterPlan) -> tuple[FloatArray, Float
     band = problem.leg_band_hz[rows, root]
     seconds = _airtime(problem.union_bits, gain, noise, band, plan.leg_power_w, sends)
     drawn = plan.leg_power_w / problem.efficiency[rows, root] + problem.circuit_power_w[rows, root]
-    joules = np.where(sends, drawn * seconds, 0.0)
+    joules = np.where(sends, drawn * np.where(sends, seconds, 0.0), 0.0)
     return seconds + problem.root_seconds[rows, root], joules + problem.root_joules[rows, root]
 
 

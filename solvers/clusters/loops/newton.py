@@ -76,7 +76,9 @@ def direction(
             one_rho += work[o_rho + u]
             one_one += work[o_one + u]
     a, e1, e2 = h_h + slope, short - h_rho, -one_rho
-    d_mu = (h_one * e2 - one_one * e1) / (h_one * h_one - a * one_one)
+    d_mu = 0.0
+    if slope < 0.0:  # there is something to send
+        d_mu = (h_one * e2 - one_one * e1) / (h_one * h_one - a * one_one)
     d_makespan = (h_one * d_mu - e2) / one_one
     for u in range(n):
         if not zero >> u & 1:

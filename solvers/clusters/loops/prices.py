@@ -101,6 +101,15 @@ def never_waited_for(num_nodes: int, data: FloatArray, flow: IntArray, tree: Int
 
 
 @compiled
+def sends_nothing(num_nodes: int, data: FloatArray, payload: IntArray, tree: IntArray) -> bool:
+    """Return whether no transfer of a tree has bits: the band is then worth nothing."""
+    o_nats, most = offsets(num_nodes)[4], 0.0
+    for j in range(num_nodes - 1):
+        most = max(most, data[o_nats + payload[tree[j]]])
+    return most == 0.0
+
+
+@compiled
 def start(num_nodes: int, zero: int, weight: float, least: float, alpha: FloatArray, work: FloatArray) -> int:
     """Write time prices that sum to ``weight``, each about ``least`` of it or more; return how many."""
     total, count = 0.0, 0

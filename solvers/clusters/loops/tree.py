@@ -13,7 +13,7 @@ import numpy as np
 
 from solvers.clusters.loops.fields import offsets
 from solvers.clusters.loops.newton import direction, longest_step, move, rescale
-from solvers.clusters.loops.prices import feasible_cost, never_waited_for, priced, start
+from solvers.clusters.loops.prices import feasible_cost, never_waited_for, priced, sends_nothing, start
 from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.compiled import compiled
 
@@ -80,7 +80,8 @@ def solve_tree(
     band, weight = data[o_band], data[o_band + 1]
     zero = never_waited_for(n, data, flow, tree)
     count = start(n, zero, weight, 0.01, alpha, work)
-    trial, best, value = mu, -np.inf, np.inf
+    is_silent, given = sends_nothing(n, data, payload, tree), mu
+    trial, best, value = 0.0 if is_silent else mu, -np.inf, np.inf
     makespan, step = 0.0, 1.0
     for turn in range(MAX_STEPS):
         bound, sum_b, slope = priced(
@@ -112,11 +113,11 @@ def solve_tree(
         trial *= math.exp(step * d_mu)
         makespan += step * d_makespan
     if best < cutoff and not value - best <= tolerance * abs(best):
-        return climb(
+        value, best, mu = climb(
             n, data, free_pieces, capped_pieces, pair, payload, flow, tree, alpha, mu, cutoff, tolerance,
             value, best, work, out,
         )  # fmt: skip
-    return value, best, mu
+    return value, best, given if is_silent else mu
 
 
 @compiled

@@ -55,6 +55,24 @@ def test_extreme_clusters_are_proven_optimal(half_duplex: bool) -> None:
 
 
 @pytest.mark.parametrize("half_duplex", [False, True])
+def test_nodes_with_nothing_to_send_and_missing_links_are_no_hindrance(
+    make_clusters: Any, everything: Any, half_duplex: bool
+) -> None:
+    many, num = 150, 4
+    values = make_clusters(61, many, num) | everything(62, many, num)
+    rng = np.random.default_rng(63)
+    values["node_items"] = rng.random((many, num, 3)) < 0.3
+    values["gain"] = values["gain"] * (rng.random((many, num, num)) < 0.7)
+    values["leg_gain"] = values["leg_gain"] * (rng.random((many, num)) < 0.7)
+    values["cycles"] = values["cycles"] * (rng.random((many, num)) < 0.5)
+    values["energy_weight"] = rng.choice([0.0, 1.0], many)
+    result = solve(ClusterProblem(**values, half_duplex=half_duplex))
+
+    assert set(result.cluster_status) == {Status.OPTIMAL, Status.INFEASIBLE}
+    assert result.cluster_status.count(Status.OPTIMAL) > many / 4
+
+
+@pytest.mark.parametrize("half_duplex", [False, True])
 def test_no_random_plan_costs_less_than_the_bound(
     make_clusters: Any, everything: Any, half_duplex: bool
 ) -> None:
