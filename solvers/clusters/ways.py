@@ -6,7 +6,8 @@ import numpy as np
 
 from solvers.clusters.loops.descent import COARSE, cost_of, descend, hang, is_below
 from solvers.clusters.loops.link import least_cost
-from solvers.clusters.loops.search import POLISHED, first_price
+from solvers.clusters.loops.prices import first_price
+from solvers.clusters.loops.search import POLISHED
 from solvers.clusters.loops.shape import capped_table, free_table
 from solvers.common.arrays import FloatArray, IntArray
 from solvers.relaying.arborescence import minimum_arborescence_to

@@ -4,6 +4,8 @@ The arrays of a tree share one work array: alpha, slack, length of path, right-h
 side (N each), P (N * N), airtime and bandwidth of each transfer (N each), and 3 N for results.
 """
 
+import math
+
 import numpy as np
 
 from solvers.clusters.loops.fields import offsets
@@ -166,3 +168,38 @@ def feasible_cost(
     for u in range(n):
         makespan = max(makespan, work[3 * n + u])
     return cost + data[o_band + 1] * makespan
+
+
+@compiled
+def first_price(num_nodes: int, data: FloatArray) -> float:
+    """Return a price of the band at which about N - 1 equal shares are the best for each node's best link."""
+    o_noise, o_spend, o_cap, o_idle, _, _, _, _, o_band = offsets(num_nodes)
+    n = num_nodes
+    share, total, found = data[o_band] / (n - 1), 0.0, 0
+    nats = max(data[data.size - 1], 1e-300)
+    for u in range(n):
+        best = u * n
+        for at in range(u * n, u * n + n):
+            if data[o_noise + at] < data[o_noise + best]:
+                best = at
+        noise, cap, spend = data[o_noise + best], data[o_cap + best], data[o_spend + best]
+        if noise == np.inf:
+            continue
+        price = 0.5 * data[o_band + 1] + data[o_idle + best]
+        q = math.log1p(cap / (noise * share))
+        x, chi = shape(q)
+        t = nats / (share * q)
+        if spend * share * chi > price:
+            low, high = 0.0, q
+            for _ in range(40):
+                q = 0.5 * (low + high)
+                x, chi = shape(q)
+                if spend * share * chi > price:
+                    high = q
+                else:
+                    low = q
+            total += spend * chi * nats / (share * q)
+        else:
+            total += (price + spend / noise * cap) * t * chi / ((1.0 + x) * q) / share
+        found += 1
+    return total / max(found, 1)

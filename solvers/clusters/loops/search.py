@@ -1,13 +1,10 @@
 """The best tree of a way: bounds of all trees at the prices of one, again and again until none is left."""
 
-import math
-
 import numpy as np
 
 from solvers.clusters.loops.fields import offsets
 from solvers.clusters.loops.link import least_cost
-from solvers.clusters.loops.prices import computing
-from solvers.clusters.loops.shape import shape
+from solvers.clusters.loops.prices import computing, first_price
 from solvers.clusters.loops.tree import solve_tree
 from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.compiled import compiled
@@ -84,41 +81,6 @@ def raise_bounds(
             alive[kept] = which
             kept += 1
     return kept
-
-
-@compiled
-def first_price(num_nodes: int, data: FloatArray) -> float:
-    """Return a price of the band at which about N - 1 equal shares are the best for each node's best link."""
-    o_noise, o_spend, o_cap, o_idle, _, _, _, _, o_band = offsets(num_nodes)
-    n = num_nodes
-    share, total, found = data[o_band] / (n - 1), 0.0, 0
-    nats = max(data[data.size - 1], 1e-300)
-    for u in range(n):
-        best = u * n
-        for at in range(u * n, u * n + n):
-            if data[o_noise + at] < data[o_noise + best]:
-                best = at
-        noise, cap, spend = data[o_noise + best], data[o_cap + best], data[o_spend + best]
-        if noise == np.inf:
-            continue
-        price = 0.5 * data[o_band + 1] + data[o_idle + best]
-        q = math.log1p(cap / (noise * share))
-        x, chi = shape(q)
-        t = nats / (share * q)
-        if spend * share * chi > price:
-            low, high = 0.0, q
-            for _ in range(40):
-                q = 0.5 * (low + high)
-                x, chi = shape(q)
-                if spend * share * chi > price:
-                    high = q
-                else:
-                    low = q
-            total += spend * chi * nats / (share * q)
-        else:
-            total += (price + spend / noise * cap) * t * chi / ((1.0 + x) * q) / share
-        found += 1
-    return total / max(found, 1)
 
 
 @compiled

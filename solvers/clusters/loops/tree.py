@@ -13,7 +13,14 @@ import numpy as np
 
 from solvers.clusters.loops.fields import offsets
 from solvers.clusters.loops.newton import direction, longest_step, move, rescale
-from solvers.clusters.loops.prices import feasible_cost, never_waited_for, priced, sends_nothing, start
+from solvers.clusters.loops.prices import (
+    feasible_cost,
+    first_price,
+    never_waited_for,
+    priced,
+    sends_nothing,
+    start,
+)
 from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.compiled import compiled
 
@@ -160,8 +167,8 @@ def climb(
     o_band = offsets(n)[8]
     band, weight = data[o_band], data[o_band + 1]
     zero = never_waited_for(n, data, flow, tree)
-    count = start(n, zero, weight, 0.1, alpha, work)
-    trial = mu
+    count = start(n, zero, weight, 1.0, alpha, work)
+    trial = first_price(n, data) if mu > 0.0 else 0.0  # afresh: the best bound may be at prices near 0
     tau = 0.1 * abs(best) / count
     old, move_of = np.empty(n), np.empty(n)
     for _ in range(CLIMBS):
@@ -181,14 +188,14 @@ def climb(
                 move_of[u] = work[o_d + u]
                 gain += (work[o_path + u] + work[o_slack + u]) * move_of[u]
         step = min(longest_step(n, zero, work), 2.0 / max(abs(d_mu), 2.0))
+        cost = feasible_cost(n, data, pair, payload, flow, tree, work, sum_b)
+        if cost < value:
+            value = cost
+            for place in range(3 * n):
+                out[place] = work[o_b + n + place]
+        if best >= cutoff or value - best <= tolerance * abs(best):
+            break
         if gain <= 0.1 * tau * count:
-            cost = feasible_cost(n, data, pair, payload, flow, tree, work, sum_b)
-            if cost < value:
-                value = cost
-                for place in range(3 * n):
-                    out[place] = work[o_b + n + place]
-            if best >= cutoff or value - best <= tolerance * abs(best):
-                break
             tau *= 0.1
         before = trial
         for _ in range(HALVINGS):

@@ -143,3 +143,16 @@ def test_the_way_back_is_a_way_up_over_the_links_in_the_other_direction() -> Non
     there_and_back = solve(ClusterProblem(**two_nodes(gain=gain, num_round_trips=3.0, num_root_legs=0.0)))
 
     assert there_and_back.objective == pytest.approx(6 * once.objective, rel=1e-9)
+
+
+def test_a_server_without_items_gathers_where_it_is_the_only_candidate_root() -> None:
+    gain = np.zeros((3, 3))
+    gain[0, 2], gain[1, 2], gain[1, 0] = 1e-9, 1e-12, 1e-9  # the second device is far from the server
+    held = np.array([[True], [True], [False]])
+    roots = np.array([False, False, True])
+    values = two_nodes(gain=gain, node_items=held, roots=roots, energy_weight=0.0)
+    result = solve(ClusterProblem(**values))
+
+    assert result.solution is not None
+    assert result.solution.plan.parent.tolist() == [2, 0, -1]
+    assert result.objective == pytest.approx(2.0 * 2 * shortest(1e-9, BAND / 2), rel=1e-9)
