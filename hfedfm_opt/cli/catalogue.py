@@ -13,13 +13,14 @@ def planners() -> int:
 
 def backends() -> int:
     """List all methods of the solvers, and what is missing for those that cannot run here."""
-    from solvers import allocation, consensus, placement, relaying
+    from solvers import allocation, clusters, consensus, placement, relaying
 
     rows = []
     for problem, table in (
         ("placement", placement.METHODS),
         ("relaying", relaying.METHODS),
         ("allocation", allocation.METHODS),
+        ("clusters", clusters.METHODS),
         ("consensus", consensus.METHODS),
     ):
         for name, method in table.items():

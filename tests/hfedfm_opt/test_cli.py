@@ -548,11 +548,11 @@ def test_planners_lists_each_planner_with_what_it_does(hfedfm):
 
 
 def test_backends_lists_each_method_and_what_to_install(hfedfm, monkeypatch):
-    from solvers import allocation, placement, relaying
+    from solvers import allocation, clusters, placement, relaying
     from solvers.common import dispatch
 
     whole = hfedfm("backends")[1]
-    for table in (placement.METHODS, relaying.METHODS, allocation.METHODS):
+    for table in (placement.METHODS, relaying.METHODS, allocation.METHODS, clusters.METHODS):
         for name in table:
             assert re.search(rf"^\w+ +{name} +(yes|no) ", whole, flags=re.MULTILINE)
     assert "pip install" not in whole
