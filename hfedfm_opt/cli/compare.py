@@ -12,7 +12,7 @@ import typer
 
 from hfedfm_opt.cli.outputs import make_folder
 from hfedfm_opt.cli.report import write_report_into
-from hfedfm_opt.cli.solve import DuplexChoice, duplex_of
+from hfedfm_opt.cli.solve import DuplexChoice, TransportBits, duplex_of
 from hfedfm_opt.cli.terminal import CommandError, complain, say_drawn, say_json
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ def compare(
         list[DuplexesChoice] | None,
         typer.Option(help="Radios of the devices; may be repeated; both: full and half."),
     ] = None,
+    transport_bits: Annotated[
+        TransportBits, typer.Option(help="Bits a parameter with which updates and models travel.")
+    ] = TransportBits.AS_THEY_ARE,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -67,6 +70,7 @@ def compare(
     names = _names(planners)
     if output is not None:
         make_folder(output)
+    from hfedfm_opt.planning.settings import PlannerOptions
     from hfedfm_opt.study.compare import compare as compared
     from hfedfm_opt.study.comparison_files import write_comparison
     from hfedfm_opt.study.table import print_comparison
@@ -81,6 +85,7 @@ def compare(
             seeds=range(seeds),
             learn=not no_learning,
             duplexes=_duplexes(duplex or []),
+            options=PlannerOptions(transport_bits=int(transport_bits.value)),
             observer=observer,
             command=shlex.join(["hfedfm", *sys.argv[1:]]),
         )

@@ -24,6 +24,18 @@ class DuplexChoice(StrEnum):
     HALF = "half"
 
 
+class TransportBits(StrEnum):
+    """Bits a parameter on links."""
+
+    AS_THEY_ARE = "32"
+    SIXTEEN = "16"
+    EIGHT = "8"
+    FOUR = "4"
+    THREE = "3"
+    TWO = "2"
+    ONE = "1"
+
+
 def duplex_of(choice: DuplexChoice) -> "Duplex":
     """Return the planning layer's word for a choice of the command line."""
     words: dict[DuplexChoice, Duplex] = {
@@ -57,6 +69,9 @@ def solve(  # noqa: PLR0913, PLR0917 - typer makes an option of each parameter
         list[str] | None,
         typer.Option(metavar="E|never", help="Rounds between cloud averages; repeated: the best is taken."),
     ] = None,
+    transport_bits: Annotated[
+        TransportBits, typer.Option(help="Bits a parameter with which updates and models travel.")
+    ] = TransportBits.AS_THEY_ARE,
     seed: Annotated[int, typer.Option(min=0, help="Seed of random choices.")] = 0,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The plan file to write.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -85,6 +100,7 @@ def solve(  # noqa: PLR0913, PLR0917 - typer makes an option of each parameter
         periods=periods,
         energy_weight_per_j=energy_weight,
         time_weight_per_s=time_weight,
+        transport_bits=int(transport_bits.value),
     )
     result = plan(instance, name, options)
     if output is not None and result.plan is not None:

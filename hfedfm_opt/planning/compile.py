@@ -81,7 +81,7 @@ def _module(network: Network, module: given.Module) -> runtime.Module:
     return runtime.Module(
         id=module.id,
         kind=module.kind,
-        update_bits=network.update_bits(module.id),
+        update_bits=network.state_bits(module.id),
         trainable=module.trainable,
         task=module.task,
         modality=module.modality,

@@ -12,7 +12,7 @@ from hfedfm_opt.planning.phase import Ledger, Phase, Use
 from hfedfm_opt.planning.rounds import Kind, cycle_of
 from hfedfm_opt.planning.trees import Modules, deliver_order, gather_order, modules_down, modules_up
 from hfedfm_opt.system.decisions import Cluster, Decisions, Hop, Serving
-from hfedfm_opt.system.network import Network
+from hfedfm_opt.system.network import Content, Network
 
 
 @dataclass(frozen=True)
@@ -147,8 +147,8 @@ def _backhaul(network: Network, cost: _Round, decisions: Decisions, carried: Map
     for hop in up:
         cost.backhaul_up.append((hop, _seconds(phase, hop, sent.get(hop.source))))
     for hop in down:
-        cost.backhaul_down.append((hop, _seconds(phase, hop, needed.get(hop.target))))
+        cost.backhaul_down.append((hop, _seconds(phase, hop, needed.get(hop.target), "model")))
 
 
-def _seconds(phase: Phase, hop: Hop, modules: Modules | None) -> float:
-    return phase.send(hop, modules, 0.0) if modules else 0.0
+def _seconds(phase: Phase, hop: Hop, modules: Modules | None, content: Content = "update") -> float:
+    return phase.send(hop, modules, 0.0, content) if modules else 0.0
