@@ -19,7 +19,7 @@ from fl_runtime.errors import CheckpointError
 from fl_runtime.schedule import Schedule
 from fl_runtime.schedule_json import schedule_text
 from fl_runtime.tasks.workload import Workload
-from fl_runtime.transport_round import Kept, State
+from fl_runtime.transport_state import Kept, State
 from fl_runtime.whole_files import write_whole
 
 FORMAT, VERSION = "hfedfm-checkpoint", 1

@@ -15,15 +15,22 @@ Moving = Transfer | Merge | Aggregate | Deliver
 """Steps that do something with the updates and models of a module."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Gathering:
-    """Averages that have some transfer or merge in common, and the hosts whose replicas go into them.
+    """Averages that have some transfer or merge in common, and what goes into them; equal only to itself.
 
-    ``packed`` says whether some of their transfers is below 32 bits.
+    Parameters
+    ----------
+    averagers : frozenset of str
+        Nodes that average.
+    ways : mapping of str to tuple of str
+        For each host whose replica goes in: the nodes that merge or average it, in order.
+    packed : bool
+        Whether some of the transfers is below 32 bits.
     """
 
     averagers: frozenset[str]
-    hosts: frozenset[str]
+    ways: Mapping[str, tuple[str, ...]]
     packed: bool
 
 
@@ -88,15 +95,18 @@ def _is_activation(step: Moving) -> bool:
     return isinstance(step, Transfer) and step.content == "activation"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Update:
-    """The hosts whose replicas an update holds, and the steps that it went through."""
+    """The hosts whose replicas an update holds with the nodes that merged them, and the steps of its way."""
 
-    hosts: frozenset[str]
+    ways: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     steps: frozenset[str] = frozenset()
 
     def after(self, step: str) -> "_Update":
-        return _Update(self.hosts, self.steps | {step})
+        return _Update(self.ways, self.steps | {step})
+
+    def merged_at(self, node: str) -> "_Update":
+        return _Update({host: (*way, node) for host, way in self.ways.items()}, self.steps)
 
 
 class _Updates:
@@ -105,7 +115,7 @@ class _Updates:
     def __init__(self, module: str, hosts: set[str]) -> None:
         self._module = module
         self._packed: set[str] = set()
-        self._updates = {host: _Update(frozenset({host})) for host in hosts}
+        self._updates = {host: _Update({host: ()}) for host in hosts}
         self._arrived: dict[str, list[_Update]] = {}
         self._passing: dict[tuple[str, str], _Update] = {}
         self._ended: list[tuple[str, _Update]] = []
@@ -113,9 +123,9 @@ class _Updates:
     def send(self, step: Transfer) -> None:
         origin = step.origin or step.source
         if origin == step.source:
-            update = self._updates.get(origin, _Update(frozenset()))
+            update = self._updates.get(origin, _Update())
         else:
-            update = self._passing.get((origin, step.source), _Update(frozenset()))
+            update = self._passing.get((origin, step.source), _Update())
             waiting = self._arrived.get(step.source, [])
             self._arrived[step.source] = [other for other in waiting if other is not update]
         update = update.after(step.id)
@@ -125,11 +135,11 @@ class _Updates:
         self._passing[origin, step.target] = update
 
     def merge(self, step: Merge | Aggregate) -> None:
-        parts = self._arrived.pop(step.node, [])
+        parts = [part.merged_at(step.node) for part in self._arrived.pop(step.node, [])]
         if step.node in self._updates:
-            parts = [self._updates[step.node], *parts]
+            parts = [*parts, self._updates[step.node]]
         merged = _Update(
-            frozenset().union(*(part.hosts for part in parts)),
+            {host: way for part in parts for host, way in part.ways.items()},
             frozenset({step.id}).union(*(part.steps for part in parts)),
         )
         self._updates[step.node] = merged
@@ -138,22 +148,21 @@ class _Updates:
 
     def gatherings(self) -> dict[str, Gathering]:
         """Return the gathering of each step; averages with a step in common are one."""
-        groups: list[tuple[set[str], set[str], set[str]]] = []  # averagers, hosts, steps
+        groups: list[tuple[set[str], _Update]] = []
         for node, update in self._ended:
-            joined = ({node}, set(update.hosts), set(update.steps))
-            apart = []
-            for group in groups:
-                if group[2] & joined[2]:
-                    joined = (joined[0] | group[0], joined[1] | group[1], joined[2] | group[2])
+            averagers, joined, apart = {node}, update, []
+            for others, other in groups:
+                if other.steps & joined.steps:
+                    averagers |= others
+                    joined = _Update({**joined.ways, **other.ways}, joined.steps | other.steps)
                 else:
-                    apart.append(group)
-            groups = [*apart, joined]
-        return {
-            step: gathering
-            for averagers, hosts, steps in groups
-            for gathering in (Gathering(frozenset(averagers), frozenset(hosts), bool(steps & self._packed)),)
-            for step in steps
-        }
+                    apart.append((others, other))
+            groups = [*apart, (averagers, joined)]
+        result: dict[str, Gathering] = {}
+        for averagers, joined in groups:
+            gathering = Gathering(frozenset(averagers), joined.ways, bool(joined.steps & self._packed))
+            result |= dict.fromkeys(joined.steps, gathering)
+        return result
 
 
 @dataclass(eq=False)

@@ -22,7 +22,7 @@ from fl_runtime.schedule import RoundKind, Schedule, Training
 from fl_runtime.tasks.partition import draw_batches
 from fl_runtime.tasks.workload import IntArray, Workload
 from fl_runtime.transport import Transport, travels_packed, way_of_kind
-from fl_runtime.transport_round import Kept
+from fl_runtime.transport_state import Kept
 
 Observer = Callable[[int, Mapping[str, float]], None]
 """Called after each round with its index and the accuracy of each task."""

@@ -7,7 +7,7 @@ import numpy as np
 from fl_runtime.packing import FULL_BITS, packed_bits
 from fl_runtime.schedule import Schedule, Transfer
 from fl_runtime.transport import Transport, played_kinds
-from fl_runtime.transport_round import Kept, Load
+from fl_runtime.transport_state import Kept, Load
 
 Extra = Mapping[str, float]
 """Bits by the id of a transfer; those without any are left out."""

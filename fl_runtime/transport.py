@@ -9,8 +9,9 @@ What travels below 32 bits
 --------------------------
 - An **update** is the weighted average of the replicas in it, minus the *reference* of its gathering: of
   the models that every averager of the gathering has, the one that most of the devices in it have, the
-  latest among equals. Relays add differences and need not have the reference.  A device that has not sends
-  its whole state instead.
+  latest among equals.  Relays add differences and need not have the reference.  Devices that have not differ
+  from a model that they share with the first node on their way that has it, which translates; if there is
+  none they send whole states.
 - A **model** is coded once, where it is made: the difference from the model that the sender has and most of
   those have whom the codes will reach.  Relays pass the codes on.  A receiver without that reference gets
   the reference first, as it is.  The sender takes what the codes say as its model, so that all have the
@@ -23,12 +24,16 @@ At 32 bits nothing is lost: updates travel as exact sums, models as they are.
 
 from dataclasses import asdict
 
+import numpy as np
+
 from fl_runtime.itinerary import is_mixed, itinerary
 from fl_runtime.order import in_order
 from fl_runtime.packing import FULL_BITS
 from fl_runtime.schedule import Aggregate, Deliver, Merge, RoundKind, Schedule, Transfer
-from fl_runtime.server_optimisers import Plain
-from fl_runtime.transport_round import Kept, Load, State, TransportRound
+from fl_runtime.server_optimisers import Plain, advance
+from fl_runtime.transport_models import Models
+from fl_runtime.transport_state import FloatArray, Kept, Load, State
+from fl_runtime.transport_updates import Updates
 
 
 def travels_packed(schedule: Schedule, module: str) -> bool:
@@ -111,11 +116,35 @@ class Transport:
         loads : dict of str to Load
             What each transfer carried, by its id.
         """
+        ways = self._ways[kind]
         known = {node: self._numbers(node) for node in self._nodes(kind)}
-        game = TransportRound(self.module, self._ways[kind], self.kept, known, self._replicas, rows)
-        result = game.play()
+        updates = Updates(self.module, ways, self.kept, known, self._replicas, rows)
+        models = Models(self.module, ways, self.kept, known)
+        loads: dict[str, Load] = {}
+        result = rows.copy()
+        for step in ways.steps:
+            match step:
+                case Transfer():
+                    loads[step.id] = (updates if step.content == "update" else models).send(step)
+                case Merge():
+                    updates.merge(step)
+                case Aggregate():
+                    last = self.kept.models[max(known[step.node])].astype(np.float64)
+                    models.make(step.node, self._advanced(step, updates.average(step, last), last))
+                case Deliver():
+                    for row, replica in enumerate(self._replicas):
+                        if replica.host in step.nodes:
+                            result[row] = models.held_by(replica.host, step.id).values
+        models.end()
         self._forget()
-        return result, game.loads
+        return result, loads
+
+    def _advanced(self, step: Aggregate, average: FloatArray, last: FloatArray) -> State:
+        """Return what the server optimiser makes of an average."""
+        model, memory = advance(step.optimiser, average, last, self.kept.memories.get(step.node))
+        if memory:
+            self.kept.memories[step.node] = memory
+        return model.astype(np.float32)
 
     def _nodes(self, kind: str) -> set[str]:
         nodes = {replica.host for replica in self._replicas}
