@@ -102,6 +102,7 @@ class Checkpoints:
             "run": asdict(self._run),
             "sha256": hashlib.sha256(content).hexdigest(),
             "accuracies": [dict(of_round) for of_round in progress.accuracies],
+            "modules": list(progress.state),
             "kept": {
                 module: {"num_models": kept.num_models, "number_of": kept.number_of}
                 for module, kept in progress.kept.items()
@@ -197,7 +198,7 @@ def _facts(path: Path) -> dict[str, Any]:
         raise _Damage(f"checkpoint {str(path)!r} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise _Damage(f"checkpoint {str(path)!r} is damaged: no JSON ({error})") from error
-    keys = {"format", "version", "run", "sha256", "accuracies", "kept"}
+    keys = {"format", "version", "run", "sha256", "accuracies", "modules", "kept"}
     if not isinstance(facts, dict) or facts.get("format") != FORMAT or not keys <= facts.keys():
         raise _Damage(f"checkpoint {str(path)!r} is damaged: it must have the keys {', '.join(sorted(keys))}")
     if facts["version"] != VERSION:
@@ -247,7 +248,8 @@ def _progress(facts: Mapping[str, Any], arrays: Arrays) -> Progress:
                 memories.setdefault((module, node), {})[place] = values
     for (module, node), parts in memories.items():
         kept[module].memories[node] = tuple(parts[place] for place in sorted(parts))
-    return Progress(accuracies=facts["accuracies"], state=state, kept=kept)
+    in_order = {module: state[module] for module in facts["modules"]}
+    return Progress(accuracies=facts["accuracies"], state=in_order, kept=kept)
 
 
 def _workload_digest(workload: Workload) -> str:
