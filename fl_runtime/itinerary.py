@@ -6,6 +6,7 @@ sender and receiver have in common.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from fl_runtime.order import in_order
 from fl_runtime.packing import FULL_BITS
@@ -32,6 +33,17 @@ class Gathering:
     averagers: frozenset[str]
     ways: Mapping[str, tuple[str, ...]]
     packed: bool
+
+    def way_from(self, node: str) -> tuple[str, ...]:
+        """Return the nodes that merge or average what a node sends, in order."""
+        return self._ways_from.get(node, ())
+
+    @cached_property
+    def _ways_from(self) -> Mapping[str, tuple[str, ...]]:
+        found = {}
+        for way in self.ways.values():
+            found.update({node: way[place:] for place, node in enumerate(way, start=1)})
+        return found | dict(self.ways)
 
 
 @dataclass(frozen=True)

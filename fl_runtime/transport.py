@@ -7,11 +7,11 @@ comes, that is the model with which all start.  Models are numbered as they are 
 
 What travels below 32 bits
 --------------------------
-- An **update** is the weighted average of the replicas in it, minus the *reference* of its gathering: of
-  the models that every averager of the gathering has, the one that most of the devices in it have, the
-  latest among equals.  Relays add differences and need not have the reference.  Devices that have not differ
-  from a model that they share with the first node on their way that has it, which translates; if there is
-  none they send whole states.
+- An **update** is the weighted average of the replicas in it, minus a model.  The *reference* of a gathering
+  is, of the models that every averager has, the one that most of the devices have, the latest among equals.
+  A node tells its update from the reference, or from a later model if some node further on its way has that
+  one as well as the reference: it translates.  Relays add what is told from the same model, and need not
+  have it.  A device that has no such model sends its whole state.
 - A **model** is coded once, where it is made: the difference from the model that the sender has and most of
   those have whom the codes will reach.  Relays pass the codes on.  A receiver without that reference gets
   the reference first, as it is.  The sender takes what the codes say as its model, so that all have the

@@ -56,7 +56,7 @@ class Updates:
         self._module, self._ways, self._kept, self._known, self._rows = module, ways, kept, known, rows
         self._row_of = {replica.host: row for row, replica in enumerate(replicas)}
         self._weight_of = {replica.host: float(replica.weight) for replica in replicas}
-        self._references: dict[Gathering, dict[str, int | None]] = {}
+        self._references: dict[Gathering, int | None] = {}
         self._merged: dict[str, Update] = {}
         self._arrived: dict[str, list[Update]] = {}
         self._passing: dict[tuple[str, str], Update] = {}
@@ -81,7 +81,8 @@ class Updates:
         whole = [self._own(step.node, step.id), *arrived] if has_own else arrived
         if not whole:
             raise ValueError(f"step {step.id!r}: no update of {self._module!r} has reached {step.node!r}")
-        self._merged[step.node] = self._as_one(step.node, _added(whole), self._reference(step.id))
+        target = self._told_from(step.node, step.id)
+        self._merged[step.node] = self._as_one(step.node, _added(whole), target)
         return self._merged[step.node]
 
     def average(self, step: Aggregate, last: FloatArray) -> FloatArray:
@@ -91,37 +92,29 @@ class Updates:
             return last
         return whole / weight if reference is None else self._kept.models[reference] + whole / weight
 
-    def _reference(self, step: str) -> int | None:
-        """Return the number of the model from which the updates that meet in a step are to differ."""
+    def _told_from(self, node: str, step: str) -> int | None:
+        """Return from which model a node tells in a step: ``None`` where it can only pass on what it gets.
+
+        It is the latest that it has of these: the reference of the gathering, and models that a node further
+        on its way has besides the reference, so that it can translate.
+        """
         gathering = self._ways.gathering_of.get(step)
-        return None if gathering is None else self._references_of(gathering)[""]
-
-    def _references_of(self, gathering: Gathering) -> dict[str, int | None]:
-        """Return from which model the replica of each host is told; that of all is under ``""``."""
+        if gathering is None or not gathering.packed:
+            return None
         if gathering not in self._references:
-            found: dict[str, int | None] = dict.fromkeys(["", *gathering.ways])
-            if gathering.packed:
-                numbers = frozenset.intersection(*(self._known[node] for node in gathering.averagers))
-                common = most_known(self._known, numbers, gathering.ways)
-                found[""] = max(numbers, default=None) if common is None else common
-                found |= self._detours(gathering, found[""])
-            self._references[gathering] = found
-        return self._references[gathering]
+            self._references[gathering] = self._reference_of(gathering)
+        reference = self._references[gathering]
+        translators = [
+            self._known[later] for later in _up_to_average(gathering, node) if reference in self._known[later]
+        ]
+        usable = {reference}.union(*translators) & self._known[node]
+        return max((number for number in usable if number is not None), default=None)
 
-    def _detours(self, gathering: Gathering, reference: int | None) -> dict[str, int | None]:
-        """Return the references of hosts; of those without the common one, by the first node that has it."""
-        found: dict[str, int | None] = {}
-        behind: dict[str, list[str]] = {}
-        for host, way in gathering.ways.items():
-            if reference is None or reference in self._known[host]:
-                found[host] = reference
-            else:
-                helper = next(node for node in way if reference in self._known[node])
-                behind.setdefault(helper, []).append(host)
-        for helper, hosts in behind.items():
-            number = most_known(self._known, self._known[helper], hosts)
-            found |= {host: number if number in self._known[host] else None for host in hosts}
-        return found
+    def _reference_of(self, gathering: Gathering) -> int | None:
+        """Return which of the models that all averagers have most of the hosts have too."""
+        numbers = frozenset.intersection(*(self._known[node] for node in gathering.averagers))
+        common = most_known(self._known, numbers, gathering.ways)
+        return max(numbers, default=None) if common is None else common
 
     def _own(self, node: str, step: str) -> Update:
         """Return a node's merged update, or that of its replica."""
@@ -130,29 +123,22 @@ class Updates:
         if node not in self._row_of:
             raise ValueError(f"step {step!r}: no update of {self._module!r} has reached node {node!r}")
         weight, state = self._weight_of[node], self._rows[self._row_of[node]].astype(np.float64)
-        gathering = self._ways.gathering_of.get(step)
-        reference = None if gathering is None else self._references_of(gathering).get(node)
+        reference = self._told_from(node, step)
         base = 0.0 if reference is None else self._kept.models[reference]
         return Update({reference: (weight, weight * (state - base))})
 
-    def _as_one(self, node: str, update: Update, common: int | None) -> Update:
-        """Return the update with all parts that the node can tell from one model told from it."""
-        mine = [number for number in update.parts if number is not None and number in self._known[node]]
-        if common is not None and common in self._known[node]:
-            target: int | None = common
-        else:
-            target = max(mine, default=None)
-        if target is None:
+    def _as_one(self, node: str, update: Update, target: int | None) -> Update:
+        """Return the update with all parts that the node can translate told from ``target``."""
+        mine = {None, *self._known[node]} - {target}
+        if target is None or mine.isdisjoint(update.parts):
             return update
         weight, whole = update.parts.get(target, (0.0, 0.0 * next(iter(update.parts.values()))[1]))
-        for number in (None, *mine):
-            if number != target and number in update.parts:
+        for number, (part_weight, part) in update.parts.items():
+            if number in mine:
                 base = 0.0 if number is None else self._kept.models[number].astype(np.float64)
-                part_weight, part = update.parts[number]
                 weight, whole = weight + part_weight, whole + part
                 whole = whole + part_weight * (base - self._kept.models[target])
-        others = {number: part for number, part in update.parts.items() if number not in {None, *mine}}
-        others.pop(target, None)
+        others = {number: part for number, part in update.parts.items() if number not in {*mine, target}}
         return Update({target: (weight, whole), **others})
 
     def _travelled(self, step: Transfer, update: Update) -> Update:
@@ -173,6 +159,13 @@ class Updates:
             arrived[number] = (weight_sent, weight_sent * sent)
             num_bytes, packets = num_bytes + length, packets + 1
         return Update(arrived, Load(len(arrived) - packets, packets, num_bytes))
+
+
+def _up_to_average(gathering: Gathering, node: str) -> tuple[str, ...]:
+    """Return the nodes that merge or average what a node sends, to the first that averages."""
+    way = gathering.way_from(node)
+    ends = [place for place, later in enumerate(way, start=1) if later in gathering.averagers]
+    return way[: min(ends, default=len(way))]
 
 
 def _added(updates: Iterable[Update]) -> Update:

@@ -184,6 +184,19 @@ def test_legs_may_differ_and_a_server_codes_anew(worlds):
         ]
 
 
+def test_on_the_first_leg_of_a_cloud_round_updates_are_told_from_the_server_s_model(worlds):
+    """The server has both the last models: what the cluster moved since the cloud's is not sent again."""
+    schedule = hierarchy(worlds, 1)
+    carried, rows = transport_of(schedule, first()), np.tile(first(), (3, 1))
+    steps = {"edge": draws(0, scale=1.0), "cloud": draws(1, scale=1e-4)}
+    for name in ("edge", "cloud"):
+        rows, _ = carried.round(name, rows + steps[name])
+        # what rounding loses is of the size of the round's own step and of what is left of those before
+        carried.kept.rest_up = {node: rest for node, rest in carried.kept.rest_up.items() if name == "cloud"}
+    for node in ("d1", "d3"):
+        assert np.linalg.norm(carried.kept.rest_up[node]) < 2 * np.linalg.norm(steps["cloud"][0])
+
+
 def test_nodes_keep_few_models_however_long_the_run(worlds):
     schedule = hierarchy(worlds, 4)
     carried, rows = transport_of(schedule, first()), np.tile(first(), (3, 1))
