@@ -16,7 +16,7 @@ from hfedfm_opt import plan, read_instance
 
 INSTANCE = Path(__file__).parents[1] / "instances" / "paper-40.json"
 BITS_BY_PERIOD = {2: (32, 16, 8, 4, 3, 2, 1), 1: (32, 4, 2, 1)}
-SERVER_OPTIMISERS = {"momentum 0.6": Momentum(momentum=0.6), "Adam 0.01": Adam(rate=0.01)}
+SERVER_OPTIMISERS = {"momentum 0.6": Momentum(momentum=0.6), "Adam 0.02": Adam(rate=0.02)}
 
 
 def variants(planner: str) -> dict[str, Schedule]:

@@ -89,6 +89,11 @@ def pack(codes: npt.NDArray[np.generic], bits: int) -> bytes:
         return codes.astype(np.uint8).tobytes()
     if bits == 16:
         return codes.astype("<u2").tobytes()
+    if bits in (2, 4):
+        padded = np.zeros((-(-len(codes) * bits // 8), 8 // bits), dtype=np.uint8)
+        padded.ravel()[: len(codes)] = codes
+        joined: npt.NDArray[np.uint8] = np.bitwise_or.reduce(padded << _shifts(bits), axis=1)
+        return joined.tobytes()
     places = np.arange(bits, dtype=np.uint16)
     single = (codes.astype(np.uint16)[:, None] >> places) & 1  # (n, bits)
     return np.packbits(single.astype(np.uint8).ravel(), bitorder="little").tobytes()
@@ -112,10 +117,18 @@ def unpack(content: bytes, bits: int, count: int) -> CodeArray:
     if bits == 16:
         return np.frombuffer(content, dtype="<u2").astype(np.uint16)
     raw = np.frombuffer(content, dtype=np.uint8)
+    if bits in (2, 4):
+        apart = (raw[:, None] >> _shifts(bits)) & np.uint8(2**bits - 1)  # (bytes, codes of a byte)
+        return apart.ravel()[:count].astype(np.uint16)
     single = np.unpackbits(raw, count=count * bits, bitorder="little").reshape(count, bits)
     weights = (1 << np.arange(bits)).astype(np.uint16)
     codes: CodeArray = (single.astype(np.uint16) * weights).sum(axis=1, dtype=np.uint16)
     return codes
+
+
+def _shifts(bits: int) -> npt.NDArray[np.uint8]:
+    """Return where the codes of a byte begin."""
+    return np.arange(0, 8, bits, dtype=np.uint8)
 
 
 def packed_bits(update_bits: float, bits: int) -> float:

@@ -47,7 +47,7 @@ class Adam:
     Parameters
     ----------
     rate : float
-        Longest step of a parameter, about, > 0.
+        Longest step of a parameter, about, > 0: as far as training moves one between two averages.
     first, second : float
         Decay of the means of ``d`` and of its square, in [0, 1).
     floor : float
@@ -55,7 +55,7 @@ class Adam:
     """
 
     type: Literal["adam"] = "adam"
-    rate: float = 0.01
+    rate: float = 0.02
     first: float = 0.9
     second: float = 0.99
     floor: float = 1e-3

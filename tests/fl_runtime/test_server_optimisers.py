@@ -43,7 +43,7 @@ def test_adam_by_hand():
 @given(VALUES, st.floats(0.01, 100))
 def test_steps_of_adam_hardly_depend_on_the_size_of_updates(average, unit):
     """Far above the floor a step has the rate times (1 - first) / sqrt(1 - second)."""
-    optimiser = Adam(floor=1e-12)
+    optimiser = Adam(rate=0.01, floor=1e-12)
     large = np.abs(average) > 1e-3
     for scale in (1.0, unit):
         model, _ = advance(optimiser, scale * average, np.zeros(4), None)
