@@ -111,7 +111,7 @@ class Checkpoints:
         before = self._rounds()
         try:
             write_whole(self._folder / f"{name}.safetensors", content)
-            write_whole(self._folder / f"{name}.json", (json.dumps(facts, indent=1) + "\n").encode())
+            write_whole(self._folder / f"{name}.json", _sealed(facts).encode())
         except OSError as error:
             last = f"the state after round {before[-1]} stays" if before else "there is no earlier state"
             raise CheckpointError(
@@ -198,7 +198,7 @@ def _facts(path: Path) -> dict[str, Any]:
         raise _Damage(f"checkpoint {str(path)!r} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise _Damage(f"checkpoint {str(path)!r} is damaged: no JSON ({error})") from error
-    keys = {"format", "version", "run", "sha256", "accuracies", "modules", "kept"}
+    keys = {"format", "version", "run", "sha256", "accuracies", "modules", "kept", "facts_sha256"}
     if not isinstance(facts, dict) or facts.get("format") != FORMAT or not keys <= facts.keys():
         raise _Damage(f"checkpoint {str(path)!r} is damaged: it must have the keys {', '.join(sorted(keys))}")
     if facts["version"] != VERSION:
@@ -206,7 +206,18 @@ def _facts(path: Path) -> dict[str, Any]:
             f"checkpoint {str(path)!r} has version {facts['version']!r}, must be {VERSION}; "
             "resume with the release that wrote it"
         )
+    if _sealed({key: facts[key] for key in facts if key != "facts_sha256"}) != _text(facts):
+        raise _Damage(f"checkpoint {str(path)!r} is damaged: it has not the digest that was kept")
     return facts
+
+
+def _sealed(facts: Mapping[str, Any]) -> str:
+    """Return facts as JSON, with the digest of their JSON as the last of them."""
+    return _text({**facts, "facts_sha256": hashlib.sha256(_text(facts).encode()).hexdigest()})
+
+
+def _text(facts: Mapping[str, Any]) -> str:
+    return json.dumps(facts, indent=1) + "\n"
 
 
 def _arrays(progress: Progress) -> Iterator[tuple[str, npt.NDArray[np.generic]]]:

@@ -93,6 +93,7 @@ class Transport:
         self.module = module
         self.kept = kept
         self._replicas = [replica for replica in schedule.replicas if replica.module == module]
+        self._row_of = {replica.host: row for row, replica in enumerate(self._replicas)}
         self._ways = {kind.name: itinerary(schedule, kind, module) for kind in kinds}
         self._sources: dict[str, set[str]] = {}
         for ways in self._ways.values():
@@ -132,9 +133,9 @@ class Transport:
                     last = self.kept.models[max(known[step.node])].astype(np.float64)
                     models.make(step.node, self._advanced(step, updates.average(step, last), last))
                 case Deliver():
-                    for row, replica in enumerate(self._replicas):
-                        if replica.host in step.nodes:
-                            result[row] = models.held_by(replica.host, step.id).values
+                    for host in step.nodes:
+                        if host in self._row_of:
+                            result[self._row_of[host]] = models.held_by(host, step.id).values
         models.end()
         self._forget()
         return result, loads

@@ -165,6 +165,10 @@ def damage(path, what):
             path.write_bytes(content)
         case "cut":
             path.write_bytes(path.read_bytes()[:100])
+        case "digit":
+            text = path.read_text()
+            place = text.index("0.", text.index("accuracies")) + 2
+            path.write_text(text[:place] + ("1" if text[place] != "1" else "2") + text[place + 1 :])
         case "gone":
             path.unlink()
         case "other keys":
@@ -177,8 +181,9 @@ def damage(path, what):
         ("safetensors", "flipped", r"round-000005.safetensors' is damaged: it has not the digest"),
         ("safetensors", "cut", r"round-000005.safetensors' is damaged: it has not the digest"),
         ("safetensors", "gone", r"round-000005.safetensors' cannot be read: No such file"),
+        ("json", "digit", r"round-000005.json' is damaged: it has not the digest"),
         ("json", "cut", r"round-000005.json' is damaged: no JSON"),
-        ("json", "other keys", r"round-000005.json' is damaged: it must have the keys accuracies, format"),
+        ("json", "other keys", r"round-000005.json' is damaged: it must have the keys accuracies, facts_sha256"),
     ],
 )
 def test_a_damaged_state_is_one_error_and_the_one_before_still_serves(
