@@ -15,6 +15,7 @@ def assemble(
     placed: Placed,
     arrangement: Arrangement,
     transport_bits: tuple[ModuleTransport, ...] = (),
+    cloud_momentum: float = 0.0,
 ) -> Decisions:
     """Return the decisions of a plan, without a claim yet.
 
@@ -32,6 +33,8 @@ def assemble(
         How clusters average.
     transport_bits : tuple of ModuleTransport
         With how many bits a parameter modules travel, as the network has it.
+    cloud_momentum : float
+        Momentum of the cloud's averages, in [0, 1).
     """
     trainable = [module.id for module in network.instance.modules if module.trainable]
     servers = [cluster.id for cluster in arrangement.clusters]
@@ -43,6 +46,7 @@ def assemble(
         duplex=network.duplex,
         periods=tuple(ModulePeriod(module=name, period=period) for name in trainable),
         transport_bits=transport_bits,
+        cloud_momentum=cloud_momentum,
         hosted=placed.hosted,
         servings=placed.servings,
         frequencies=arrangement.frequencies,

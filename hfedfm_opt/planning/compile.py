@@ -203,7 +203,9 @@ def _backhaul_steps(
             arrivals.setdefault(hop.target, []).append(
                 writer.send("backhaul", hop, "update", modules, (merged,))
             )
-    average = writer.aggregate("average at the cloud", root, tuple(arrivals.get(root, ())), kind.due)
+    average = writer.aggregate(
+        "average at the cloud", root, tuple(arrivals.get(root, ())), kind.due, decisions.cloud_momentum
+    )
     arrived: dict[str, After] = {root: (average,)}
     down = deliver_order(decisions.backhaul_down, root)
     needed = modules_down(down, carried)

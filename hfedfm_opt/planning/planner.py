@@ -83,7 +83,9 @@ def plan(
             arrangement = arrange(network, recipe, placed, settings.seed)
     except (NoPlacement, MissingLink) as error:
         return _without_plan(planner, error, time.monotonic() - started)
-    decisions = assemble(network, planner, recipe.period, placed, arrangement, transport)
+    decisions = assemble(
+        network, planner, recipe.period, placed, arrangement, transport, settings.cloud_momentum
+    )
     arrangement = replace(arrangement, proof=arrangement.proof + precision_note(transport))
     return _result(priced, decisions, arrangement, settings, time.monotonic() - started)
 

@@ -35,6 +35,8 @@ class PlannerOptions:
     transport_bits : int or mapping of str to int
         With how many bits a parameter trainable modules travel, both ways: 32, 16, 8, 4, 3, 2 or 1; a mapping
         gives them by module, and modules that it does not name have 32.
+    cloud_momentum : float
+        Momentum of the cloud's averages, in [0, 1); it changes what is learned and no cost.
     """
 
     time_limit_s: float | None = None
@@ -46,3 +48,4 @@ class PlannerOptions:
     energy_weight_per_j: float | None = None
     time_weight_per_s: float | None = None
     transport_bits: int | Mapping[str, int] = FULL_BITS
+    cloud_momentum: float = 0.0

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from fl_runtime import schedule as runtime
 from fl_runtime.packing import FULL_BITS
+from fl_runtime.server_optimisers import Momentum, Plain
 from hfedfm_opt.planning.trees import (
     Modules,
     deliver_order,
@@ -159,9 +160,18 @@ class StepWriter:
         """Write a merge; return its id."""
         return self.add(runtime.Merge(id=step_id, after=after, node=node, modules=tuple(sorted(modules))))
 
-    def aggregate(self, step_id: str, node: str, after: After, modules: Modules) -> str:
-        """Write an average; return its id."""
-        return self.add(runtime.Aggregate(id=step_id, after=after, node=node, modules=tuple(sorted(modules))))
+    def aggregate(
+        self, step_id: str, node: str, after: After, modules: Modules, momentum: float = 0.0
+    ) -> str:
+        """Write an average, with server momentum if there is any; return its id."""
+        step = runtime.Aggregate(
+            id=step_id,
+            after=after,
+            node=node,
+            modules=tuple(sorted(modules)),
+            optimiser=Momentum(momentum=momentum) if momentum else Plain(),
+        )
+        return self.add(step)
 
 
 def _medium(network: Network, hop: Hop) -> runtime.Wireless | runtime.Wired:

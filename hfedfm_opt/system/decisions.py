@@ -5,13 +5,14 @@ instance.
 """
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from hfedfm_opt.system.instance import Fraction, Name, NonNegative, Part, Positive
 from hfedfm_opt.system.network import Content, Duplex
 
+Momentum = Annotated[float, Field(ge=0, lt=1)]
 PrecisionBits = Literal[32, 16, 8, 4, 3, 2, 1]
 
 
@@ -134,6 +135,9 @@ class Decisions(Part):
     periods: tuple[ModulePeriod, ...] = Field(description="Period of each trainable module.")
     transport_bits: tuple[ModuleTransport, ...] = Field(
         (), description="Trainable modules that travel with less than 32 bits a parameter."
+    )
+    cloud_momentum: Momentum = Field(
+        0.0, description="Momentum of the cloud's averages, in [0, 1); 0: the average is the new model."
     )
     hosted: tuple[Hosting, ...] = Field(description="All replicas.")
     servings: tuple[Serving, ...] = Field(

@@ -183,7 +183,11 @@ def damage(path, what):
         ("safetensors", "gone", r"round-000005.safetensors' cannot be read: No such file"),
         ("json", "digit", r"round-000005.json' is damaged: it has not the digest"),
         ("json", "cut", r"round-000005.json' is damaged: no JSON"),
-        ("json", "other keys", r"round-000005.json' is damaged: it must have the keys accuracies, facts_sha256"),
+        (
+            "json",
+            "other keys",
+            r"round-000005.json' is damaged: it must have the keys accuracies, facts_sha256",
+        ),
     ],
 )
 def test_a_damaged_state_is_one_error_and_the_one_before_still_serves(

@@ -535,6 +535,8 @@ def test_fewer_bits_a_parameter_cost_less_and_are_in_the_plan(hfedfm, tmp_path):
     entries = json.loads(path.read_text())["transport_bits"]
     assert {(entry["up"], entry["down"]) for entry in entries} == {(4, 4)}
     assert hfedfm("check", str(PAPER), str(path))[0] == 0
+    status, _, err = hfedfm("solve", str(PAPER), "--cloud-momentum", "1")
+    assert (status, err) == (2, ["hfedfm: --cloud-momentum is 1, must be at least 0 and below 1"])
     status, _, err = hfedfm("solve", str(PAPER), "--transport-bits", "5")
     assert status == 2
     assert "'5' is not one of '32', '16', '8', '4', '3', '2', '1'" in err[0]

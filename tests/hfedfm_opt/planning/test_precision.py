@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fl_runtime import check_schedule, play
+from fl_runtime import Aggregate, Momentum, Plain, check_schedule, play
 from fl_runtime.packing import packed_bits
 from fl_runtime.rebasing import extra_bits
 from hfedfm_opt.planning.plan import Plan
@@ -105,6 +105,27 @@ def test_the_optimiser_plans_for_the_bits_and_says_so(make_instance: MakeInstanc
         )
         assert result.bound <= result.objective <= other * (1 + 1e-6)
         assert result.proof.endswith("transport with 4 bits a parameter")
+
+
+def test_momentum_is_the_cloud_s_alone_and_costs_nothing(make_instance: MakeInstance) -> None:
+    instance = make_instance(0)
+    plain, quick = (
+        planned(instance, "hierarchical:2"),
+        planned(instance, "hierarchical:2", cloud_momentum=0.6),
+    )
+    assert quick.prediction == plain.prediction
+    assert parse_plan(plan_text(quick.decisions)) == quick.decisions
+    found = {
+        (kind.name, step.node): step.optimiser
+        for kind in quick.compile(2).kinds
+        for step in kind.steps
+        if isinstance(step, Aggregate)
+    }
+    assert found == {
+        ("edge", "s0"): Plain(),
+        ("edge", "s1"): Plain(),
+        ("cloud", "cloud"): Momentum(momentum=0.6),
+    }
 
 
 def test_a_precision_for_a_module_that_does_not_travel_is_a_violation(make_instance: MakeInstance) -> None:
