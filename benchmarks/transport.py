@@ -1,8 +1,8 @@
 """Measures what transport precision and server optimisers do to accuracy and traffic.
 
-Run it with ``python benchmarks/transport.py [--seeds K] [--planner NAME]``.  It runs plans for the published
-network of 40 devices, and prints bits per round over all legs and accuracy, each beside E = 2 with 32 bits:
-differences are paired by seed.
+Run it with ``python benchmarks/transport.py [--seeds K] [--planner NAME] [--only ROW]``.  It runs plans
+for the published network of 40 devices, and prints bits per round over all legs and accuracy, each beside
+E = 2 with 32 bits: differences are paired by seed.
 """
 
 import argparse
@@ -45,12 +45,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--planner", default="hierarchical")
+    parser.add_argument("--only", action="append", help="a row by name, such as 'E = 2, 4 bits'; repeatable")
     arguments = parser.parse_args()
     seeds = range(arguments.seeds)
     print(f"{arguments.planner}, seeds {list(seeds)}; differences are paired, mean and standard deviation")
     print(f"{'':32} {'Mbit/round':>10} {'traffic':>8} {'sync %':>7} {'diff':>14} {'late %':>7} {'diff':>14}")
     reference = None
     for name, schedule in variants(arguments.planner).items():
+        if reference is not None and arguments.only and name not in arguments.only:
+            continue
         timeline = play(schedule)
         bits = timeline.bits.sum() / timeline.num_rounds
         found = accuracies(schedule, seeds)
