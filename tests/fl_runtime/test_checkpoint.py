@@ -244,6 +244,19 @@ def test_a_full_disk_is_one_error_and_the_last_good_state_stays(schedule, whole,
     assert_same(resumed(schedule, tmp_path), whole)
 
 
+def test_a_write_that_the_system_refuses_leaves_no_part_of_a_file(schedule, tmp_path):
+    """The system itself stops the write in the midst of it: files may have 4 KiB."""
+    resource = pytest.importorskip("resource", reason="limits of a process need a Unix")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(CheckpointError, match=r"cannot be written: File too large; there is no earlier"):
+            learn(schedule, seed=3, checkpoint=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_with_a_run_is_not_overwritten(schedule, kept):
     with pytest.raises(CheckpointError, match="holds a run already: resume it, or give another folder"):
         learn(schedule, seed=3, checkpoint=kept)
