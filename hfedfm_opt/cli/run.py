@@ -29,10 +29,11 @@ def run(
         bool, typer.Option("--no-learning", help="Measure time and energy only; needs no torch.")
     ] = False,
     checkpoint: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder that keeps the state after each round.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the states; default with --resume: checkpoint in -o."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest state in --checkpoint, if there is one.")
+        bool, typer.Option("--resume", help="Keep states, and go on from the newest if there is one.")
     ] = False,
     output: Annotated[
         Path | None,
@@ -44,6 +45,8 @@ def run(
 
     Exit status 0: it ran; 1: the plan breaks limits; 2: wrong use or an invalid file.
     """
+    if resume and checkpoint is None and output is not None:
+        checkpoint = output / "checkpoint"
     _refuse_wrong_checkpoint(_Kept(checkpoint, resume), not no_learning)
     if output is not None:
         make_folder(output)
@@ -74,9 +77,11 @@ class _Kept(NamedTuple):
 
 def _refuse_wrong_checkpoint(kept: _Kept, learn: bool) -> None:
     if kept.resume and kept.folder is None:
-        raise CommandError("--resume needs the folder of the states: give --checkpoint DIR as well")
+        raise CommandError("--resume needs a folder for the states: give -o DIR or --checkpoint DIR as well")
     if kept.folder is not None and not learn:
-        raise CommandError("--checkpoint keeps what was learned: leave --no-learning out, or --checkpoint")
+        raise CommandError(
+            "states keep what was learned: leave out --no-learning, or --checkpoint and --resume"
+        )
 
 
 def _measured(

@@ -500,13 +500,14 @@ def test_run_learns_and_says_the_accuracy_of_each_task(hfedfm, relayed):
 
 def test_a_run_is_resumed_and_says_the_same(hfedfm, relayed, tmp_path):
     pytest.importorskip("torch", reason="training needs torch")
-    kept = str(tmp_path / "kept")
-    status, whole, err = hfedfm("run", str(relayed), "--rounds", "2", "--checkpoint", kept)
+    kept = tmp_path / "checkpoint"
+    command = ("run", str(relayed), "--rounds", "2", "-o", str(tmp_path), "--resume")
+    status, whole, err = hfedfm(*command)
     assert status == 0, err
-    for path in (tmp_path / "kept").glob("round-000002.*"):
+    for path in kept.glob("round-000002.*"):
         path.unlink()
-    assert hfedfm("run", str(relayed), "--rounds", "2", "--checkpoint", kept, "--resume")[:2] == (0, whole)
-    status, _, err = hfedfm("run", str(relayed), "--rounds", "2", "--checkpoint", kept)
+    assert hfedfm(*command)[:2] == (0, whole)
+    status, _, err = hfedfm("run", str(relayed), "--rounds", "2", "--checkpoint", str(kept))
     assert (status, len(err)) == (2, 1)
     assert "holds a run already: resume it, or give another folder" in err[0]
 
@@ -514,10 +515,10 @@ def test_a_run_is_resumed_and_says_the_same(hfedfm, relayed, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--resume"], "--resume needs the folder of the states: give --checkpoint DIR as well"),
+        (["--resume"], "--resume needs a folder for the states: give -o DIR or --checkpoint DIR as well"),
         (
             ["--checkpoint", "kept", "--no-learning"],
-            "--checkpoint keeps what was learned: leave --no-learning",
+            "states keep what was learned: leave out --no-learning",
         ),
     ],
 )
