@@ -28,11 +28,14 @@ class Gathering:
         For each host whose replica goes in: the nodes that merge or average it, in order.
     packed : bool
         Whether some of the transfers is below 32 bits.
+    branches : bool
+        Whether some host's update goes two ways, of which ``ways`` has one.
     """
 
     averagers: frozenset[str]
     ways: Mapping[str, tuple[str, ...]]
     packed: bool
+    branches: bool
 
     def way_from(self, node: str) -> tuple[str, ...]:
         """Return the nodes that merge or average what a node sends, in order."""
@@ -109,16 +112,33 @@ def _is_activation(step: Moving) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class _Update:
-    """The hosts whose replicas an update holds with the nodes that merged them, and the steps of its way."""
+    """The hosts whose replicas an update holds with the nodes that merged them, and the steps of its way.
+
+    ``branches`` says whether some host's update goes two ways, of which ``ways`` has one.
+    """
 
     ways: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     steps: frozenset[str] = frozenset()
+    branches: bool = False
 
     def after(self, step: str) -> "_Update":
-        return _Update(self.ways, self.steps | {step})
+        return _Update(self.ways, self.steps | {step}, self.branches)
 
     def merged_at(self, node: str) -> "_Update":
-        return _Update({host: (*way, node) for host, way in self.ways.items()}, self.steps)
+        ways = {host: (*way, node) for host, way in self.ways.items()}
+        return _Update(ways, self.steps, self.branches)
+
+
+def _joined(updates: Sequence[_Update]) -> _Update:
+    """Return updates that meet as one; of two ways of a host the longer."""
+    ways: dict[str, tuple[str, ...]] = {}
+    branches = any(update.branches for update in updates)
+    for update in updates:
+        for host, way in update.ways.items():
+            shorter, longer = sorted((ways.get(host, ()), way), key=len)
+            branches |= longer[: len(shorter)] != shorter
+            ways[host] = longer
+    return _Update(ways, frozenset().union(*(update.steps for update in updates)), branches)
 
 
 class _Updates:
@@ -150,10 +170,7 @@ class _Updates:
         parts = [part.merged_at(step.node) for part in self._arrived.pop(step.node, [])]
         if step.node in self._updates:
             parts = [*parts, self._updates[step.node]]
-        merged = _Update(
-            {host: way for part in parts for host, way in part.ways.items()},
-            frozenset({step.id}).union(*(part.steps for part in parts)),
-        )
+        merged = _joined(parts).after(step.id)
         self._updates[step.node] = merged
         if isinstance(step, Aggregate):
             self._ended.append((step.node, merged))
@@ -166,13 +183,14 @@ class _Updates:
             for others, other in groups:
                 if other.steps & joined.steps:
                     averagers |= others
-                    joined = _Update({**joined.ways, **other.ways}, joined.steps | other.steps)
+                    joined = _joined((joined, other))
                 else:
                     apart.append((others, other))
             groups = [*apart, (averagers, joined)]
         result: dict[str, Gathering] = {}
         for averagers, joined in groups:
-            gathering = Gathering(frozenset(averagers), joined.ways, bool(joined.steps & self._packed))
+            packed = bool(joined.steps & self._packed)
+            gathering = Gathering(frozenset(averagers), joined.ways, packed, joined.branches)
             result |= dict.fromkeys(joined.steps, gathering)
         return result
 

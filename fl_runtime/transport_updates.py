@@ -162,7 +162,12 @@ class Updates:
 
 
 def _up_to_average(gathering: Gathering, node: str) -> tuple[str, ...]:
-    """Return the nodes that merge or average what a node sends, to the first that averages."""
+    """Return the nodes that merge or average what a node sends, to the first that averages.
+
+    Where an update goes two ways, none is sure to lie on both.
+    """
+    if gathering.branches:
+        return ()
     way = gathering.way_from(node)
     ends = [place for place, later in enumerate(way, start=1) if later in gathering.averagers]
     return way[: min(ends, default=len(way))]

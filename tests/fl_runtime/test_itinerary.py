@@ -31,6 +31,17 @@ def test_averages_with_a_step_in_common_are_one_gathering_and_others_are_not(wor
     assert found["average f"].ways == {"d2": ("f",)}
 
 
+def test_an_update_that_goes_two_ways_is_said_to_branch(worlds):
+    steps = worlds.Steps(4, 4).up("d1", "r").merge("r").up("r", "e").up("r", "f").average("e").average("f")
+    found = ways_of(worlds, steps, {"d1": 1.0}).gathering_of
+    assert found["average e"] is found["average f"]
+    assert found["average e"].branches
+    steps = worlds.Steps(4, 4).up("d1", "e").average("e").up("e", "c").average("c")
+    gathering = ways_of(worlds, steps, {"d1": 1.0}).gathering_of["average e"]
+    assert not gathering.branches  # the second average is further on the same way
+    assert gathering.ways == {"d1": ("e", "c")}
+
+
 def test_codes_reach_all_that_they_are_passed_to_until_they_are_made_anew(worlds):
     steps = (
         worlds.Steps(4, 4).up("d1", "c").average("c").down("c", "e").down("e", "d1").down("c", "f", bits=8)

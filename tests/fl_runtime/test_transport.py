@@ -169,6 +169,20 @@ def test_a_relay_without_the_common_model_passes_states_and_differences_side_by_
     np.testing.assert_allclose(rows[0], expected, atol=2e-3)
 
 
+def test_an_update_may_go_two_ways_from_a_relay(worlds):
+    """Servers e and f both average what r merged; f alone has what d1 got from it in other rounds."""
+    both = worlds.Steps(SIZE, 16).up("d1", "r").up("d2", "r").merge("r").up("r", "e").up("r", "f")
+    both.average("e").average("f").down("e", "d1").down("f", "d2").deliver("d1", "d2")
+    alone = worlds.Steps(SIZE, 16).up("d1", "f").average("f").down("f", "d1").deliver("d1")
+    schedule = worlds.schedule({"both": both, "alone": alone}, {"d1": 1.0, "d2": 3.0}, SIZE)
+    carried, rows = transport_of(schedule, first()), np.tile(first(), (2, 1))
+    for index, name in enumerate(("both", "alone", "both", "both", "alone", "both")):
+        trained = rows + draws(index, count=2)
+        kind = next(kind for kind in schedule.kinds if kind.name == name)
+        rows, _ = carried.round(name, trained)
+        np.testing.assert_allclose(rows, mixings(schedule, kind)["m"].apply(trained), rtol=0, atol=1e-3)
+
+
 def test_legs_may_differ_and_a_server_codes_anew(worlds):
     """Models come to the server as they are, and go on with 4 bits."""
     steps = worlds.Steps(SIZE, 8).up("d1", "e").up("d2", "e").merge("e").up("e", "cloud", bits=32)
