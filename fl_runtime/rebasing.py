@@ -31,17 +31,20 @@ def extra_bits(schedule: Schedule, num_rounds: int) -> list[Extra]:
         (kind.name, step.id): step
         for kind in played_kinds(schedule)
         for step in kind.steps
-        if isinstance(step, Transfer) and min(step.precision_bits.values(), default=FULL_BITS) < FULL_BITS
+        if isinstance(step, Transfer)
+    }
+    packed = {
+        name for step in transfers.values() for name, bits in step.precision_bits.items() if bits < FULL_BITS
     }
     result: list[dict[str, float]] = [{} for _ in range(num_rounds)]
     for module in schedule.modules:
-        if not module.trainable or not any(module.id in step.precision_bits for step in transfers.values()):
+        if not module.trainable or module.id not in packed:
             continue
         for index, loads in enumerate(_loads(schedule, module.id, num_rounds)):
             kind = schedule.cycle[index % len(schedule.cycle)]
             for step_id, load in loads.items():
-                step = transfers.get((kind, step_id))
-                more = _surplus(load, module.update_bits, step.bits_a_parameter(module.id)) if step else 0.0
+                bits = transfers[kind, step_id].bits_a_parameter(module.id)
+                more = _surplus(load, module.update_bits, bits)
                 if more:
                     result[index][step_id] = result[index].get(step_id, 0.0) + more
     return list(result)

@@ -58,6 +58,18 @@ def test_the_bits_that_are_counted_are_the_bits_that_are_packed(missing):
         assert packed == {name: bits for name, bits in counted.items() if bits}
 
 
+def test_states_and_differences_side_by_side_count_twice_with_32_bits(worlds):
+    """d1 missed a round; the relay has no models, so its 32 bits carry d1's state and d2's difference."""
+    both = worlds.Steps(SIZE, 4).up("d1", "r").up("d2", "r").merge("r").up("r", "cloud", bits=32)
+    both.average("cloud").down("cloud", "d1").down("cloud", "d2").deliver("d1", "d2")
+    schedule = worlds.schedule(
+        {"without": worlds.star(SIZE, 4, missing=("d1",)), "both": both}, {"d1": 1.0, "d2": 1.0}, SIZE
+    )
+    first, second = extra_bits(schedule, 2)
+    assert first == {}
+    assert second["update r: r > cloud"] == FULL
+
+
 def test_schedules_without_precisions_have_none(worlds):
     schedule = worlds.schedule({"r": worlds.star(SIZE, 32)}, {"d1": 1.0, "d2": 1.0}, SIZE)
     assert extra_bits(schedule, 3) == [{}, {}, {}]

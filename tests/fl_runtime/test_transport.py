@@ -4,6 +4,7 @@ import pytest
 from fl_runtime.aggregation import mixings
 from fl_runtime.check import check_schedule
 from fl_runtime.packing import packed_bits
+from fl_runtime.rebasing import extra_bits
 from fl_runtime.server_optimisers import Momentum
 from fl_runtime.transport import Transport, travels_packed
 from fl_runtime.transport_state import Kept, Load
@@ -277,16 +278,20 @@ def random_kind(worlds, rng, bits):
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_whoever_misses_what_the_averages_are_those_of_the_mixing_matrices(worlds, seed):
+def test_whoever_misses_what_averages_are_exact_and_bits_are_those_of_the_clock(worlds, seed):
     """With 16 bits rounding is far below an update; a wrong reference would cost a whole one."""
     rng = np.random.default_rng(seed)
     kinds = {f"k{index}": random_kind(worlds, rng, 16) for index in range(4)}
-    schedule = worlds.schedule(kinds, {f"d{i}": float(rng.integers(1, 9)) for i in range(5)}, SIZE)
+    weights = {f"d{i}": float(rng.integers(1, 9)) for i in range(5)}
+    schedule = worlds.schedule(kinds, weights, SIZE, cycle=rng.choice(list(kinds), 8).tolist())
     carried, rows = transport_of(schedule, first()), np.tile(first(), (5, 1))
+    extra = extra_bits(schedule, 12)
     for index in range(12):
-        name = f"k{rng.integers(4)}"
+        kind = schedule.kind_of_round(index)
         trained = rows + draws(100 * seed + index, scale=0.1, count=5)
-        kind = next(kind for kind in schedule.kinds if kind.name == name)
-        expected = mixings(schedule, kind)["m"].apply(trained)
-        rows, _ = carried.round(name, trained)
-        np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-3)
+        rows, loads = carried.round(kind.name, trained)
+        np.testing.assert_allclose(rows, mixings(schedule, kind)["m"].apply(trained), rtol=0, atol=1e-3)
+        said = {
+            step.id: step.bits + extra[index].get(step.id, 0.0) for step in kind.steps if step.id in loads
+        }
+        assert said == {name: 8 * load.packet_bytes + 32 * SIZE * load.states for name, load in loads.items()}
