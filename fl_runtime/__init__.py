@@ -2,7 +2,7 @@
 
 from fl_runtime.check import check_schedule
 from fl_runtime.clock import play
-from fl_runtime.errors import ScheduleError, ScheduleFileError
+from fl_runtime.errors import CheckpointError, ScheduleError, ScheduleFileError
 from fl_runtime.fading import Fading
 from fl_runtime.measurements import Measurements, write_rows_csv, write_rows_json, write_summary_json
 from fl_runtime.run import run
@@ -28,11 +28,15 @@ from fl_runtime.schedule import (
     Wireless,
 )
 from fl_runtime.schedule_json import read_schedule, schedule_schema, write_schedule
+from fl_runtime.server_optimisers import Adam, Momentum, Plain
 from fl_runtime.timeline import Timeline
+from fl_runtime.variants import with_precision, with_server_optimiser
 
 __all__ = [
+    "Adam",
     "Aggregate",
     "Band",
+    "CheckpointError",
     "Compute",
     "Cpu",
     "Deliver",
@@ -43,7 +47,9 @@ __all__ = [
     "Merge",
     "Mix",
     "Module",
+    "Momentum",
     "Node",
+    "Plain",
     "Replica",
     "RoundKind",
     "Route",
@@ -60,6 +66,8 @@ __all__ = [
     "read_schedule",
     "run",
     "schedule_schema",
+    "with_precision",
+    "with_server_optimiser",
     "write_rows_csv",
     "write_rows_json",
     "write_schedule",

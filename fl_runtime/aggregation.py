@@ -5,8 +5,7 @@ whose coefficients and total are exact numbers.  They are divided once, at the e
 average the same replicas give the same matrix to the last bit, and hence the same model.
 """
 
-import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from fl_runtime.order import in_order
 from fl_runtime.schedule import Aggregate, Deliver, Merge, Mix, RoundKind, Schedule, Step, Transfer
 
 Number = int | float | Fraction
@@ -97,32 +97,6 @@ def mixings(schedule: Schedule, kind: RoundKind) -> dict[str, Mixing]:
     """
     steps = in_order(kind.steps)
     return {module.id: _follow(schedule, module.id, steps) for module in schedule.modules if module.trainable}
-
-
-def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Return the steps in an order that respects ``after``; among free ones the first written comes first."""
-    steps = tuple(steps)
-    position = {step.id: index for index, step in enumerate(steps)}
-    waiting = [len(set(step.after)) for step in steps]
-    followers: dict[str, list[int]] = {step.id: [] for step in steps}
-    for index, step in enumerate(steps):
-        for earlier in set(step.after):
-            if earlier not in position:
-                raise ValueError(f"step {step.id!r} comes after {earlier!r}, which is no step of its round")
-            followers[earlier].append(index)
-    free = [index for index, count in enumerate(waiting) if count == 0]
-    ordered: list[Step] = []
-    while free:
-        step = steps[heapq.heappop(free)]
-        ordered.append(step)
-        for index in followers[step.id]:
-            waiting[index] -= 1
-            if waiting[index] == 0:
-                heapq.heappush(free, index)
-    if len(ordered) < len(steps):
-        stuck = sorted(set(position) - {step.id for step in ordered})
-        raise ValueError(f"steps wait for each other in a circle: {', '.join(stuck)}")
-    return tuple(ordered)
 
 
 def _follow(schedule: Schedule, module: str, steps: tuple[Step, ...]) -> Mixing:

@@ -2,6 +2,7 @@
 
 from fl_runtime.check_flow import check_flow
 from fl_runtime.check_steps import check_steps
+from fl_runtime.check_transport import check_transport
 from fl_runtime.defects import Defects
 from fl_runtime.schedule import Cpu, Node, Schedule, Training
 
@@ -12,8 +13,8 @@ MODULE_KINDS = ("adapter", "backbone", "encoder", "expert", "head", "prompt")
 def check_schedule(schedule: Schedule) -> tuple[str, ...]:
     """Return all defects of ``schedule``, each as one readable line; none for a schedule that can run.
 
-    Checked are names and their uniqueness, numbers, the order of the steps, who hosts what, and whether
-    updates and models can be where a step needs them.
+    Checked are names and their uniqueness, numbers, the order of the steps, who hosts what, whether updates
+    and models can be where a step needs them, and the precisions with which they travel.
 
     Parameters
     ----------
@@ -34,6 +35,7 @@ def check_schedule(schedule: Schedule) -> tuple[str, ...]:
         check_steps(schedule, kind, defects)
     for kind in schedule.kinds:
         check_flow(schedule, kind, defects)
+        check_transport(schedule, kind, defects)
     return tuple(defects.lines)
 
 

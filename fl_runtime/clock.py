@@ -20,7 +20,7 @@ Steps that take no time need no resource.  Ends that differ by less than 1e-12 o
 so that rounding decides no contest; a share that exceeds what is free by less than 1e-9 of the capacity fits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import chain
 
@@ -35,7 +35,8 @@ from fl_runtime.compiled import (
 )
 from fl_runtime.errors import ScheduleError
 from fl_runtime.fading import Fading, link_power_gains
-from fl_runtime.schedule import Schedule, Transfer, Wireless
+from fl_runtime.rebasing import Extra, extra_bits
+from fl_runtime.schedule import Node, Schedule, Transfer, Wireless
 from fl_runtime.timeline import Timeline, timeline_of_play
 
 ONE_MOMENT = 1e-12
@@ -90,30 +91,46 @@ def play(
         if kind.name in schedule.cycle
     }
     kinds = [kind_of_name[schedule.cycle[index % len(schedule.cycle)]] for index in range(num_rounds)]
-    costs = _costs(schedule, kinds, fading, seed)
+    extra = extra_bits(schedule, num_rounds)
+    costs = _costs(schedule, kinds, extra, fading, seed)
     player = _Player(kinds, costs, len(resources))
     player.play(len(schedule.nodes))
-    return timeline_of_play(schedule, kinds, costs, player.start_s, player.end_s)
+    return timeline_of_play(schedule, kinds, costs, player.start_s, player.end_s, extra)
 
 
 def _costs(
-    schedule: Schedule, kinds: Sequence[CompiledKind], fading: Fading | None, seed: int
+    schedule: Schedule,
+    kinds: Sequence[CompiledKind],
+    extra: Sequence[Extra],
+    fading: Fading | None,
+    seed: int,
 ) -> list[list[StepCost]]:
-    """Return the costs of each round's steps, with the fading of each round's links."""
-    if fading is None:
-        return [kind.costs for kind in kinds]
+    """Return the costs of each round's steps, with the fading of each round's links and its extra bits."""
     node_of_id = {node.id: node for node in schedule.nodes}
+    if fading is None:
+        return [_still_costs(kind, more, node_of_id) for kind, more in zip(kinds, extra, strict=True)]
     distinct = {id(kind): kind for kind in kinds}
     faded_of_kind = {key: _wireless_links(kind) for key, kind in distinct.items()}
     links = {link for faded in faded_of_kind.values() for _, _, link in faded}
     gains = {link: link_power_gains(fading, seed, *link, len(kinds)).tolist() for link in links}
     costs = []
     for index, kind in enumerate(kinds):
-        of_round = list(kind.costs)
+        of_round = list(_still_costs(kind, extra[index], node_of_id))
         for position, step, link in faded_of_kind[id(kind)]:
-            of_round[position] = cost_of_step(step, node_of_id, gains[link][index])
+            more = extra[index].get(step.id, 0.0)
+            of_round[position] = cost_of_step(step, node_of_id, gains[link][index], more)
         costs.append(of_round)
     return costs
+
+
+def _still_costs(kind: CompiledKind, extra: Extra, node_of_id: Mapping[str, Node]) -> list[StepCost]:
+    """Return the costs of a round on a still channel; rounds without extra bits share one list."""
+    if not extra:
+        return kind.costs
+    return [
+        cost_of_step(step, node_of_id, extra_bits=extra[step.id]) if step.id in extra else cost
+        for step, cost in zip(kind.steps, kind.costs, strict=True)
+    ]
 
 
 def _wireless_links(kind: CompiledKind) -> list[tuple[int, Transfer, tuple[str, str, str]]]:

@@ -83,7 +83,9 @@ def nodes_of_step(step: Step) -> tuple[str, ...]:
             return ()
 
 
-def cost_of_step(step: Step, node_of_id: Mapping[str, Node], power_gain: float = 1.0) -> StepCost:
+def cost_of_step(
+    step: Step, node_of_id: Mapping[str, Node], power_gain: float = 1.0, extra_bits: float = 0.0
+) -> StepCost:
     """Return the seconds and joules of ``step``.
 
     Parameters
@@ -94,24 +96,26 @@ def cost_of_step(step: Step, node_of_id: Mapping[str, Node], power_gain: float =
         The nodes by name.
     power_gain : float
         Small-scale fading: multiplies the gain of a wireless link, >= 0.
+    extra_bits : float
+        Bits that a transfer carries besides its own.
     """
     if isinstance(step, Compute):
         return _compute_cost(step, node_of_id[step.node])
     if not isinstance(step, Transfer):
         return StepCost(0.0, 0.0, 0.0)
-    medium = step.medium
+    medium, bits = step.medium, step.bits + extra_bits
     if isinstance(medium, Wireless):
         sender, receiver = node_of_id[step.source], node_of_id[step.target]
         rate_bps = physics.shannon_rate_bps(
             medium.band_hz, medium.power_w, medium.gain * power_gain, medium.noise_w_per_hz
         )
-        seconds = physics.transfer_seconds(step.bits, rate_bps)
+        seconds = physics.transfer_seconds(bits, rate_bps)
         sender_j = physics.sender_joules(
             seconds, medium.power_w, sender.amplifier_efficiency, sender.circuit_power_w
         )
         return StepCost(seconds, sender_j, physics.receiver_joules(seconds, receiver.receive_power_w))
     rate_bps = float("inf") if medium.rate_bps is None else medium.rate_bps
-    seconds = physics.transfer_seconds(step.bits, rate_bps, medium.delay_s)
+    seconds = physics.transfer_seconds(bits, rate_bps, medium.delay_s)
     return StepCost(seconds, physics.wired_joules(seconds, medium.power_w), 0.0)
 
 

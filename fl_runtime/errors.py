@@ -1,9 +1,10 @@
-"""The exceptions of the schedule language.
+"""The exceptions of the runtime.
 
 ::
 
     ScheduleError         defects of a schedule, all of them together
      +-- ScheduleFileError   a file that is no schedule: bad JSON, unknown keys, wrong types
+    CheckpointError       a state that cannot be kept, or not be taken up again
 """
 
 from collections.abc import Iterable
@@ -35,3 +36,7 @@ class ScheduleError(ValueError):
 
 class ScheduleFileError(ScheduleError):
     """A file that does not hold a schedule; ``defects`` name the places in it."""
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be written, is damaged or of another run; the message has the remedy."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from types import MappingProxyType
 from zlib import crc32
 
@@ -14,10 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fl_runtime.aggregation import Mixing, mixings
+from fl_runtime.checkpoint import Checkpoints, Progress, Run
 from fl_runtime.cohorts import Cohort, form_cohorts
-from fl_runtime.schedule import Schedule, Training
+from fl_runtime.errors import CheckpointError
+from fl_runtime.schedule import RoundKind, Schedule, Training
 from fl_runtime.tasks.partition import draw_batches
 from fl_runtime.tasks.workload import IntArray, Workload
+from fl_runtime.transport import Transport, travels_packed, way_of_kind
+from fl_runtime.transport_state import Kept
 
 Observer = Callable[[int, Mapping[str, float]], None]
 """Called after each round with its index and the accuracy of each task."""
@@ -65,12 +70,19 @@ class LearningCurve:
 
 
 def learn(
-    schedule: Schedule, workload: Workload | None = None, seed: int = 0, observer: Observer | None = None
+    schedule: Schedule,
+    workload: Workload | None = None,
+    seed: int = 0,
+    observer: Observer | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
 ) -> LearningCurve:
     """Train and average as a schedule says, and test after each round.
 
     Every device trains in every round, whatever the kind of round; what the round's steps then do to the
-    replicas of a module is one mixing matrix.  All in one process and on one thread: same seed, same bytes.
+    replicas of a module is one mixing matrix.  Modules that travel below 32 bits, or that a server optimiser
+    moves, are instead carried transfer by transfer (:mod:`fl_runtime.transport`).  All in one process and on
+    one thread: same seed, same bytes.
 
     Parameters
     ----------
@@ -82,6 +94,11 @@ def learn(
         Draws training sets, initial modules and batches, >= 0; none of them depends on how updates travel.
     observer : callable or None
         Told of each round's accuracy.
+    checkpoint : Path or None
+        Folder in which the state after each round is kept.
+    resume : bool
+        Whether to go on from the newest state there, if there is one: the result has the same bytes as that
+        of a run that never stopped.
 
     Returns
     -------
@@ -94,24 +111,32 @@ def learn(
         If the schedule trains what this engine does not train, or names an unknown task or modality.
     ImportError
         If torch is not installed.
+    CheckpointError
+        If a state cannot be kept, is damaged or of another run; or if there is one and ``resume`` is false.
     """
     _require_torch()
     from fl_runtime.modules.weights import load_frozen
     from fl_runtime.tasks.digits import digits_workload
     from fl_runtime.training import accuracy_of_devices, prefixes_of, train_round
 
-    cohorts = form_cohorts(schedule, workload or digits_workload(), seed)
+    workload = workload or digits_workload()
+    cohorts = form_cohorts(schedule, workload, seed)
     mixing_of_kind = {kind.name: mixings(schedule, kind) for kind in schedule.kinds}
-    accuracies: list[dict[str, float]] = []
+    store = None if checkpoint is None else Checkpoints(checkpoint, Run.of(schedule, workload, seed))
+    progress = _start(store, resume) or _first_progress(schedule, initial_state(schedule, cohorts, seed))
+    state, accuracies = dict(progress.state), list(progress.accuracies)
+    transports = {name: Transport(schedule, name, kept) for name, kept in progress.kept.items()}
     with _one_reproducible_thread():
         model = load_frozen()
         prefixes = prefixes_of(model, cohorts)
-        state = initial_state(schedule, cohorts, seed)
-        for index in range(schedule.rounds):
+        for index in range(len(accuracies), schedule.rounds):
+            kind = schedule.kind_of_round(index)
             batches = round_batches(cohorts, schedule.training, seed, index)
             state = train_round(model, cohorts, prefixes, state, batches, schedule.training)
-            state = _mixed(state, mixing_of_kind[schedule.kind_of_round(index).name])
+            state = _averaged(state, mixing_of_kind[kind.name], transports, kind)
             accuracies.append(accuracy_of_devices(model, cohorts, prefixes, state))
+            if store is not None:
+                store.save(Progress(accuracies=accuracies, state=state, kept=progress.kept))
             if observer is not None:
                 observer(index, accuracies[-1])
     tasks = tuple(sorted({cohort.task.name for cohort in cohorts}))
@@ -128,7 +153,8 @@ def learning_key(schedule: Schedule, seed: int = 0) -> str:
     """Return a hash of all that decides what :func:`learn` makes of a schedule, a seed and a given workload.
 
     Schedules that differ in links, relays, powers or names of kinds, but average the same replicas with the
-    same weights in the same rounds, have the same key: one training run serves them all.
+    same weights in the same rounds, have the same key: one training run serves them all.  Where modules
+    travel below 32 bits, relays round, so that their ways count as well.
     """
     mixing_of_kind = {kind.name: mixings(schedule, kind) for kind in schedule.kinds}
     digest_of_kind = {
@@ -146,6 +172,13 @@ def learning_key(schedule: Schedule, seed: int = 0) -> str:
             for route in schedule.routes
         ],
     }
+    packed = [
+        module.id for module in schedule.modules if module.trainable and travels_packed(schedule, module.id)
+    ]
+    if packed:
+        way_of = {kind.name: [way_of_kind(kind, name) for name in packed] for kind in schedule.kinds}
+        facts["ways"] = [way_of[schedule.kind_of_round(index).name] for index in range(schedule.rounds)]
+        facts["weights"] = [replica.weight for replica in schedule.replicas if replica.module in packed]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -193,10 +226,42 @@ def round_batches(
     ]
 
 
-def _mixed(
-    state: Mapping[str, npt.NDArray[np.float32]], mixing: Mapping[str, Mixing]
+def _start(store: Checkpoints | None, resume: bool) -> Progress | None:
+    """Return the state to go on from; ``None`` to start anew."""
+    if store is None:
+        if resume:
+            raise CheckpointError("resume needs the folder of the checkpoints: give checkpoint as well")
+        return None
+    if not resume and not store.is_empty():
+        raise CheckpointError(f"{store} holds a run already: resume it, or give another folder")
+    return store.load()
+
+
+def _first_progress(schedule: Schedule, state: dict[str, npt.NDArray[np.float32]]) -> Progress:
+    packed = [
+        module.id
+        for module in schedule.modules
+        if module.id in state and module.trainable and travels_packed(schedule, module.id)
+    ]
+    return Progress(
+        accuracies=(), state=state, kept={name: Kept({0: state[name][0].copy()}) for name in packed}
+    )
+
+
+def _averaged(
+    state: Mapping[str, npt.NDArray[np.float32]],
+    mixing: Mapping[str, Mixing],
+    transports: Mapping[str, Transport],
+    kind: RoundKind,
 ) -> dict[str, npt.NDArray[np.float32]]:
-    return {name: mixing[name].apply(rows) if name in mixing else rows for name, rows in state.items()}
+    """Return the state after a round's averages; modules without a way to travel stay as they are."""
+    result = {}
+    for name, rows in state.items():
+        if name in transports:
+            result[name] = transports[name].round(kind.name, rows)[0]
+        else:
+            result[name] = mixing[name].apply(rows) if name in mixing else rows
+    return result
 
 
 def _frozen(state: dict[str, npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float32]]:

@@ -1,9 +1,12 @@
 """Runs a schedule: checks it, plays it on the clock, and trains as it says."""
 
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fl_runtime.clock import play
+from fl_runtime.errors import CheckpointError
 from fl_runtime.fading import Fading
 from fl_runtime.measurements import Measurements
 from fl_runtime.schedule import Schedule
@@ -19,6 +22,8 @@ def run(
     learn: bool = True,
     fading: Fading | None = None,
     observer: Callable[[int, Mapping[str, float]], None] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = False,
 ) -> Measurements:
     """Return what ``schedule`` costs and what it learns.
 
@@ -36,6 +41,11 @@ def run(
         Law of block fading; ``None`` keeps the gains of the schedule.
     observer : callable or None
         Told after each trained round of its index and the accuracy of each task.
+    checkpoint : str or path-like or None
+        Folder that keeps the state after each round, made if need be; ``None`` keeps none.
+    resume : bool
+        Whether to go on from the newest state there, if there is one.  A run that was killed at any moment
+        and is resumed ends with the same bytes as one that was not.
 
     Returns
     -------
@@ -48,11 +58,17 @@ def run(
         With all defects of the schedule, before anything runs.
     ValueError
         For a workload that does not fit the schedule.
+    CheckpointError
+        If a state cannot be kept, is damaged or of another run; if the folder holds one and ``resume`` is
+        false; or if nothing is to be learned that could be kept.
     """
+    if not learn and (checkpoint is not None or resume):
+        raise CheckpointError("checkpoints keep what was learned: run with learn=True, or without them")
     timeline = play(schedule, fading=fading, seed=seed)
     curve = None
     if learn:
         from fl_runtime.learn import learn as train  # torch is loaded here and nowhere earlier
 
-        curve = train(schedule, workload, seed, observer)
+        folder = None if checkpoint is None else Path(checkpoint)
+        curve = train(schedule, workload, seed, observer, folder, resume)
     return Measurements(schedule_name=schedule.name, seed=seed, timeline=timeline, learning=curve)

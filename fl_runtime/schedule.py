@@ -24,6 +24,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from fl_runtime.packing import FULL_BITS
+from fl_runtime.server_optimisers import Plain, ServerOptimiser
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cpu:
@@ -237,6 +240,13 @@ class Transfer:
 
     An update is that of the source, with what it has merged; where ``origin`` names another node, the source
     only passes that node's update on.
+
+    Parameters
+    ----------
+    precision_bits : mapping of str to int
+        Bits a parameter of modules that travel as a quantised difference: 16, 8, 4, 3, 2 or 1.  Modules that
+        are not named travel as they are, with 32.  ``bits`` is then the sum of
+        :func:`fl_runtime.packing.packed_bits` over the modules.
     """
 
     type: Literal["transfer"] = "transfer"
@@ -249,6 +259,11 @@ class Transfer:
     modules: tuple[str, ...]
     bits: float
     medium: Medium
+    precision_bits: Mapping[str, int] = field(default_factory=dict)
+
+    def bits_a_parameter(self, module: str) -> int:
+        """Return the bits with which a parameter of ``module`` travels."""
+        return self.precision_bits.get(module, FULL_BITS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,13 +279,17 @@ class Merge:
 
 @dataclass(frozen=True, kw_only=True)
 class Aggregate:
-    """A node turns its own and the arrived updates of ``modules`` into their weighted average."""
+    """A node turns its own and the arrived updates of ``modules`` into their weighted average.
+
+    ``optimiser`` says how the average becomes the node's new model; its state is kept per module and node.
+    """
 
     type: Literal["aggregate"] = "aggregate"
     id: str
     after: tuple[str, ...] = ()
     node: str
     modules: tuple[str, ...]
+    optimiser: ServerOptimiser = field(default_factory=Plain)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,10 @@ from fl_runtime.errors import ScheduleFileError
 from fl_runtime.schedule import Schedule
 from fl_runtime.whole_files import write_whole
 
-_TAGS = ("cpu", "fixed", "wireless", "wired", "compute", "transfer", "merge", "aggregate", "mix", "deliver")
+_TAGS = (
+    *("cpu", "fixed", "wireless", "wired", "plain", "momentum", "adam"),
+    *("compute", "transfer", "merge", "aggregate", "mix", "deliver"),
+)
 
 
 def write_schedule(schedule: Schedule, path: str | os.PathLike[str]) -> None:
@@ -36,14 +39,19 @@ def write_schedule(schedule: Schedule, path: str | os.PathLike[str]) -> None:
     OSError
         Where the file cannot be written.
     """
+    write_whole(path, schedule_text(schedule, str(path)).encode())
+
+
+def schedule_text(schedule: Schedule, source: str = "the schedule") -> str:
+    """Return what :func:`write_schedule` writes; ``source`` is the name of the file in an error."""
     plain = _adapter().dump_python((schedule,), mode="json")[0]
     try:
         text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
     except ValueError as error:
         raise ScheduleFileError(
-            ["a number is NaN or infinite, which JSON cannot hold; check_schedule names it"], str(path)
+            ["a number is NaN or infinite, which JSON cannot hold; check_schedule names it"], source
         ) from error
-    write_whole(path, f"{text}\n".encode())
+    return f"{text}\n"
 
 
 def read_schedule(path: str | os.PathLike[str]) -> Schedule:

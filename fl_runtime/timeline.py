@@ -1,6 +1,6 @@
 """What the clock measured: one row per step and round, and the figures made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -148,6 +148,7 @@ def timeline_of_play(
     costs: Sequence[Sequence[StepCost]],
     start_s: Sequence[Sequence[float]],
     end_s: Sequence[Sequence[float]],
+    extra_bits: Sequence[Mapping[str, float]],
 ) -> Timeline:
     """Return the rows of a play.
 
@@ -161,6 +162,8 @@ def timeline_of_play(
         For each round, the costs of its steps.
     start_s, end_s : sequence of sequence of float
         For each round, when its steps started and ended, s.
+    extra_bits : sequence of mapping of str to float
+        For each round, by step: bits that a transfer carried besides its own.
     """
     distinct = {id(kind): kind for kind in kinds}
     columns_of_kind = {key: [_words(step) for step in kind.steps] for key, kind in distinct.items()}
@@ -171,6 +174,12 @@ def timeline_of_play(
     joules = np.concatenate([array_of_costs[id(of_round)] for of_round in costs])
     bits_of_kind = {key: np.array([_bits(step) for step in kind.steps]) for key, kind in distinct.items()}
     sizes = [len(kind.steps) for kind in kinds]
+    bits = np.concatenate([bits_of_kind[id(kind)] for kind in kinds])
+    more = [
+        of_round.get(step.id, 0.0)
+        for kind, of_round in zip(kinds, extra_bits, strict=True)
+        for step in kind.steps
+    ]
     return Timeline(
         round=_frozen_ints(np.repeat(np.arange(len(kinds), dtype=np.int64), sizes)),
         step=step_ids,
@@ -178,7 +187,7 @@ def timeline_of_play(
         node=nodes,
         peer=peers,
         modules=modules,
-        bits=_frozen(np.concatenate([bits_of_kind[id(kind)] for kind in kinds])),
+        bits=_frozen(bits + np.array(more) if any(extra_bits) else bits),
         start_s=_frozen(list(chain.from_iterable(start_s))),
         end_s=_frozen(list(chain.from_iterable(end_s))),
         node_energy_j=_frozen(joules[:, 1]),

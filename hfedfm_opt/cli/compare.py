@@ -12,7 +12,7 @@ import typer
 
 from hfedfm_opt.cli.outputs import make_folder
 from hfedfm_opt.cli.report import write_report_into
-from hfedfm_opt.cli.solve import DuplexChoice, duplex_of
+from hfedfm_opt.cli.solve import DuplexChoice, TransportBits, duplex_of, refuse_wrong_momentum
 from hfedfm_opt.cli.terminal import CommandError, complain, say_drawn, say_json
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class DuplexesChoice(StrEnum):
     BOTH = "both"
 
 
-def compare(
+def compare(  # noqa: PLR0913, PLR0917 - typer makes an option of each parameter
     file: Annotated[Path, typer.Argument(help="The instance file.", show_default=False)],
     planners: Annotated[
         str | None,
@@ -52,6 +52,12 @@ def compare(
         list[DuplexesChoice] | None,
         typer.Option(help="Radios of the devices; may be repeated; both: full and half."),
     ] = None,
+    transport_bits: Annotated[
+        TransportBits, typer.Option(help="Bits a parameter with which updates and models travel.")
+    ] = TransportBits.AS_THEY_ARE,
+    cloud_momentum: Annotated[
+        float, typer.Option(metavar="M", help="Momentum of the cloud's averages, at least 0 and below 1.")
+    ] = 0.0,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -65,8 +71,10 @@ def compare(
     Exit status 0: each planner has a plan; 1: one has none; 2: wrong use or an invalid file.
     """
     names = _names(planners)
+    refuse_wrong_momentum(cloud_momentum)
     if output is not None:
         make_folder(output)
+    from hfedfm_opt.planning.settings import PlannerOptions
     from hfedfm_opt.study.compare import compare as compared
     from hfedfm_opt.study.comparison_files import write_comparison
     from hfedfm_opt.study.table import print_comparison
@@ -81,6 +89,7 @@ def compare(
             seeds=range(seeds),
             learn=not no_learning,
             duplexes=_duplexes(duplex or []),
+            options=PlannerOptions(transport_bits=int(transport_bits.value), cloud_momentum=cloud_momentum),
             observer=observer,
             command=shlex.join(["hfedfm", *sys.argv[1:]]),
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -28,6 +28,13 @@ def run(
     no_learning: Annotated[
         bool, typer.Option("--no-learning", help="Measure time and energy only; needs no torch.")
     ] = False,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the states; default with --resume: checkpoint in -o."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep states, and go on from the newest if there is one.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Folder for summary.json, timeline.csv and schedule.json."),
@@ -38,6 +45,9 @@ def run(
 
     Exit status 0: it ran; 1: the plan breaks limits; 2: wrong use or an invalid file.
     """
+    if resume and checkpoint is None and output is not None:
+        checkpoint = output / "checkpoint"
+    _refuse_wrong_checkpoint(_Kept(checkpoint, resume), not no_learning)
     if output is not None:
         make_folder(output)
     from hfedfm_opt.planning.plan_file import read_plan
@@ -47,7 +57,8 @@ def run(
     found = read_plan(plan, None if instance is None else read_instance(instance))
     refuse_violations(plan, [str(violation) for violation in found.violations])
     schedule = found.compile(rounds)
-    measured = _measured(schedule, seed, not no_learning, fading_of(found.instance))
+    kept = _Kept(checkpoint, resume)
+    measured = _measured(schedule, seed, not no_learning, fading_of(found.instance), kept)
     if output is not None:
         _write(measured, schedule, output)
     if as_json:
@@ -57,12 +68,41 @@ def run(
     return 0
 
 
-def _measured(schedule: "Schedule", seed: int, learn: bool, fading: "Fading | None") -> "Measurements":
+class _Kept(NamedTuple):
+    """Where states are kept, and whether to go on from them."""
+
+    folder: Path | None
+    resume: bool
+
+
+def _refuse_wrong_checkpoint(kept: _Kept, learn: bool) -> None:
+    if kept.resume and kept.folder is None:
+        raise CommandError("--resume needs a folder for the states: give -o DIR or --checkpoint DIR as well")
+    if kept.folder is not None and not learn:
+        raise CommandError(
+            "states keep what was learned: leave out --no-learning, or --checkpoint and --resume"
+        )
+
+
+def _measured(
+    schedule: "Schedule", seed: int, learn: bool, fading: "Fading | None", kept: _Kept
+) -> "Measurements":
+    from fl_runtime import CheckpointError
     from fl_runtime import run as execute
 
     with _progress(schedule.rounds if learn else 0) as observer:
         try:
-            return execute(schedule, seed=seed, learn=learn, fading=fading, observer=observer)
+            return execute(
+                schedule,
+                seed=seed,
+                learn=learn,
+                fading=fading,
+                observer=observer,
+                checkpoint=kept.folder,
+                resume=kept.resume,
+            )
+        except CheckpointError as error:
+            raise CommandError(str(error)) from error
         except ImportError as error:
             raise CommandError(f"{error}, or run with --no-learning") from error
         except ValueError as error:

@@ -24,6 +24,18 @@ class DuplexChoice(StrEnum):
     HALF = "half"
 
 
+class TransportBits(StrEnum):
+    """Bits a parameter on links."""
+
+    AS_THEY_ARE = "32"
+    SIXTEEN = "16"
+    EIGHT = "8"
+    FOUR = "4"
+    THREE = "3"
+    TWO = "2"
+    ONE = "1"
+
+
 def duplex_of(choice: DuplexChoice) -> "Duplex":
     """Return the planning layer's word for a choice of the command line."""
     words: dict[DuplexChoice, Duplex] = {
@@ -57,6 +69,12 @@ def solve(  # noqa: PLR0913, PLR0917 - typer makes an option of each parameter
         list[str] | None,
         typer.Option(metavar="E|never", help="Rounds between cloud averages; repeated: the best is taken."),
     ] = None,
+    transport_bits: Annotated[
+        TransportBits, typer.Option(help="Bits a parameter with which updates and models travel.")
+    ] = TransportBits.AS_THEY_ARE,
+    cloud_momentum: Annotated[
+        float, typer.Option(metavar="M", help="Momentum of the cloud's averages, at least 0 and below 1.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of random choices.")] = 0,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The plan file to write.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -66,6 +84,7 @@ def solve(  # noqa: PLR0913, PLR0917 - typer makes an option of each parameter
     Exit status 0: a plan was found; 1: none; 2: wrong use or an invalid file.
     """
     _refuse_wrong_numbers(time_limit, gap, energy_weight, time_weight)
+    refuse_wrong_momentum(cloud_momentum)
     if output is not None:
         require_writable(output)
     from hfedfm_opt.planning.plan_file import write_plan
@@ -85,6 +104,8 @@ def solve(  # noqa: PLR0913, PLR0917 - typer makes an option of each parameter
         periods=periods,
         energy_weight_per_j=energy_weight,
         time_weight_per_s=time_weight,
+        transport_bits=int(transport_bits.value),
+        cloud_momentum=cloud_momentum,
     )
     result = plan(instance, name, options)
     if output is not None and result.plan is not None:
@@ -110,6 +131,12 @@ def _refuse_wrong_numbers(
     for option, weight in (("--energy-weight", energy_weight), ("--time-weight", time_weight)):
         if weight is not None and not 0 <= weight < math.inf:
             raise CommandError(f"{option} is {weight:g}, must be a finite number >= 0")
+
+
+def refuse_wrong_momentum(momentum: float) -> None:
+    """Refuse a momentum that is not in [0, 1)."""
+    if not 0 <= momentum < 1:
+        raise CommandError(f"--cloud-momentum is {momentum:g}, must be at least 0 and below 1")
 
 
 def _refuse_no_price(instance: "Instance", energy_weight: float | None, time_weight: float | None) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from hfedfm_opt.planning.digest import instance_digest
+from hfedfm_opt.planning.precision import transport_violations
 from hfedfm_opt.planning.rounds import PeriodError, cycle_of
 from hfedfm_opt.planning.trees import TreeError, deliver_order, gather_order
 from hfedfm_opt.planning.violations import PlanViolation
@@ -25,6 +26,7 @@ def structure_violations(network: Network, decisions: Decisions) -> tuple[PlanVi
         *_identity(network, decisions),
         *_membership(network, decisions),
         *_periods(network, decisions),
+        *transport_violations(network, decisions),
         *_hops(network, decisions),
     )
     return unsound or (*_trees(network, decisions), *_placement(network, decisions))

@@ -81,7 +81,7 @@ def _module(network: Network, module: given.Module) -> runtime.Module:
     return runtime.Module(
         id=module.id,
         kind=module.kind,
-        update_bits=network.update_bits(module.id),
+        update_bits=network.state_bits(module.id),
         trainable=module.trainable,
         task=module.task,
         modality=module.modality,
@@ -203,7 +203,9 @@ def _backhaul_steps(
             arrivals.setdefault(hop.target, []).append(
                 writer.send("backhaul", hop, "update", modules, (merged,))
             )
-    average = writer.aggregate("average at the cloud", root, tuple(arrivals.get(root, ())), kind.due)
+    average = writer.aggregate(
+        "average at the cloud", root, tuple(arrivals.get(root, ())), kind.due, decisions.cloud_momentum
+    )
     arrived: dict[str, After] = {root: (average,)}
     down = deliver_order(decisions.backhaul_down, root)
     needed = modules_down(down, carried)

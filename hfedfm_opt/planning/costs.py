@@ -88,7 +88,7 @@ class _Round:
         ready = {cluster: start + self.up_s[cluster] for cluster, start in start_s.items()}
         for hop, seconds in self.backhaul_up:
             ready[hop.target] = max(ready.get(hop.target, 0.0), ready[hop.source] + seconds)
-        arrived = {self.root: ready[self.root]}
+        arrived = {self.root: ready.get(self.root, 0.0)}
         for hop, seconds in self.backhaul_down:
             arrived[hop.target] = arrived[hop.source] + seconds
         busy = {cluster: start + self.busy_s[cluster] for cluster, start in start_s.items()}
@@ -145,10 +145,8 @@ def _backhaul(network: Network, cost: _Round, decisions: Decisions, carried: Map
     needed = modules_down(down, carried)
     phase = Phase(network, cost.ledger, network.root, "backhaul")
     for hop in up:
-        cost.backhaul_up.append((hop, _seconds(phase, hop, sent.get(hop.source))))
+        if sent.get(hop.source):  # the cloud waits for nobody who has nothing to send
+            cost.backhaul_up.append((hop, phase.send(hop, sent[hop.source], 0.0)))
     for hop in down:
-        cost.backhaul_down.append((hop, _seconds(phase, hop, needed.get(hop.target))))
-
-
-def _seconds(phase: Phase, hop: Hop, modules: Modules | None) -> float:
-    return phase.send(hop, modules, 0.0) if modules else 0.0
+        modules = needed.get(hop.target)
+        cost.backhaul_down.append((hop, phase.send(hop, modules, 0.0, "model") if modules else 0.0))

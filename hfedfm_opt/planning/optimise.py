@@ -126,7 +126,9 @@ def _shared(network: Network, rhythm: Rhythm) -> Shared:
     ledger = Ledger()
     phase = Phase(network, ledger, network.root, "nominal")
     seconds_up = {hop.source: phase.send(hop, _below(network, hop.source, union_of), 0.0) for hop in up}
-    seconds_down = {hop.target: phase.send(hop, _below(network, hop.target, union_of), 0.0) for hop in down}
+    seconds_down = {
+        hop.target: phase.send(hop, _below(network, hop.target, union_of), 0.0, "model") for hop in down
+    }
     delays, downs = [], []
     for server, members in network.members.items():
         path = network.path_up(server)[:-1]

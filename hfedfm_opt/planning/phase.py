@@ -16,7 +16,7 @@ from hfedfm_opt.planning.trees import (
 from hfedfm_opt.planning.work import loads_of
 from hfedfm_opt.system.decisions import Hop, Serving
 from hfedfm_opt.system.instance import Cpu, FixedSpeed
-from hfedfm_opt.system.network import Network, WirelessEdge
+from hfedfm_opt.system.network import Content, Network, WirelessEdge
 
 ONE_MOMENT = 1e-12
 """Relative distance of times below which they are one moment, so that rounding decides no contest."""
@@ -55,9 +55,9 @@ class Phase:
     cluster: str
     name: str
 
-    def send(self, hop: Hop, modules: Modules, start_s: float) -> float:
+    def send(self, hop: Hop, modules: Modules, start_s: float, content: Content = "update") -> float:
         """Book a transfer of updates or models; return when it ends."""
-        return self.transfer(hop, sum(self.network.update_bits(name) for name in sorted(modules)), start_s)
+        return self.transfer(hop, self.network.bits_of(modules, content), start_s)
 
     def transfer(self, hop: Hop, bits: float, start_s: float) -> float:
         """Book a transfer of any bits; return when it ends."""
@@ -223,7 +223,7 @@ class Phase:
                 else source_s
             )
             modules = needed.get(hop.target)
-            arrived[hop.target] = self.send(hop, modules, start) if modules else source_s
+            arrived[hop.target] = self.send(hop, modules, start, "model") if modules else source_s
             if modules:
                 free[hop.source] = arrived[hop.target]
             last = max(last, arrived[hop.target])

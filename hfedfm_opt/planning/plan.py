@@ -8,7 +8,7 @@ from hfedfm_opt.planning.check import check_plan
 from hfedfm_opt.planning.compile import compile_schedule
 from hfedfm_opt.planning.costs import Prediction, predict
 from hfedfm_opt.planning.violations import PlanViolation
-from hfedfm_opt.system.decisions import Decisions
+from hfedfm_opt.system.decisions import Decisions, precisions_of
 from hfedfm_opt.system.instance import Instance
 from hfedfm_opt.system.network import Network, resolve_network
 from solvers.common import Status, StopReason, relative_gap
@@ -32,7 +32,9 @@ class Plan:
     @cached_property
     def network(self) -> Network:
         """The network, with the plan's duplex."""
-        return resolve_network(self.instance, self.decisions.duplex)
+        return resolve_network(
+            self.instance, self.decisions.duplex, precisions_of(self.decisions.transport_bits)
+        )
 
     @cached_property
     def prediction(self) -> Prediction:

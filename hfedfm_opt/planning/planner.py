@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 
 from hfedfm_opt.planning.alternate import alternate
 from hfedfm_opt.planning.arrange import arrange
@@ -13,9 +14,10 @@ from hfedfm_opt.planning.hops import MissingLink
 from hfedfm_opt.planning.optimise import SearchSettings
 from hfedfm_opt.planning.place import NoPlacement, place
 from hfedfm_opt.planning.plan import Plan, PlanResult
+from hfedfm_opt.planning.precision import precision_note, transport_of
 from hfedfm_opt.planning.recipes import RECIPES, period_name, recipe_of
 from hfedfm_opt.planning.settings import PlannerOptions
-from hfedfm_opt.system.decisions import Claim, Decisions
+from hfedfm_opt.system.decisions import Claim, Decisions, precisions_of
 from hfedfm_opt.system.instance import Instance, Objective
 from hfedfm_opt.system.network import resolve_network
 from solvers.common import Options, Status, StopReason, relative_gap
@@ -51,6 +53,8 @@ def plan(
     ------
     UnknownPlanner
         For a name that no planner has.
+    UnknownPrecision
+        For transport bits that there are not, or of a module that is not trainable.
     """
     settings = options if options is not None else PlannerOptions(**changes)  # type: ignore[arg-type]
     priced = _priced(instance, settings)
@@ -60,7 +64,8 @@ def plan(
         results = [plan(instance, name, settings) for name in names]
         return min(results, key=lambda result: result.objective)
     started = time.monotonic()
-    network = resolve_network(priced, settings.duplex)
+    transport = transport_of(priced, settings.transport_bits)
+    network = resolve_network(priced, settings.duplex, precisions_of(transport))
     limit = settings.time_limit_s
     task = formulate_placement(network)
     try:
@@ -78,7 +83,10 @@ def plan(
             arrangement = arrange(network, recipe, placed, settings.seed)
     except (NoPlacement, MissingLink) as error:
         return _without_plan(planner, error, time.monotonic() - started)
-    decisions = assemble(network, planner, recipe.period, placed, arrangement)
+    decisions = assemble(
+        network, planner, recipe.period, placed, arrangement, transport, settings.cloud_momentum
+    )
+    arrangement = replace(arrangement, proof=arrangement.proof + precision_note(transport))
     return _result(priced, decisions, arrangement, settings, time.monotonic() - started)
 
 

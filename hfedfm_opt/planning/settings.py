@@ -1,8 +1,9 @@
 """The options that every planner understands."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from fl_runtime.packing import FULL_BITS
 from hfedfm_opt.system.network import Duplex
 
 DEFAULT_GAP = 1e-6
@@ -31,6 +32,11 @@ class PlannerOptions:
         ``None`` in it means never.  Empty: the instance's period.
     energy_weight_per_j, time_weight_per_s : float or None
         Prices in place of the instance's.
+    transport_bits : int or mapping of str to int
+        With how many bits a parameter trainable modules travel, both ways: 32, 16, 8, 4, 3, 2 or 1; a mapping
+        gives them by module, and modules that it does not name have 32.
+    cloud_momentum : float
+        Momentum of the cloud's averages, in [0, 1); it changes what is learned and no cost.
     """
 
     time_limit_s: float | None = None
@@ -41,3 +47,5 @@ class PlannerOptions:
     periods: Sequence[int | None] = ()
     energy_weight_per_j: float | None = None
     time_weight_per_s: float | None = None
+    transport_bits: int | Mapping[str, int] = FULL_BITS
+    cloud_momentum: float = 0.0

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fl_runtime import schedule as runtime
+from fl_runtime.packing import FULL_BITS
+from fl_runtime.server_optimisers import Momentum, Plain
 from hfedfm_opt.planning.trees import (
     Modules,
     deliver_order,
@@ -15,7 +17,7 @@ from hfedfm_opt.planning.trees import (
 from hfedfm_opt.planning.work import loads_of
 from hfedfm_opt.system import instance as given
 from hfedfm_opt.system.decisions import Hop, Serving
-from hfedfm_opt.system.network import Network, WirelessEdge
+from hfedfm_opt.system.network import Content, Network, WirelessEdge
 
 After = tuple[str, ...]
 """Ids of the steps that must have ended before."""
@@ -96,7 +98,7 @@ class StepWriter:
                 if hop.target in busy and self.network.is_half_duplex(hop.target):
                     after += self.trained[hop.target]
                 name = f"gather {device}: {_arrow(hop)}"
-                bits = self._bits(own[device])
+                bits = self.network.bits_of(own[device], "update")
                 after = (self.transfer(name, hop, "update", own[device], bits, after, origin=device),)
             arrivals.extend(after if way else ())
         return frozenset[str]().union(*own.values()), tuple(dict.fromkeys(arrivals))
@@ -118,13 +120,16 @@ class StepWriter:
                 ends.extend(arrived[hop.target])
         return ends
 
-    def send(self, label: str, hop: Hop, content: runtime.Content, modules: Modules, after: After) -> str:
+    def send(self, label: str, hop: Hop, content: Content, modules: Modules, after: After) -> str:
         """Write a transfer of updates or models; return its id."""
         name = f"{label}: {_arrow(hop)}"
-        return self.transfer(name, hop, content, modules, self._bits(modules), after)
+        return self.transfer(name, hop, content, modules, self.network.bits_of(modules, content), after)
 
-    def _bits(self, modules: Modules) -> float:
-        return sum(self.network.update_bits(name) for name in sorted(modules))
+    def _precision_bits(self, content: runtime.Content, modules: Iterable[str]) -> dict[str, int]:
+        if content == "activation":
+            return {}
+        bits_of = {name: self.network.precision_bits(name, content) for name in sorted(modules)}
+        return {name: bits for name, bits in bits_of.items() if bits != FULL_BITS}
 
     def transfer(
         self,
@@ -147,6 +152,7 @@ class StepWriter:
             modules=tuple(module.id for module in self.network.instance.modules if module.id in set(modules)),
             bits=bits,
             medium=_medium(self.network, hop),
+            precision_bits=self._precision_bits(content, modules),
         )
         return self.add(step)
 
@@ -154,9 +160,18 @@ class StepWriter:
         """Write a merge; return its id."""
         return self.add(runtime.Merge(id=step_id, after=after, node=node, modules=tuple(sorted(modules))))
 
-    def aggregate(self, step_id: str, node: str, after: After, modules: Modules) -> str:
-        """Write an average; return its id."""
-        return self.add(runtime.Aggregate(id=step_id, after=after, node=node, modules=tuple(sorted(modules))))
+    def aggregate(
+        self, step_id: str, node: str, after: After, modules: Modules, momentum: float = 0.0
+    ) -> str:
+        """Write an average, with server momentum if there is any; return its id."""
+        step = runtime.Aggregate(
+            id=step_id,
+            after=after,
+            node=node,
+            modules=tuple(sorted(modules)),
+            optimiser=Momentum(momentum=momentum) if momentum else Plain(),
+        )
+        return self.add(step)
 
 
 def _medium(network: Network, hop: Hop) -> runtime.Wireless | runtime.Wired:

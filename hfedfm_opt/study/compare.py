@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, Protocol
 
+from fl_runtime.packing import FULL_BITS
 from hfedfm_opt.planning.digest import instance_digest
 from hfedfm_opt.planning.plan import Plan, PlanResult
 from hfedfm_opt.planning.planner import plan
@@ -114,14 +115,15 @@ def compare(
     trained = _train(plans, num_rounds, seeds, observer) if learn else Trained((), {}, ())
     training_s = time.monotonic() - before
     rows = [_with_accuracy(row, trained) for row in rows]
-    spreads, printed = spreads_for(instance, rows), printed_rows(instance)
+    transport_bits = (options or PlannerOptions()).transport_bits
+    spreads, printed = spreads_for(instance, rows, transport_bits), printed_rows(instance)
     return Comparison(
         instance=instance,
         rows=tuple(rows),
         plans=plans,
         training_runs=trained.runs,
         spreads=spreads,
-        gains=gains_of(rows, spreads, printed, trained.run_of),
+        gains=gains_of(rows, spreads, printed if transport_bits == FULL_BITS else (), trained.run_of),
         published=_published(instance),
         printed=printed,
         notes=trained.notes,

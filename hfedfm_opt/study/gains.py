@@ -21,7 +21,9 @@ def is_optimised(row: Row) -> bool:
     return RECIPES[row.planner.partition(":")[0]].arrangement == "optimised" and row.latency_s is not None
 
 
-def spreads_for(instance: Instance, rows: Iterable[Row]) -> tuple[AggregatorSpread, ...]:
+def spreads_for(
+    instance: Instance, rows: Iterable[Row], transport_bits: int | Mapping[str, int]
+) -> tuple[AggregatorSpread, ...]:
     """Return the spread of each random scheme that a row is, or that an optimised row is compared with."""
     wanted: dict[tuple[str, str], Row] = {}
     for row in rows:
@@ -30,7 +32,7 @@ def spreads_for(instance: Instance, rows: Iterable[Row]) -> tuple[AggregatorSpre
     found = []
     for (scheme, _), row in wanted.items():
         try:
-            found.append(aggregator_spread(instance, scheme, row.duplex))
+            found.append(aggregator_spread(instance, scheme, row.duplex, transport_bits))
         except NoSpread:  # no D2D links, or too many devices: there is nothing to compare with
             continue
     return tuple(found)

@@ -1,10 +1,11 @@
 """Exact least, mean and largest cost of a random choice that is made in each cluster on its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from fl_runtime.packing import FULL_BITS
 from hfedfm_opt.planning import baselines
 from hfedfm_opt.planning.costs import predict
 from hfedfm_opt.planning.planner import plan
@@ -55,7 +56,10 @@ class AggregatorSpread:
 
 
 def aggregator_spread(
-    instance: Instance, planner: str = "hierarchical+d2d", duplex: Duplex = "as given"
+    instance: Instance,
+    planner: str = "hierarchical+d2d",
+    duplex: Duplex = "as given",
+    transport_bits: int | Mapping[str, int] = FULL_BITS,
 ) -> AggregatorSpread:
     """Return the exact spread of the random-aggregator scheme over all aggregator choices.
 
@@ -71,6 +75,8 @@ def aggregator_spread(
         ``hierarchical+d2d:E`` or ``edge-only+d2d``.
     duplex : "as given", "full" or "half"
         Kind of the devices' radios.
+    transport_bits : int or mapping of str to int
+        With how many bits a parameter modules travel, as in ``PlannerOptions``.
 
     Raises
     ------
@@ -82,7 +88,7 @@ def aggregator_spread(
     recipe = recipe_of(planner, instance.training.period)
     if recipe.arrangement != "published-d2d":
         raise NoSpread(f"planner {planner!r} draws no aggregators: use hierarchical+d2d:E or edge-only+d2d")
-    result = plan(instance, planner, PlannerOptions(duplex=duplex))
+    result = plan(instance, planner, PlannerOptions(duplex=duplex, transport_bits=transport_bits))
     if result.plan is None:
         raise NoSpread(f"there is no plan of {planner!r}: {result.explanation}")
     network, decisions = result.plan.network, result.plan.decisions

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from fl_runtime.packing import FULL_BITS
 from hfedfm_opt.study.comparison import Comparison, Row
 from hfedfm_opt.study.published import TITLE as PUBLISHED_TITLE
 from hfedfm_opt.study.spread import Spread
@@ -76,6 +77,9 @@ def methods_table(comparison: Comparison, duplex: str) -> TableText:
         cells.append(tuple(line))
     own = frozenset(index for index, row in enumerate(rows) if row.allocate is not None)
     title = f"{comparison.settings.instance}: physical accounting, {RADIOS[duplex]}"
+    bits = comparison.settings.options.get("transport_bits", FULL_BITS)
+    if bits != FULL_BITS:
+        title += f", {bits} bits a parameter"
     return TableText(title, tuple(columns), tuple(cells), _methods_caption(comparison, rows), own)
 
 

@@ -4,12 +4,16 @@
 instance.
 """
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from hfedfm_opt.system.instance import Fraction, Name, NonNegative, Part, Positive
-from hfedfm_opt.system.network import Duplex
+from hfedfm_opt.system.network import Content, Duplex
+
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+PrecisionBits = Literal[32, 16, 8, 4, 3, 2, 1]
 
 
 class Hop(Part):
@@ -86,6 +90,17 @@ class ModulePeriod(Part):
     period: int | None = Field(ge=1, description="Every how many rounds; null: never.")
 
 
+class ModuleTransport(Part):
+    """With how many bits a parameter a module travels, where it is not 32.
+
+    Below 32 bits, differences from a state that both ends have travel as codes with a scale.
+    """
+
+    module: Name = Field(description="Id of the module.")
+    up: PrecisionBits = Field(32, description="Bits a parameter of updates.")
+    down: PrecisionBits = Field(32, description="Bits a parameter of models on their way back.")
+
+
 class Claim(Part):
     """What the planner says of its plan; a check recomputes it."""
 
@@ -118,6 +133,12 @@ class Decisions(Part):
         description="Whether the devices' radios are taken as the instance says, or all of one kind.",
     )
     periods: tuple[ModulePeriod, ...] = Field(description="Period of each trainable module.")
+    transport_bits: tuple[ModuleTransport, ...] = Field(
+        (), description="Trainable modules that travel with less than 32 bits a parameter."
+    )
+    cloud_momentum: Momentum = Field(
+        0.0, description="Momentum of the cloud's averages, in [0, 1); 0: the average is the new model."
+    )
     hosted: tuple[Hosting, ...] = Field(description="All replicas.")
     servings: tuple[Serving, ...] = Field(
         (), description="Modules that run elsewhere, in order of execution."
@@ -127,3 +148,12 @@ class Decisions(Part):
     backhaul_up: tuple[Hop, ...] = Field((), description="Tree from the servers up to the cloud.")
     backhaul_down: tuple[Hop, ...] = Field((), description="Tree from the cloud down to the servers.")
     claim: Claim | None = Field(None, description="Predicted cost, bound and proof.")
+
+
+def precisions_of(transport_bits: Iterable[ModuleTransport]) -> dict[tuple[str, Content], int]:
+    """Return the bits a parameter by module and content, as a network takes them."""
+    found: dict[tuple[str, Content], int] = {}
+    for entry in transport_bits:
+        found[entry.module, "update"] = entry.up
+        found[entry.module, "model"] = entry.down
+    return found

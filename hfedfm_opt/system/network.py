@@ -1,10 +1,11 @@
 """The network of an instance, resolved: nodes, members of clusters and all links with their gains."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+from fl_runtime.packing import FULL_BITS, packed_bits
 from fl_runtime.physics import shannon_rate_bps
 from hfedfm_opt.system.instance import Band, Instance, Module, Node, Task
 from hfedfm_opt.system.propagation import links_of_group
@@ -38,6 +39,11 @@ class WiredEdge:
 
 Edge = WirelessEdge | WiredEdge
 Duplex = Literal["as given", "full", "half"]
+Content = Literal["update", "model"]
+"""What travels: updates on their way up, models on their way down."""
+
+Precisions = Mapping[tuple[str, Content], int]
+"""Bits a parameter by module and content; 32 where none are given."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,8 @@ class Network:
         The link of each ordered pair of nodes that has one; a wireless one goes before a wired one.
     duplex : "as given", "full" or "half"
         Whether the devices' radios are taken as the instance says, or all of one kind.
+    precisions : mapping of (str, str) to int
+        With how many bits a parameter modules travel as updates and as models; 32 where none are given.
     """
 
     instance: Instance
@@ -63,6 +71,7 @@ class Network:
     tasks: Mapping[str, Task]
     edges: Mapping[tuple[str, str], Edge]
     duplex: Duplex = "as given"
+    precisions: Precisions = field(default_factory=dict)
 
     @cached_property
     def root(self) -> str:
@@ -113,8 +122,20 @@ class Network:
         modules = (self.modules[name] for name in self.tasks[task].modules)
         return tuple(module for module in modules if module.kind != "encoder" or module.modality in senses)
 
-    def update_bits(self, module: str) -> float:
-        """Return the bits of one update of a module on a link."""
+    def precision_bits(self, module: str, content: Content = "update") -> int:
+        """Return with how many bits a parameter a module travels."""
+        return self.precisions.get((module, content), FULL_BITS)
+
+    def update_bits(self, module: str, content: Content = "update") -> float:
+        """Return the bits of one update (or model) of a module on a link, as the plan sends it."""
+        return packed_bits(self.state_bits(module), self.precision_bits(module, content))
+
+    def bits_of(self, modules: Iterable[str], content: Content) -> float:
+        """Return the bits of updates (or models) of several modules on a link."""
+        return sum(self.update_bits(name, content) for name in sorted(modules))
+
+    def state_bits(self, module: str) -> float:
+        """Return the bits of a module that travels as it is."""
         spec = self.modules[module]
         if spec.update_bits is not None:
             return spec.update_bits
@@ -129,7 +150,9 @@ class Network:
         return samples
 
 
-def resolve_network(instance: Instance, duplex: Duplex = "as given") -> Network:
+def resolve_network(
+    instance: Instance, duplex: Duplex = "as given", precisions: Precisions | None = None
+) -> Network:
     """Return the network of a valid instance with the gains of all its links.
 
     Parameters
@@ -138,6 +161,8 @@ def resolve_network(instance: Instance, duplex: Duplex = "as given") -> Network:
         As read by :func:`hfedfm_opt.system.read.read_instance` or made by a generator.
     duplex : "as given", "full" or "half"
         Whether the devices' radios are taken as the instance says, or all of one kind.
+    precisions : mapping of (str, str) to int or None
+        With how many bits a parameter modules travel; ``None``: all with 32.
     """
     nodes = {node.id: node for node in instance.nodes}
     bands = {band.id: band for band in instance.bands}
@@ -168,4 +193,5 @@ def resolve_network(instance: Instance, duplex: Duplex = "as given") -> Network:
         tasks={task.id: task for task in instance.tasks},
         edges=edges,
         duplex=duplex,
+        precisions=precisions or {},
     )

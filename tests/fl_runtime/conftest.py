@@ -13,3 +13,12 @@ def bench():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def worlds():
+    """Small schedules by hand."""
+    spec = importlib.util.spec_from_file_location("worlds", Path(__file__).parent / "worlds.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -3,10 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fl_runtime.aggregation import in_order, mixings
+from fl_runtime.aggregation import mixings
 from fl_runtime.schedule import (
     Aggregate,
-    Compute,
     Deliver,
     Merge,
     Mix,
@@ -244,14 +243,3 @@ def test_steps_are_followed_in_the_order_of_after_not_of_the_list():
 def test_a_step_that_uses_what_never_arrived_is_named(steps, message):
     with pytest.raises(ValueError, match=message):
         matrix_of(schedule_of(steps, [1.0, 0.0]))
-
-
-def test_a_circle_of_steps_is_named():
-    steps = [Compute(id=a, after=(b,), node="d0", flops=1.0) for a, b in (("x", "y"), ("y", "x"))]
-    with pytest.raises(ValueError, match="in a circle: x, y"):
-        in_order(steps)
-
-
-def test_waiting_for_a_step_of_no_such_name_is_an_error():
-    with pytest.raises(ValueError, match="comes after 'ghost', which is no step of its round"):
-        in_order([Compute(id="x", after=("ghost",), node="d0", flops=1.0)])

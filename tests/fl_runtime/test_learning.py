@@ -8,7 +8,10 @@ import pytest
 torch = pytest.importorskip("torch", reason="training needs torch")
 
 from fl_runtime.learn import LearningCurve, learn, learning_key  # noqa: E402
+from fl_runtime.order import in_order  # noqa: E402
 from fl_runtime.schedule import Merge, Module, Replica, Training, Transfer, Wired  # noqa: E402
+from fl_runtime.server_optimisers import Momentum  # noqa: E402
+from fl_runtime.variants import with_precision, with_server_optimiser  # noqa: E402
 
 TRAINING = Training(local_steps=2, batch_size=4)
 
@@ -115,6 +118,47 @@ def test_the_key_tells_apart_what_learns_differently(hierarchical, change):
         first, *others = hierarchical.replicas
         changed = replace(hierarchical, replicas=(replace(first, weight=1.0), *others))
     assert learning_key(changed, seed) != learning_key(hierarchical, 5)
+
+
+def sent_with(schedule, bits):
+    kinds = tuple(replace(kind, steps=in_order(kind.steps)) for kind in schedule.kinds)
+    return with_precision(replace(schedule, kinds=kinds), bits)
+
+
+def test_a_precision_of_32_bits_changes_no_byte(hierarchical, curve):
+    same = sent_with(hierarchical, 32)
+    assert learning_key(same, 5) == learning_key(hierarchical, 5)
+    again = learn(same, seed=5)
+    assert all(again.state[name].tobytes() == rows.tobytes() for name, rows in curve.state.items())
+
+
+def test_16_bits_learn_what_32_bits_learn(hierarchical, curve):
+    again = learn(sent_with(hierarchical, 16), seed=5)
+    assert list(again.state) == list(curve.state)
+    for name, rows in curve.state.items():
+        np.testing.assert_allclose(again.state[name], rows, rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("bits", [4, 1])
+def test_after_the_cloud_all_replicas_hold_what_the_codes_said(hierarchical, curve, bits):
+    quantised = learn(sent_with(hierarchical, bits), seed=5)
+    assert len({row.tobytes() for row in quantised.state["adapter"]}) == 1
+    assert quantised.state["adapter"].tobytes() != curve.state["adapter"].tobytes()
+
+
+def test_where_relays_round_their_ways_count_for_the_key(hierarchical):
+    direct, relayed = sent_with(hierarchical, 4), sent_with(through_relays(hierarchical), 4)
+    keys = [learning_key(schedule, 5) for schedule in (hierarchical, direct, relayed, sent_with(direct, 8))]
+    assert len(set(keys)) == 4
+
+
+def test_server_momentum_moves_the_cloud_s_model_further(bench):
+    star = small(bench, ("cloud",), rounds=3)
+    plain, quick = learn(star, seed=5), learn(with_server_optimiser(star, Momentum(), ["cloud"]), seed=5)
+    start = learn(small(bench, ("cloud",), rounds=1), seed=5).state["adapter"][0]
+    moved = [np.linalg.norm(found.state["adapter"][0] - start) for found in (plain, quick)]
+    assert moved[1] > 1.2 * moved[0]
+    assert learning_key(star) != learning_key(with_server_optimiser(star, Momentum(), ["cloud"]))
 
 
 def test_names_of_kinds_and_order_of_unused_kinds_do_not_change_the_key(hierarchical):

@@ -498,6 +498,51 @@ def test_run_learns_and_says_the_accuracy_of_each_task(hfedfm, relayed):
     assert all(0 <= float(value) <= 1 for value in accuracies)
 
 
+def test_a_run_is_resumed_and_says_the_same(hfedfm, relayed, tmp_path):
+    pytest.importorskip("torch", reason="training needs torch")
+    kept = tmp_path / "checkpoint"
+    command = ("run", str(relayed), "--rounds", "2", "-o", str(tmp_path), "--resume")
+    status, whole, err = hfedfm(*command)
+    assert status == 0, err
+    for path in kept.glob("round-000002.*"):
+        path.unlink()
+    assert hfedfm(*command)[:2] == (0, whole)
+    status, _, err = hfedfm("run", str(relayed), "--rounds", "2", "--checkpoint", str(kept))
+    assert (status, len(err)) == (2, 1)
+    assert "holds a run already: resume it, or give another folder" in err[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--resume"], "--resume needs a folder for the states: give -o DIR or --checkpoint DIR as well"),
+        (
+            ["--checkpoint", "kept", "--no-learning"],
+            "states keep what was learned: leave out --no-learning",
+        ),
+    ],
+)
+def test_checkpoints_that_make_no_sense_are_refused(hfedfm, relayed, arguments, line):
+    status, _, err = hfedfm("run", str(relayed), *arguments)
+    assert status == 2
+    assert line in err[0]
+
+
+def test_fewer_bits_a_parameter_cost_less_and_are_in_the_plan(hfedfm, tmp_path):
+    path = tmp_path / "plan.json"
+    asked = ("--planner", "star", "--transport-bits", "4", "--json", "-o", str(path))
+    _, out, _ = hfedfm("solve", str(PAPER), *asked)
+    assert json.loads(out)["latency_s"] == pytest.approx(0.1 + (6e6 + 96) / 4e6)
+    entries = json.loads(path.read_text())["transport_bits"]
+    assert {(entry["up"], entry["down"]) for entry in entries} == {(4, 4)}
+    assert hfedfm("check", str(PAPER), str(path))[0] == 0
+    status, _, err = hfedfm("solve", str(PAPER), "--cloud-momentum", "1")
+    assert (status, err) == (2, ["hfedfm: --cloud-momentum is 1, must be at least 0 and below 1"])
+    status, _, err = hfedfm("solve", str(PAPER), "--transport-bits", "5")
+    assert status == 2
+    assert "'5' is not one of '32', '16', '8', '4', '3', '2', '1'" in err[0]
+
+
 def test_run_takes_another_instance_file(hfedfm, relayed, tmp_path):
     lost = tmp_path / "lost.json"
     content = json.loads(relayed.read_text())

@@ -84,6 +84,18 @@ def test_modules_may_have_periods_of_their_own(make_instance: Callable[..., Inst
     assert_clock_agrees(changed, rounds=6)
 
 
+def test_the_cloud_waits_for_no_cluster_that_has_nothing_due(make_instance: Callable[..., Instance]) -> None:
+    """Nobody under s1 trains head-spoken, which alone is due in some rounds; s1 is the slower cluster."""
+    instance = make_instance(12, fog=True, devices_per_server=(5, 3))
+    training = instance.training.model_copy(update={"bits_per_parameter": 4.0})
+    found = planned(instance.model_copy(update={"training": training}), "hierarchical:2")
+    period_of = {"adapter": 2, "head-read": 3, "head-spoken": 1}
+    periods = tuple(ModulePeriod(module=name, period=period) for name, period in period_of.items())
+    changed = Plan(found.instance, found.decisions.model_copy(update={"periods": periods, "claim": None}))
+    assert not any("head-spoken" in found.network.trained_on[device] for device in ("d5", "d6", "d7"))
+    assert_clock_agrees(changed, rounds=12)
+
+
 def test_a_run_of_any_length_is_predicted(make_instance: Callable[..., Instance]) -> None:
     from hfedfm_opt.planning.costs import predict
 

@@ -4,9 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from hfedfm_opt.planning.plan import Plan
 from hfedfm_opt.planning.recipes import UnknownPlanner
+from hfedfm_opt.planning.settings import PlannerOptions
 from hfedfm_opt.study.compare import DEFAULT_PLANNERS, compare
 from hfedfm_opt.study.comparison import Comparison
 from hfedfm_opt.study.comparison_files import ComparisonFileError, read_comparison, write_comparison
@@ -147,6 +149,20 @@ def test_fading_is_measured_beside_the_still_channel() -> None:
     assert row.faded_latency_s is not None
     assert row.faded_latency_s > (row.latency_s or 0.0)  # the slowest of many faded links is slower
     assert row.faded_latency_sd_s is not None
+
+
+def test_all_methods_are_compared_at_the_bits_that_are_asked_for() -> None:
+    """Random aggregators too; the printed table is of 32 bits and is no measure then."""
+    options = PlannerOptions(transport_bits=4)
+    found = compare(small(), ("hierarchical+d2d:2", "optimised:2"), learn=False, options=options)
+    plain = compare(small(), ("hierarchical+d2d:2", "optimised:2"), learn=False)
+    for row, other in zip(found.rows, plain.rows, strict=True):
+        assert row.measured_bits == pytest.approx(other.measured_bits / 8, rel=1e-4)
+    assert found.spreads[0].energy_j.mean < 0.2 * plain.spreads[0].energy_j.mean
+    assert {gain.against for gain in found.gains} == {"best", "mean", "row"}
+    text = io.StringIO()
+    print_comparison(found, Console(file=text, width=200))
+    assert "physical accounting, radios as the instance gives them, 4 bits a parameter" in text.getvalue()
 
 
 def test_disagreement_of_clock_and_prediction_is_an_error_with_both_numbers(paper: Comparison) -> None:

@@ -1,0 +1,233 @@
+"""The ways of one module in a kind of round: which updates end in which averages, and who gets which models.
+
+It is found once per kind, from names alone.  :mod:`fl_runtime.transport` uses it to choose states that
+sender and receiver have in common.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from fl_runtime.order import in_order
+from fl_runtime.packing import FULL_BITS
+from fl_runtime.schedule import Aggregate, Deliver, Merge, Mix, RoundKind, Schedule, Transfer
+
+Moving = Transfer | Merge | Aggregate | Deliver
+"""Steps that do something with the updates and models of a module."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gathering:
+    """Averages that have some transfer or merge in common, and what goes into them; equal only to itself.
+
+    Parameters
+    ----------
+    averagers : frozenset of str
+        Nodes that average.
+    ways : mapping of str to tuple of str
+        For each host whose replica goes in: the nodes that merge or average it, in order.
+    packed : bool
+        Whether some of the transfers is below 32 bits.
+    branches : bool
+        Whether some host's update goes two ways, of which ``ways`` has one.
+    """
+
+    averagers: frozenset[str]
+    ways: Mapping[str, tuple[str, ...]]
+    packed: bool
+    branches: bool
+
+    def way_from(self, node: str) -> tuple[str, ...]:
+        """Return the nodes that merge or average what a node sends, in order."""
+        return self._ways_from.get(node, ())
+
+    @cached_property
+    def _ways_from(self) -> Mapping[str, tuple[str, ...]]:
+        found = {}
+        for way in self.ways.values():
+            found.update({node: way[place:] for place, node in enumerate(way, start=1)})
+        return found | dict(self.ways)
+
+
+@dataclass(frozen=True)
+class Itinerary:
+    """The ways of one module in one kind of round.
+
+    Parameters
+    ----------
+    steps : tuple
+        The steps that move it, in an order in which they may be followed.
+    gathering_of : mapping of str to Gathering
+        By the id of a merge, an average, or the transfer of an update.
+    receivers_of : mapping of str to frozenset of str
+        By the id of a transfer of a model below 32 bits whose source makes the codes: all nodes that these
+        codes reach, passed on or not.
+    sources_of : mapping of str to frozenset of str
+        For each node: the nodes whose averages or codes reach it, itself included where it makes some.
+    """
+
+    steps: tuple[Moving, ...]
+    gathering_of: Mapping[str, Gathering]
+    receivers_of: Mapping[str, frozenset[str]]
+    sources_of: Mapping[str, frozenset[str]]
+
+
+def itinerary(schedule: Schedule, kind: RoundKind, module: str) -> Itinerary:
+    """Return the ways of ``module`` in a round of ``kind``; consensus (Mix) is not followed."""
+    steps = tuple(
+        step
+        for step in in_order(kind.steps)
+        if isinstance(step, Moving) and module in step.modules and not _is_activation(step)
+    )
+    hosts = {replica.host for replica in schedule.replicas if replica.module == module}
+    updates, models = _Updates(module, hosts), _Models()
+    for step in steps:
+        match step:
+            case Transfer(content="update"):
+                updates.send(step)
+            case Transfer():
+                models.send(step, step.bits_a_parameter(module))
+            case Merge() | Aggregate():
+                updates.merge(step)
+                if isinstance(step, Aggregate):
+                    models.make(step.node)
+            case _:
+                pass
+    return Itinerary(
+        steps=steps,
+        gathering_of=updates.gatherings(),
+        receivers_of={name: frozenset(nodes) for name, nodes in models.receivers.items()},
+        sources_of={name: frozenset(nodes) for name, nodes in models.sources.items()},
+    )
+
+
+def is_mixed(kinds: Sequence[RoundKind], module: str) -> bool:
+    """Return whether some step mixes ``module`` by consensus."""
+    return any(isinstance(step, Mix) and module in step.modules for kind in kinds for step in kind.steps)
+
+
+def _is_activation(step: Moving) -> bool:
+    return isinstance(step, Transfer) and step.content == "activation"
+
+
+@dataclass(frozen=True, eq=False)
+class _Update:
+    """The hosts whose replicas an update holds with the nodes that merged them, and the steps of its way.
+
+    ``branches`` says whether some host's update goes two ways, of which ``ways`` has one.
+    """
+
+    ways: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    steps: frozenset[str] = frozenset()
+    branches: bool = False
+
+    def after(self, step: str) -> "_Update":
+        return _Update(self.ways, self.steps | {step}, self.branches)
+
+    def merged_at(self, node: str) -> "_Update":
+        ways = {host: (*way, node) for host, way in self.ways.items()}
+        return _Update(ways, self.steps, self.branches)
+
+
+def _joined(updates: Sequence[_Update]) -> _Update:
+    """Return updates that meet as one; of two ways of a host the longer."""
+    ways: dict[str, tuple[str, ...]] = {}
+    branches = any(update.branches for update in updates)
+    for update in updates:
+        for host, way in update.ways.items():
+            shorter, longer = sorted((ways.get(host, ()), way), key=len)
+            branches |= longer[: len(shorter)] != shorter
+            ways[host] = longer
+    return _Update(ways, frozenset().union(*(update.steps for update in updates)), branches)
+
+
+class _Updates:
+    """Follows updates, as :mod:`fl_runtime.aggregation` does, by the names of those in them."""
+
+    def __init__(self, module: str, hosts: set[str]) -> None:
+        self._module = module
+        self._packed: set[str] = set()
+        self._updates = {host: _Update({host: ()}) for host in hosts}
+        self._arrived: dict[str, list[_Update]] = {}
+        self._passing: dict[tuple[str, str], _Update] = {}
+        self._ended: list[tuple[str, _Update]] = []
+
+    def send(self, step: Transfer) -> None:
+        origin = step.origin or step.source
+        if origin == step.source:
+            update = self._updates.get(origin, _Update())
+        else:
+            update = self._passing.get((origin, step.source), _Update())
+            waiting = self._arrived.get(step.source, [])
+            self._arrived[step.source] = [other for other in waiting if other is not update]
+        update = update.after(step.id)
+        if step.bits_a_parameter(self._module) < FULL_BITS:
+            self._packed.add(step.id)
+        self._arrived.setdefault(step.target, []).append(update)
+        self._passing[origin, step.target] = update
+
+    def merge(self, step: Merge | Aggregate) -> None:
+        parts = [part.merged_at(step.node) for part in self._arrived.pop(step.node, [])]
+        if step.node in self._updates:
+            parts = [*parts, self._updates[step.node]]
+        merged = _joined(parts).after(step.id)
+        self._updates[step.node] = merged
+        if isinstance(step, Aggregate):
+            self._ended.append((step.node, merged))
+
+    def gatherings(self) -> dict[str, Gathering]:
+        """Return the gathering of each step; averages with a step in common are one."""
+        groups: list[tuple[set[str], _Update]] = []
+        for node, update in self._ended:
+            averagers, joined, apart = {node}, update, []
+            for others, other in groups:
+                if other.steps & joined.steps:
+                    averagers |= others
+                    joined = _joined((joined, other))
+                else:
+                    apart.append((others, other))
+            groups = [*apart, (averagers, joined)]
+        result: dict[str, Gathering] = {}
+        for averagers, joined in groups:
+            packed = bool(joined.steps & self._packed)
+            gathering = Gathering(frozenset(averagers), joined.ways, packed, joined.branches)
+            result |= dict.fromkeys(joined.steps, gathering)
+        return result
+
+
+@dataclass(eq=False)
+class _Model:
+    """A model on its way: who made it, and for each precision who made its codes and in which transfer."""
+
+    maker: str
+    coded: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+
+class _Models:
+    """Follows models: whose they are, and whom the codes of each reach."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, _Model] = {}
+        self.receivers: dict[str, set[str]] = {}
+        self.sources: dict[str, set[str]] = {}
+
+    def make(self, node: str) -> None:
+        self._held[node] = _Model(node)
+        self._tell(node, node)
+
+    def send(self, step: Transfer, bits: int) -> None:
+        model = self._held.setdefault(step.source, _Model(step.source))
+        if bits == FULL_BITS:
+            self._held[step.target] = _Model(model.maker)
+            self._tell(step.target, model.maker)
+            return
+        if bits not in model.coded:
+            model.coded[bits] = (step.source, step.id)
+            self._tell(step.source, step.source)
+        maker, transfer = model.coded[bits]
+        self.receivers.setdefault(transfer, set()).add(step.target)
+        self._held[step.target] = _Model(maker, {bits: (maker, transfer)})
+        self._tell(step.target, maker)
+
+    def _tell(self, node: str, maker: str) -> None:
+        self.sources.setdefault(node, set()).add(maker)

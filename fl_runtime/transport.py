@@ -1,0 +1,169 @@
+"""Updates and models as they really travel: packed differences from a state that both ends have.
+
+What nodes keep
+---------------
+A node keeps the last model of each node whose averages or codes reach it (its own too); until the first one
+comes, that is the model with which all start.  Models are numbered as they are made.
+
+What travels below 32 bits
+--------------------------
+- An **update** is the weighted average of the replicas in it, minus a model.  The *reference* of a gathering
+  is, of the models that every averager has, the one that most of the devices have, the latest among equals.
+  A node tells its update from the reference, or from a later model if some node further on its way has that
+  one as well as the reference: it translates.  Relays add what is told from the same model, and need not
+  have it.  A device that has no such model sends its whole state.
+- A **model** is coded once, where it is made: the difference from the model that the sender has and most of
+  those have whom the codes will reach.  Relays pass the codes on.  A receiver without that reference gets
+  the reference first, as it is.  The sender takes what the codes say as its model, so that all have the
+  same.
+- What rounding loses, the sender adds to what it sends next (error feedback; Seide et al. 2014, Stich et
+  al. 2018, arXiv:1809.07599).
+
+At 32 bits nothing is lost: updates travel as exact sums, models as they are.
+"""
+
+from dataclasses import asdict
+
+import numpy as np
+
+from fl_runtime.itinerary import is_mixed, itinerary
+from fl_runtime.order import in_order
+from fl_runtime.packing import FULL_BITS
+from fl_runtime.schedule import Aggregate, Deliver, Merge, RoundKind, Schedule, Transfer
+from fl_runtime.server_optimisers import Plain, advance
+from fl_runtime.transport_models import Models
+from fl_runtime.transport_state import FloatArray, Kept, Load, State
+from fl_runtime.transport_updates import Updates
+
+
+def travels_packed(schedule: Schedule, module: str) -> bool:
+    """Return whether some transfer of ``module`` is below 32 bits, or some server optimiser moves it."""
+    return any(
+        (isinstance(step, Transfer) and module in step.modules and step.bits_a_parameter(module) < FULL_BITS)
+        or (isinstance(step, Aggregate) and module in step.modules and not isinstance(step.optimiser, Plain))
+        for kind in played_kinds(schedule)
+        for step in kind.steps
+    )
+
+
+def played_kinds(schedule: Schedule) -> tuple[RoundKind, ...]:
+    """Return the kinds of round that the cycle names."""
+    return tuple(kind for kind in schedule.kinds if kind.name in schedule.cycle)
+
+
+def way_of_kind(kind: RoundKind, module: str) -> list[list[object]]:
+    """Return, as plain data without names of steps, all of a kind that decides what becomes of ``module``."""
+    way: list[list[object]] = []
+    for step in in_order(kind.steps):
+        match step:
+            case Transfer() if module in step.modules and step.content != "activation":
+                bits = step.bits_a_parameter(module)
+                way.append([step.content, step.source, step.target, step.origin or step.source, bits])
+            case Merge() if module in step.modules:
+                way.append([step.type, step.node])
+            case Aggregate() if module in step.modules:
+                way.append([step.type, step.node, asdict(step.optimiser)])
+            case Deliver() if module in step.modules:
+                way.append([step.type, list(step.nodes)])
+            case _:
+                pass
+    return way
+
+
+class Transport:
+    """Carries the updates and models of one module through rounds.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        Checked.
+    module : str
+        Name of the module; no step mixes it by consensus.
+    kept : Kept
+        What the nodes have at first; it is changed by rounds.
+    """
+
+    def __init__(self, schedule: Schedule, module: str, kept: Kept) -> None:
+        kinds = played_kinds(schedule)
+        if is_mixed(kinds, module):
+            raise ValueError(
+                f"module {module!r} is mixed by consensus, which takes models as they are: it must travel "
+                "with 32 bits and without a server optimiser"
+            )
+        self.module = module
+        self.kept = kept
+        self._replicas = [replica for replica in schedule.replicas if replica.module == module]
+        self._row_of = {replica.host: row for row, replica in enumerate(self._replicas)}
+        self._ways = {kind.name: itinerary(schedule, kind, module) for kind in kinds}
+        self._sources: dict[str, set[str]] = {}
+        for ways in self._ways.values():
+            for node, makers in ways.sources_of.items():
+                self._sources.setdefault(node, set()).update(makers)
+
+    def round(self, kind: str, rows: State) -> tuple[State, dict[str, Load]]:
+        """Play a round.
+
+        Parameters
+        ----------
+        kind : str
+            Name of the kind of round.
+        rows : array of float32, shape (replicas, size)
+            Parameters of the replicas after local training, in the order of the schedule.
+
+        Returns
+        -------
+        rows : array of float32, shape (replicas, size)
+            After the round; replicas that nothing was delivered to stay as they are.
+        loads : dict of str to Load
+            What each transfer carried, by its id.
+        """
+        ways = self._ways[kind]
+        known = {node: self._numbers(node) for node in self._nodes(kind)}
+        updates = Updates(self.module, ways, self.kept, known, self._replicas, rows)
+        models = Models(self.module, ways, self.kept, known)
+        loads: dict[str, Load] = {}
+        result = rows.copy()
+        for step in ways.steps:
+            match step:
+                case Transfer():
+                    loads[step.id] = (updates if step.content == "update" else models).send(step)
+                case Merge():
+                    updates.merge(step)
+                case Aggregate():
+                    last = self.kept.models[max(known[step.node])].astype(np.float64)
+                    models.make(step.node, self._advanced(step, updates.average(step, last), last))
+                case Deliver():
+                    for host in step.nodes:
+                        if host in self._row_of:
+                            result[self._row_of[host]] = models.held_by(host, step.id).values
+        models.end()
+        self._forget()
+        return result, loads
+
+    def _advanced(self, step: Aggregate, average: FloatArray, last: FloatArray) -> State:
+        """Return what the server optimiser makes of an average."""
+        model, memory = advance(step.optimiser, average, last, self.kept.memories.get(step.node))
+        if memory:
+            self.kept.memories[step.node] = memory
+        return model.astype(np.float32)
+
+    def _nodes(self, kind: str) -> set[str]:
+        nodes = {replica.host for replica in self._replicas}
+        for step in self._ways[kind].steps:
+            match step:
+                case Transfer():
+                    nodes |= {step.source, step.target}
+                case Merge() | Aggregate():
+                    nodes.add(step.node)
+                case _:
+                    pass
+        return nodes
+
+    def _numbers(self, node: str) -> frozenset[int]:
+        """Return the numbers of the models that a node has."""
+        last = self.kept.number_of.get(node, {})
+        return frozenset(last.get(maker, 0) for maker in self._sources.get(node, ())) or frozenset({0})
+
+    def _forget(self) -> None:
+        used = {number for node in self._sources for number in self._numbers(node)} | {0}
+        self.kept.models = {number: self.kept.models[number] for number in sorted(used)}

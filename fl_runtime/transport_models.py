@@ -1,0 +1,106 @@
+"""Models of one module in one round, from the averages over relays to the replicas."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fl_runtime.itinerary import Itinerary
+from fl_runtime.packing import FULL_BITS
+from fl_runtime.schedule import Transfer
+from fl_runtime.transport_state import Kept, Known, Load, State, most_known, send_coded
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A model as its codes say it; ``reference`` ``None``: nobody has one, and it travels as it is."""
+
+    maker: str
+    values: State
+    number: int
+    reference: int | None
+    num_bytes: int
+
+
+@dataclass(eq=False)
+class Model:
+    """A model that a node has: its number once it has one, and its codes by precision."""
+
+    maker: str
+    values: State
+    number: int | None = None
+    coded: dict[int, Coded] = field(default_factory=dict)
+
+
+class Models:
+    """Follows the models of a round.
+
+    Parameters
+    ----------
+    module : str
+        Name of the module.
+    ways : Itinerary
+        Its ways in this kind of round.
+    kept : Kept
+        What the nodes have; new models and what rounding loses are added.
+    known : mapping of str to frozenset of int
+        Numbers of the models that each node has at the start of the round.
+    """
+
+    def __init__(self, module: str, ways: Itinerary, kept: Kept, known: Known) -> None:
+        self._module, self._ways, self._kept, self._known = module, ways, kept, known
+        self._held: dict[str, Model] = {}
+
+    def make(self, node: str, values: State) -> None:
+        """Let a node have a new average."""
+        self._held[node] = Model(node, values)
+
+    def held_by(self, node: str, step: str) -> Model:
+        """Return the model that a node has in a step."""
+        if node not in self._held:
+            raise ValueError(f"step {step!r}: no model of {self._module!r} has reached node {node!r}")
+        return self._held[node]
+
+    def send(self, step: Transfer) -> Load:
+        """Bring a model to the target: as it is, in new codes, or in those in which it came."""
+        model = self.held_by(step.source, step.id)
+        bits = step.bits_a_parameter(self._module)
+        if bits == FULL_BITS:
+            number = self._number(step.source, model)
+            self._held[step.target] = Model(model.maker, model.values, number)
+            self._kept.take(step.target, model.maker, number)
+            return Load(1, 0)
+        if bits not in model.coded:
+            model.coded[bits] = self._code(step, model, bits)
+        coded = model.coded[bits]
+        self._held[step.target] = Model(coded.maker, coded.values, coded.number, {bits: coded})
+        self._kept.take(step.target, coded.maker, coded.number)
+        if coded.reference is None:
+            return Load(1, 0)
+        has_reference = coded.reference in self._known[step.target]
+        return Load(0 if has_reference else 1, 1, coded.num_bytes)
+
+    def end(self) -> None:
+        """Keep the averages that were not sent too."""
+        for node, model in self._held.items():
+            self._number(node, model)
+
+    def _code(self, step: Transfer, model: Model, bits: int) -> Coded:
+        """Make the codes of a model; a new average becomes what they say."""
+        source = step.source
+        reference = most_known(self._known, self._known[source], self._ways.receivers_of[step.id])
+        if reference is None:
+            return Coded(model.maker, model.values, self._number(source, model), None, 0)
+        base = self._kept.models[reference].astype(np.float64)
+        rests = self._kept.rest_down.setdefault(bits, {})
+        moved, _, num_bytes = send_coded(model.values - base, bits, reference, 0.0, rests, source)
+        values = (base + moved).astype(np.float32)
+        number = self._kept.add(source, source, values)
+        if model.number is None:
+            model.values, model.number = values, number
+        return Coded(source, values, number, reference, num_bytes)
+
+    def _number(self, node: str, model: Model) -> int:
+        """Return the number of a model, a new one for a new average."""
+        if model.number is None:
+            model.number = self._kept.add(node, model.maker, model.values)
+        return model.number

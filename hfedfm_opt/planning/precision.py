@@ -1,0 +1,63 @@
+"""With how many bits a parameter modules travel: from what is asked for to what a plan says."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from fl_runtime.packing import FULL_BITS, PRECISIONS_BITS
+from hfedfm_opt.planning.violations import PlanViolation
+from hfedfm_opt.system.decisions import Decisions, ModuleTransport
+from hfedfm_opt.system.instance import Instance
+from hfedfm_opt.system.network import Network
+
+
+class UnknownPrecision(ValueError):
+    """A precision that there is not, or for a module that does not travel."""
+
+
+def transport_of(instance: Instance, bits: int | Mapping[str, int]) -> tuple[ModuleTransport, ...]:
+    """Return the entries of a plan for a precision that is asked for, the same both ways.
+
+    Parameters
+    ----------
+    instance : Instance
+        Whose trainable modules travel.
+    bits : int or mapping of str to int
+        Bits a parameter of all of them, or by module.
+
+    Raises
+    ------
+    UnknownPrecision
+        For a precision that there is not, or a module that is not trainable.
+    """
+    trainable = [module.id for module in instance.modules if module.trainable]
+    asked = bits if isinstance(bits, Mapping) else dict.fromkeys(trainable, bits)
+    for name, value in asked.items():
+        if name not in trainable:
+            known = ", ".join(trainable) or "none"
+            raise UnknownPrecision(f"transport_bits names {name!r}, must be a trainable module: {known}")
+        if value not in PRECISIONS_BITS:
+            allowed = ", ".join(map(str, PRECISIONS_BITS))
+            raise UnknownPrecision(f"transport_bits of {name!r} is {value!r}, must be one of {allowed}")
+    return tuple(
+        ModuleTransport.model_validate({"module": name, "up": asked[name], "down": asked[name]})
+        for name in trainable
+        if asked.get(name, FULL_BITS) != FULL_BITS
+    )
+
+
+def transport_violations(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:
+    """Yield entries of ``transport_bits`` for modules that are not trainable, and second ones."""
+    seen: set[str] = set()
+    for entry in decisions.transport_bits:
+        place = f"transport_bits of {entry.module!r}"
+        module = network.modules.get(entry.module)
+        if module is None or not module.trainable:
+            yield PlanViolation(place, "names no trainable module")
+        if entry.module in seen:
+            yield PlanViolation(place, "occurs more than once")
+        seen.add(entry.module)
+
+
+def precision_note(transport: Iterable[ModuleTransport]) -> str:
+    """Return what a proof adds where modules travel with less than 32 bits a parameter."""
+    bits = sorted({entry.up for entry in transport} | {entry.down for entry in transport})
+    return f"; transport with {' and '.join(map(str, bits))} bits a parameter" if bits else ""
