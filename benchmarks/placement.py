@@ -3,18 +3,27 @@
     python benchmarks/placement.py                            small sizes, under a minute
     python benchmarks/placement.py --orlib FOLDER             OR-Library files gap*.txt and cap*.txt
     python benchmarks/placement.py --sizes 1000,50,30 --method via_highs --gap 0.01 --time-limit 60
+    python benchmarks/placement.py --scale --seeds 3          40 to 100,000 devices; growth
 
 Each line gives the cost found, the bound proven, the gap between them and the wall seconds.
 """
 
 import argparse
+import resource
+import time
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 from solvers.common import Options, Result
 from solvers.placement import METHODS, PlacementProblem, PlacementSolution, solve
+from solvers.placement.arrangement import arrange
+from solvers.placement.ascent import ascend, first_multipliers
+from solvers.placement.by_lagrangian import compile_loops
+from solvers.placement.local_search import Search
+from solvers.placement.reduce import reduction_by_limits
 
 DEMANDS_PER_DEVICE = 3
 CANDIDATES_PER_DEMAND = 6
@@ -36,6 +45,8 @@ def network(
         The size; three demands per device, six candidates each.
     seed : int
         Same seed, same problem.
+    room : float
+        Factor of the capacities of edge servers; at 1 they bear about half of all work, and each is full.
     """
     rng = np.random.default_rng(seed)
     num_demands = DEMANDS_PER_DEVICE * num_devices
@@ -45,12 +56,11 @@ def network(
     item_memory = rng.uniform(5e6, 50e6, num_items)
     work = rng.uniform(0.5, 1.5, num_demands)
     device_at, edge_at = rng.random((num_devices, 2)), rng.random((num_edges, 2))
-    distance = np.linalg.norm(device_at[:, None, :] - edge_at[None, :, :], axis=2)
     num_near = min(CANDIDATES_PER_DEMAND - 2, num_edges)
-    near = np.argsort(distance, axis=1)[:, :num_near]
+    distance, near = cKDTree(edge_at).query(device_at, k=range(1, num_near + 1))
     cloud = num_devices + num_edges
     candidates = np.column_stack([device, num_devices + near[device], np.full(num_demands, cloud)])
-    far = np.take_along_axis(distance, near, axis=1)[device]
+    far = distance[device]
     upload = rng.uniform(0.8, 1.2, num_demands)
     cost = np.column_stack([2.0 * work, 0.5 * work[:, None] + 6.0 * far * upload[:, None], 3.0 + upload])
     width = candidates.shape[1]
@@ -182,6 +192,67 @@ def run_orlib(folder: Path, method: str, options: Options) -> None:
             show(f"{path.stem} split", solve(read_cap(path, split=True), method, options), best)
 
 
+SCALE = (
+    ("40,10,12", "via_highs", 1e-3, 30.0),
+    ("200,20,20", "by_lagrangian", 1e-3, 30.0),
+    ("1000,50,30", "by_lagrangian", 5e-3, 10.0),
+    ("10000,200,30", "by_lagrangian", 1e-2, 15.0),
+    ("100000,2000,30", "by_lagrangian", 1e-2, 90.0),
+)
+"""Sizes, methods, the gap that ends each, and seconds."""
+
+
+def run_scale(seeds: int, room: float) -> None:
+    """Solve networks of growing size; the search ends at the gap asked or at the end of its time."""
+    compile_loops()
+    print(
+        f"{'size':<24} {'method':<14} {'asked':>9} {'gap':>9} {'seconds':>8} {'bound at':>9} {'MB more':>8}"
+    )
+    for size, method, asked, limit_s in SCALE:
+        devices, edges, items = (int(part) for part in size.split(","))
+        for seed in range(seeds):
+            problem = network(devices, edges, items, seed, room=room)
+            told = []
+            options = Options(gap=asked, time_limit_s=limit_s, observer=told.append)
+            before_mb = peak_mb()
+            result = solve(problem, method, options)
+            bounding_s = min(p.seconds for p in told if p.bound >= told[-1].bound)
+            print(
+                f"{size + f' seed {seed}':<24} {method:<14} {options.gap:9.4f} {result.gap:9.4%} "
+                f"{result.seconds:8.1f} {bounding_s:9.1f} {peak_mb() - before_mb:8.0f}",
+                flush=True,
+            )
+
+
+def run_growth() -> None:
+    """Time the same steps of the ascent, and draws of a demand, at 10,000 and at 100,000 devices."""
+    seconds = {}
+    for devices, edges in ((10_000, 200), (100_000, 2_000)):
+        problem = network(devices, edges, 30, seed=0)
+        compile_loops()
+        begun = time.process_time()
+        at = arrange(problem, reduction_by_limits(problem))
+        point = ascend(
+            at, first_multipliers(at), upper=np.inf, gap=0.0, until=np.inf, most_steps=100, paces=(0.1, 1e-3)
+        )
+        bounded = time.process_time()
+        Search(at, point.price, np.random.default_rng(0)).anneal(
+            point.served, None, 100 * problem.num_demands, np.inf
+        )
+        seconds[devices] = np.array([bounded - begun, time.process_time() - bounded])
+        print(
+            f"{devices} devices: 100 steps {seconds[devices][0]:.1f} s, "
+            f"100 draws a demand {seconds[devices][1]:.1f} s"
+        )
+    exponents = np.log10(seconds[100_000] / seconds[10_000])
+    print(f"exponents of growth: ascent {exponents[0]:.2f}, annealing {exponents[1]:.2f}")
+
+
+def peak_mb() -> float:
+    """Return the largest memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -194,15 +265,21 @@ def main() -> None:
     parser.add_argument("--time-limit", type=float, default=7.0)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--orlib", type=Path)
+    parser.add_argument("--scale", action="store_true", help="from 40 to 100,000 devices; several minutes")
+    parser.add_argument("--room", type=float, default=1.0, help="factor of the edge servers' capacities")
     chosen = parser.parse_args()
     options = Options(gap=chosen.gap, time_limit_s=chosen.time_limit)
+    if chosen.scale:
+        run_scale(chosen.seeds, chosen.room)
+        run_growth()
+        return
     if chosen.orlib:
         run_orlib(chosen.orlib, chosen.method or "auto", options)
         return
     for size in chosen.sizes:
         devices, edges, items = (int(part) for part in size.split(","))
         for seed in range(chosen.seeds):
-            problem = network(devices, edges, items, seed)
+            problem = network(devices, edges, items, seed, room=chosen.room)
             for method in [chosen.method] if chosen.method else [*sorted(METHODS)]:
                 show(f"{size} seed {seed}", solve(problem, method, options))
 

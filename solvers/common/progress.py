@@ -1,6 +1,7 @@
 """What a search knows at a moment, told to an observer while it runs."""
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ class Progress:
 
 
 Observer = Callable[[Progress], None]
-"""Is told each time that bound or objective became better."""
+"""Is told each time that bound or objective became better; one call at a time, from any thread."""
 
 
 class Reporter:
@@ -43,18 +44,21 @@ class Reporter:
         self._observer = observer
         self._begun = time.perf_counter()
         self._bound, self._objective = -math.inf, math.inf
+        self._lock = threading.Lock()
 
     def bound(self, value: float) -> None:
         """Take a proven lower bound in."""
-        if value > self._bound:
-            self._bound = value
-            self._tell()
+        with self._lock:
+            if value > self._bound:
+                self._bound = value
+                self._tell()
 
     def objective(self, value: float) -> None:
         """Take the cost of an answer within the limits in."""
-        if value < self._objective:
-            self._objective = value
-            self._tell()
+        with self._lock:
+            if value < self._objective:
+                self._objective = value
+                self._tell()
 
     def _tell(self) -> None:
         if self._observer is not None:

@@ -12,12 +12,13 @@ node hosts anything.  Without that, bounds of facility location are far too low.
 
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
-from solvers.common.arrays import IntArray
+from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.options import Options
 from solvers.common.progress import Reporter
 from solvers.common.result import StopReason, relative_gap
@@ -186,8 +187,9 @@ def placed(
 ) -> IntArray | None:
     """Return the pairs of the best placement found, (D,), ``None`` without any.
 
-    Candidates are the placement at hand, the relaxation's rounded, and those of rounds of annealing, which
-    grow by a factor; the last takes the time that is left, when that would not do for two more.
+    Candidates are the placement at hand, the relaxation's rounded, and those of rounds of annealing, one for
+    each thread.  Rounds grow by a factor; the last takes the time that is left, when that would not do for
+    two more.
 
     Parameters
     ----------
@@ -198,7 +200,7 @@ def placed(
     point : Multipliers
         The relaxation's solution, and the prices at which to search.
     options : Options
-        Gap, which is given, and seed.
+        Gap, which is given, seed and threads.
     bound : float
         A lower bound: a placement within the gap of it ends the search.
     until : float
@@ -206,7 +208,9 @@ def placed(
     reporter : Reporter
         Is told the cost of each better placement.
     """
-    search = Search(with_tolerance(arranged, _TIGHTER), point.price, np.random.default_rng(options.seed))
+    tight = with_tolerance(arranged, _TIGHTER)
+    searches = [Search(tight, point.price, rng) for rng in _generators(options)]
+    search = searches[0]
     known = _slots_of_start(arranged, start)
     found = (slots for slots in (search.first(point.served), known) if slots is not None)
     best = min(found, key=search.cost, default=None)
@@ -219,16 +223,33 @@ def placed(
         begun = time.perf_counter()
         if begun >= until:
             break
-        slots = search.anneal(point.served, best, draws, until, enough=enough, watch=reporter.objective)
         idle += draws == longest
-        if slots is not None and search.cost(slots) < least:
-            best, least, idle = slots, search.cost(slots), 0
+        for slots in _annealed(searches, (point.served, best, draws, until, enough), reporter):
+            if slots is not None and search.cost(slots) < least:
+                best, least, idle = slots, search.cost(slots), 0
         now = time.perf_counter()
         affordable = int(draws * (until - now) / max(now - begun, 1e-9))
         draws = min(_GROWTH * draws, longest)
         if draws < longest and affordable < _GROWTH * draws:
             draws = max(min(affordable, longest), 1)
     return _pairs(arranged, best, start)
+
+
+def _generators(options: Options) -> list[np.random.Generator]:
+    return np.random.default_rng(options.seed).spawn(options.threads)
+
+
+def _annealed(
+    searches: list[Search],
+    round_: tuple[FloatArray, IntArray | None, int, float, float],
+    reporter: Reporter,
+) -> list[IntArray | None]:
+    """Return what a round of each search finds; compiled loops run side by side."""
+    watch = reporter.objective
+    if len(searches) == 1:
+        return [searches[0].anneal(*round_, watch=watch)]
+    with ThreadPoolExecutor(len(searches)) as pool:
+        return list(pool.map(lambda search: search.anneal(*round_, watch=watch), searches))
 
 
 def _slots_of_start(arranged: Arrangement, start: Start) -> IntArray | None:

@@ -26,7 +26,7 @@ HOTTEST, COLDEST = 0.4, 0.02
 LONG_ROUND, COOLING = 10_000, 0.3
 """Draws of each demand from which a round begins at the first temperature; shorter ones begin cooler, by this
 power of their length."""
-SOFTEST, STIFFEST = 1e-3, 4.0
+SOFTEST, STIFFEST = 1e-4, 4.0
 """First and last rise of the price of work, for one mean demand above the capacity, in mean prices."""
 SOFT_SHARE = 0.85
 """Share of a round in which capacities are soft."""
@@ -84,8 +84,8 @@ class Search:
         known: IntArray | None,
         draws: int,
         until: float,
-        *,
         enough: float = -math.inf,
+        *,
         watch: Callable[[float], None] | None = None,
     ) -> IntArray | None:
         """Return the best placement met in one round, (D,) slots, or ``None`` if nodes stay overfull.

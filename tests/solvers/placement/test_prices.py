@@ -69,4 +69,4 @@ def test_more_of_a_limit_never_saves_more_than_its_price(make_problem, brute):
         changed = replace(problem, node_memory=memory, node_capacity=capacity)
 
         assert brute(changed) >= promised * (1 - 1e-9 * np.sign(promised)), seed
-    assert num_priced > 20
+    assert num_priced > 15
