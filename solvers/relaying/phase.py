@@ -10,12 +10,18 @@ from functools import cached_property
 
 import numpy as np
 
+from scipy import sparse
+from scipy.sparse import csgraph
+
 from solvers.common.arrays import BoolArray, FloatArray, IntArray
 from solvers.relaying.problem import RelayingProblem
 from solvers.relaying.reach import usable_links
 
 NO_LIMIT = 1 << 40
 """Children of the root, or hops, that no tree has."""
+
+ANY_ROOT = -1
+"""Stands for the root where only links between members and relays matter, and roots outside are left out."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,6 +105,14 @@ class Phase:
         if self.receive_price is not None:
             return self.receive_price[self.child] * self.least_s
         return self.second_price * self.least_s
+
+    @cached_property
+    def distances_s(self) -> FloatArray:
+        """Return the least seconds on a path of each node to the root, (N,); ``inf`` without one."""
+        shape = (self.num_nodes, self.num_nodes)
+        ways = sparse.csr_array((self.least_s, (self.parent, self.child)), shape=shape)
+        seconds: FloatArray = csgraph.dijkstra(ways, indices=self.root)
+        return seconds
 
     def among(self, kept: IntArray) -> "Phase":
         """Return the phase with some of its links, given by ascending numbers."""

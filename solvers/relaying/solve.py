@@ -61,6 +61,11 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             exact=True,
             needs=("ortools",),
         ),
+        "local_search": Method(
+            target="solvers.relaying.by_local_search:local_search",
+            summary="trees grown between the cheapest and the fastest, then annealed in compiled loops",
+            exact=False,
+        ),
         "shortest_paths": Method(
             target="solvers.relaying.baselines:shortest_paths",
             summary="fastest path of each node to the best root; optimal for time alone in full duplex",

@@ -17,8 +17,11 @@ LINKS_PER_SCORE = 6
 """Links of each node that are kept by each of the scores of :func:`_likely_links`."""
 PULLS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Parts of the price of the makespan at which trees are grown."""
-HOTTEST, COLDEST = 0.3, 0.003
-"""First and last temperature of a round, in mean prices of a node's likeliest links."""
+HOTTEST, HOTTER_BELOW_NODES, COLDEST = 0.3, 40, 0.003
+"""First and last temperature of a round, in mean prices of a node's likeliest links; small trees, in which every
+move is a large part, start hotter: 0.3 + 40 / (20 + nodes)."""
+CHILD_PRICE = 1.0
+"""Price of a child of the root above the limit, in the same unit."""
 MOVES_IN_BLOCK = 20_000
 """Moves between two looks at the clock."""
 
@@ -77,7 +80,7 @@ class TreeSearch:
         if tuple(value[::-1]) < tuple(self._best[::-1]):
             self.links, self._best = links, value
 
-    def improve(self, moves: int, until: float, hottest: float = HOTTEST) -> None:
+    def improve(self, moves: int, until: float) -> None:
         """Run one round of annealing from the best tree; shortened to end at a time of ``perf_counter``."""
         phase, tree = self.phase, self._tree
         if self._senders.size < 2 or not math.isfinite(self._best[0]):
@@ -85,6 +88,7 @@ class TreeSearch:
         num_blocks = max(math.ceil(moves / MOVES_IN_BLOCK), 8)
         size = max(moves // num_blocks, 1)
         scale, begun, done, share = self._scale(), time.perf_counter(), 0, 0.0
+        hottest = HOTTEST + HOTTER_BELOW_NODES / (20 + self._senders.size)
         now_links = self.links
         while share < 1:
             heat = scale * hottest * (COLDEST / hottest) ** share
@@ -96,6 +100,7 @@ class TreeSearch:
                 self._start,
                 self._link,
                 phase.time_price,
+                CHILD_PRICE * scale,
                 phase.max_root_children,
                 phase.max_hops,
                 draw,
@@ -121,6 +126,8 @@ class TreeSearch:
 
     def _grown(self, kept: IntArray, pull: float, *, limit: bool) -> IntArray | None:
         phase = self.phase
+        if phase.num_links == 0:
+            return None if phase.member.any() else np.full(phase.num_nodes, -1)
         child, parent = phase.child[kept], phase.parent[kept]
         order = np.argsort(parent, kind="stable")
         start = np.searchsorted(parent[order], np.arange(phase.num_nodes + 1))
@@ -145,7 +152,7 @@ class TreeSearch:
 
     def _scale(self) -> float:
         first = self._link[self._start[:-1][np.diff(self._start) > 0]]
-        return float((self._price()[first] + 0.1 * self.phase.time_price * self.phase.least_s[first]).mean())
+        return float((self._price()[first] + 0.3 * self.phase.time_price * self.phase.least_s[first]).mean())
 
 
 def _likely_links(phase: Phase) -> tuple[IntArray, IntArray]:

@@ -13,6 +13,7 @@ from solvers.relaying.loops.tree import (
     IS_RELAY,
     LINK,
     MOST_MOVES,
+    NEXT,
     NUM_MOVES,
     PARENT,
     PRICE,
@@ -38,6 +39,7 @@ def anneal(
     start: IntArray,
     link: IntArray,
     time_price: float,
+    child_price: float,
     max_root_children: int,
     max_hops: int,
     draw: FloatArray,
@@ -58,8 +60,10 @@ def anneal(
         Links that a node may take, ``link[start[n]:start[n + 1]]``, the likely ones first.
     time_price : float
         Objective per second of makespan.
+    child_price : float
+        Objective per child that the root has too many.
     max_root_children, max_hops : int
-        Limits. More children of the root than allowed are never made more.
+        Limits; that on hops is kept by every move.
     draw : (4, B) float
         Uniform numbers in [0, 1) that choose.
     threshold : (B,) float
@@ -87,18 +91,18 @@ def anneal(
         if not _change(t, node, new, depth, start, link, draw[2, turn], draw[3, turn]):
             undo(t)
             continue
+        if t.size[ROOT_CHILDREN] > max_root_children and t.size[ROOT_CHILDREN] > children:
+            _make_room(t, node, start, link, draw[2, turn], draw[3, turn])
         _drop_idle(t)
         after = t.total[TOTAL] + time_price * t.node_f[root, HAS_S]
-        fewer = t.size[ROOT_CHILDREN] < children and children > max_root_children
-        if after - value > threshold[turn] and not fewer:
-            undo(t)
-            continue
-        if t.size[ROOT_CHILDREN] > max(children, max_root_children) or not _keeps_hops(t, max_hops):
+        excess = max(t.size[ROOT_CHILDREN] - max_root_children, 0)
+        excess_before = max(children - max_root_children, 0)
+        change = after - value + child_price * (excess - excess_before)
+        if change > threshold[turn] or not _keeps_hops(t, max_hops):
             undo(t)
             continue
         value = after
         since += 1
-        excess = max(t.size[ROOT_CHILDREN] - max_root_children, 0)
         if excess < best_value[1] or (
             excess == best_value[1] and value < best_value[0] and since > best.size // 8
         ):
@@ -155,10 +159,26 @@ def _leave_for_another(
     for turn in range(num):
         other = link[start[leaver] + (offset + turn) % num]
         target = t.link_parent[other]
+        if target == t.node_i[leaver, PARENT]:
+            continue
         if depth_below(t, target, top) >= 0 and depth_below(t, target, leaver) >= 0:
             relink(t, leaver, other)
             return True
     return False
+
+
+@compiled
+def _make_room(t: Tree, node: int, start: IntArray, link: IntArray, first: float, second: float) -> None:
+    """Send a child of the root other than ``node`` elsewhere."""
+    skip, child = int(first * (t.size[ROOT_CHILDREN] - 1)), t.node_i[t.size[ROOT], FIRST]
+    while child >= 0:
+        if child != node:
+            if skip == 0:
+                break
+            skip -= 1
+        child = t.node_i[child, NEXT]
+    if child >= 0:
+        _leave_for_another(t, child, child, start, link, second)
 
 
 @compiled
