@@ -60,19 +60,19 @@ def grow(
             for place in range(start[node], start[node + 1]):
                 new = order[place]
                 if not inside[child[new]]:
-                    _push(key, heap, size, price[new] + pull * (free_s[node] + seconds[new]), new)
+                    push(key, heap, size, price[new] + pull * (free_s[node] + seconds[new]), new)
                     size += 1
         node = -1
         while size > 0 and node < 0:
             old, new = key[0], heap[0]
-            _pop(key, heap, size)
+            pop(key, heap, size)
             size -= 1
             above = parent[new]
             if inside[child[new]] or (above == root and root_children >= max_root_children):
                 continue
             now = price[new] + pull * (free_s[above] + seconds[new])
             if now > old:
-                _push(key, heap, size, now, new)
+                push(key, heap, size, now, new)
                 size += 1
                 continue
             node = child[new]
@@ -89,7 +89,8 @@ def grow(
 
 
 @compiled
-def _push(key: FloatArray, heap: IntArray, size: int, new_key: float, new: int) -> None:
+def push(key: FloatArray, heap: IntArray, size: int, new_key: float, new: int) -> None:
+    """Add a key to a heap of ``size`` keys."""
     at = size
     while at > 0 and key[(at - 1) // 2] > new_key:
         key[at], heap[at] = key[(at - 1) // 2], heap[(at - 1) // 2]
@@ -98,7 +99,8 @@ def _push(key: FloatArray, heap: IntArray, size: int, new_key: float, new: int) 
 
 
 @compiled
-def _pop(key: FloatArray, heap: IntArray, size: int) -> None:
+def pop(key: FloatArray, heap: IntArray, size: int) -> None:
+    """Take the least key out of a heap of ``size`` keys."""
     last_key, last = key[size - 1], heap[size - 1]
     at = 0
     while True:
