@@ -25,7 +25,8 @@ _MOST_TOLLS = 2_000_000
 """Numbers w_vl that are kept at most."""
 _FEWEST_ENDS, MOST_ENDS = 4, 48
 """Nodes whose paths are priced, within what the tolls allow."""
-_FIRST_STEP = 1.0
+_MANY_STEPS = 600
+"""Steps from which on they may begin long."""
 ROUNDING = 1e-11
 """Part by which the bound is lowered: for the roundings of its sums."""
 
@@ -53,7 +54,7 @@ class PathPrices:
         self._part = np.full(self._end.size, 1.0 / max(self._end.size, 1))
         self._toll = np.zeros((self._end.size, phase.num_links))
         self._best_part, self._best_toll = self._part.copy(), self._toll.copy()
-        self._state = np.array([phase_bound(phase), _FIRST_STEP, 0.0])
+        self._state = np.array([phase_bound(phase), 1.0, 0.0, 20.0])
         self._is_priced = False
         self._link = np.full(self._nodes.size, -1)
 
@@ -73,9 +74,12 @@ class PathPrices:
     def climb(self, num_steps: int, target: float) -> float:
         """Take steps towards ``target``, which no bound exceeds, and return the bound."""
         phase = self.phase
+        self._state[prices.STEP] = 1.0 + (num_steps >= _MANY_STEPS)
+        self._state[prices.PATIENCE] = max(10.0, num_steps / 20.0)
         if self._end.size == 0 or not np.isfinite(self.value) or self.value >= target:
             return self.value
         before = float(self._state[prices.BEST])
+        self._part[:], self._toll[:] = self._best_part, self._best_toll
         prices.raise_bound(
             self._root,
             self._start,
@@ -100,11 +104,6 @@ class PathPrices:
         )
         self._is_priced |= float(self._state[prices.BEST]) > before
         return self.value
-
-    def restart(self) -> None:
-        """Go back to the best prices, with longer steps."""
-        self._part[:], self._toll[:] = self._best_part, self._best_toll
-        self._state[prices.STEP] = max(0.5 * _FIRST_STEP, float(self._state[prices.STEP]))
 
     def useful_links(self, target: float) -> IntArray:
         """Return the links that a tree of price ``target`` or less may use."""

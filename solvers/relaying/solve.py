@@ -61,6 +61,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             exact=True,
             needs=("ortools",),
         ),
+        "flows": Method(
+            target="solvers.relaying.by_flows:solve_flows",
+            summary="local search, bounds by prices of paths, and proofs by CP-SAT and HiGHS over links left",
+            exact=True,
+            needs=("ortools",),
+        ),
         "local_search": Method(
             target="solvers.relaying.by_local_search:local_search",
             summary="trees grown between the cheapest and the fastest, then annealed in compiled loops",

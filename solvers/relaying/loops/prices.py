@@ -7,10 +7,10 @@ from solvers.common.compiled import compiled
 from solvers.relaying.loops.growing import pop, push
 from solvers.relaying.sparse_arborescence import _contract, _expand
 
-BEST, STEP, SINCE = 0, 1, 2
-"""Places of ``state``: best bound so far, length of steps, steps since it rose."""
-_PATIENCE = 12
-"""Steps without a better bound after which steps are halved."""
+BEST, STEP, SINCE, PATIENCE = 0, 1, 2, 3
+"""Places of ``state``: best bound so far, length of steps, steps since it rose, and how many are waited for."""
+_SHORTER = 0.8
+"""What steps are multiplied by when the bound has not risen for long."""
 
 
 @compiled
@@ -62,7 +62,7 @@ def raise_bound(
         What each path pays for each link; changed in place.
     best_part, best_toll, best_link : arrays
         The prices of the best bound, and the tree under them, (N,).
-    state : (3,) float
+    state : (4,) float
     """
     num_nodes, num_links, num_ends = start.size - 1, child.size, end.size
     reduced, extra = np.empty(num_links), np.zeros(num_nodes)
@@ -119,8 +119,8 @@ def raise_bound(
             best_part[:] = part
             best_toll[:] = toll
             best_link[:] = tree
-        if state[SINCE] >= _PATIENCE:
-            state[STEP] *= 0.6
+        if state[SINCE] >= state[PATIENCE]:
+            state[STEP] *= _SHORTER
             state[SINCE] = 0.0
         norm = 0.0
         for k in range(num_ends):

@@ -1,0 +1,131 @@
+"""What is known about one phase of one root: its best tree, and a bound raised by dearer and dearer means."""
+
+import math
+import time
+
+import numpy as np
+
+from solvers.common.arrays import IntArray
+from solvers.common.options import Options
+from solvers.relaying.evaluate import evaluate
+from solvers.relaying.flow_model import num_variables, solve_flow
+from solvers.relaying.path_prices import PathPrices
+from solvers.relaying.phase import Phase
+from solvers.relaying.phase_problem import phase_problem
+from solvers.relaying.tree_search import TreeSearch
+from solvers.relaying.via_cp_sat import run_cp_sat
+
+STEPS = (60, 800)
+"""Steps of prices in the first two means; the third is CP-SAT, the fourth HiGHS."""
+NUM_MEANS = 4
+_MOVES_PER_NODE = 200
+"""Moves of a search for a tree of a root that was not searched before."""
+CP_SAT_NODES, CP_SAT_LINKS = 60, 3_000
+"""Largest trees, and most useful links, that CP-SAT is asked about."""
+FLOW_VARIABLES = 40_000
+"""Largest program that HiGHS is asked about."""
+_CP_SAT_PART = 0.6
+"""Part of the time of a proof that CP-SAT may take where HiGHS can come after it."""
+
+
+class PhaseProof:
+    """The bound of a phase, and its best tree.
+
+    Parameters
+    ----------
+    phase : Phase
+    search : TreeSearch or None
+        A search that has been through it.
+    seed : int
+    """
+
+    def __init__(self, phase: Phase, search: TreeSearch | None, seed: int) -> None:
+        self.phase = phase
+        self._search, self._seed = search, seed
+        parent = search.parent if search is not None and math.isfinite(search.value) else None
+        self._prices = PathPrices(phase, parent)
+        self._bound, self._useful = -math.inf, np.arange(phase.num_links)
+        self._next = 0
+
+    @property
+    def bound(self) -> float:
+        """Below the price of every tree that costs no more than the targets so far; ``inf`` if there is none."""
+        return max(self._bound, self._prices.value)
+
+    @property
+    def has_means(self) -> bool:
+        """Whether something is left that may raise the bound."""
+        return self._next < NUM_MEANS
+
+    @property
+    def num_asked(self) -> int:
+        """How many means have been applied."""
+        return self._next
+
+    @property
+    def parent(self) -> IntArray | None:
+        """The best tree known, (N,), or ``None``."""
+        if self._search is None or not math.isfinite(self._search.value):
+            return None
+        return self._search.parent
+
+    def raise_bound(self, target: float, until: float) -> None:
+        """Apply the next means to raise the bound to ``target``, and perhaps find a better tree."""
+        means, self._next = self._next, self._next + 1
+        if means < len(STEPS):
+            self._prices.climb(STEPS[means], target)
+            return
+        self._useful = np.intersect1d(self._useful, self._prices.useful_links(target))
+        left_s = min(until - time.perf_counter(), 1e6)
+        if left_s <= 0 or self.bound >= target:
+            return
+        if means == len(STEPS):
+            self._ask_cp_sat(target, left_s * (_CP_SAT_PART if self._fits_flow() else 1.0))
+        elif self._fits_flow():
+            self._ask_flow(target, left_s)
+
+    def search_tree(self, until: float) -> None:
+        """Search for a tree if none was searched for."""
+        if self._search is None:
+            self._search = TreeSearch(self.phase, np.random.default_rng([self._seed, self.phase.root]))
+            self._search.begin()
+            moves = max(_MOVES_PER_NODE * int(self.phase.member.sum()), 20_000)
+            self._search.improve(moves, until)
+
+    def _fits_flow(self) -> bool:
+        return num_variables(self.phase, int(self._useful.size)) <= FLOW_VARIABLES
+
+    def _ask_cp_sat(self, target: float, time_limit_s: float) -> None:
+        """Ask CP-SAT for a better tree over the useful links; in no tree of at most ``target`` are others."""
+        phase = self.phase
+        size = int((phase.member | phase.relay).sum()) + 1
+        if phase.broadcast_price is not None or size > CP_SAT_NODES or self._useful.size > CP_SAT_LINKS:
+            return
+        self.search_tree(math.inf)
+        parent, kept = self.parent, self._useful
+        incumbent = None
+        if parent is not None:
+            used = np.flatnonzero(parent[phase.child] == phase.parent)
+            kept = np.union1d(kept, used)
+            incumbent = evaluate(phase_problem(phase, kept), phase.root, parent)
+        options = Options(time_limit_s=max(time_limit_s, 1e-3), seed=self._seed, threads=1)
+        found = run_cp_sat(phase_problem(phase, kept), options, incumbent)
+        if found.plan is not None:
+            self._offer(found.plan.parent)
+        self._raise_to(found.bound, target)
+
+    def _ask_flow(self, target: float, time_limit_s: float) -> None:
+        answer = solve_flow(self.phase, self._useful, target, time_limit_s)
+        self._raise_to(answer.bound, target)
+
+    def _raise_to(self, bound: float, target: float) -> None:
+        """Take a bound over the useful links: all trees that use others cost more than ``target``."""
+        self._bound = max(self._bound, min(bound, target))
+
+    def _offer(self, parent: IntArray) -> None:
+        if self._search is None:
+            return
+        links = np.full(self.phase.num_nodes, -1)
+        used = np.flatnonzero(parent[self.phase.child] == self.phase.parent)
+        links[self.phase.child[used]] = used
+        self._search.offer(links)
