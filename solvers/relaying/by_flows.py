@@ -7,7 +7,7 @@ sum over its phases, the bound of the problem the least over the roots.
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,11 +21,14 @@ from solvers.relaying.phase import phases_of, root_price
 from solvers.relaying.phase_proof import PhaseProof
 from solvers.relaying.problem import RelayingProblem
 from solvers.relaying.solution import RelayingSolution
+from solvers.relaying.via_cp_sat import solve_cp_sat
 
 SEARCH_PART = 0.35
 """Part of the time limit that the search may take."""
 PROOF_LIMIT_S = 60.0
 """Seconds of the proof where there is no time limit."""
+FEW_NODES = 40
+"""Nodes up to which CP-SAT is asked for any plan at all where the search finds none within the limits."""
 STOP_GAP = 1e-7
 """Relative gap at which the proof ends, unless the options ask for less."""
 
@@ -70,6 +73,9 @@ def solve_flows(problem: RelayingProblem, options: Options) -> Outcome:
     until = time.perf_counter() + PROOF_LIMIT_S if math.isinf(limit_s) else begun + limit_s
     proof = _Proof(problem, options, bounds, plan, searches)
     proof.run(until)
+    if proof.plan is None and problem.num_nodes <= FEW_NODES and time.perf_counter() < until:
+        left = replace(options, time_limit_s=until - time.perf_counter())
+        return solve_cp_sat(problem, left)
     stopped = options.time_limit_s is not None and time.perf_counter() >= until
     if proof.plan is None and math.isinf(proof.bound):
         return Outcome(infeasible=True, explanation="no root has a tree within the limits")
@@ -87,7 +93,7 @@ class _Proof:
         plan: RelayingSolution | None,
         searches: list[RootSearch],
     ) -> None:
-        self._problem, self._seed = problem, options.seed
+        self._problem, self._options = problem, options
         self._stop_gap = STOP_GAP if options.gap is None else options.gap / 2
         self._bounds, self.plan = bounds.copy(), plan
         self._searches = {search.root: search.searches for search in searches}
@@ -127,6 +133,6 @@ class _Proof:
             root = int(self._problem.roots[k])
             phases = phases_of(self._problem, root)
             searches = self._searches.get(root, [None] * len(phases))
-            proofs = [PhaseProof(*pair, self._seed) for pair in zip(phases, searches, strict=True)]
+            proofs = [PhaseProof(*pair, self._options.seed, self._options.threads) for pair in zip(phases, searches, strict=True)]
             self._roots[k] = _RootProof(root, root_price(self._problem, root), proofs)
         return self._roots[k]

@@ -17,7 +17,7 @@ from solvers.relaying.tree_search import TreeSearch
 
 MOVES_PER_NODE = 2000
 """Moves of the whole search for each node of a tree and phase where time does not limit it."""
-_FEWEST_MOVES = 40_000
+_FEWEST_MOVES = 100_000
 """Moves of one round, however small the tree."""
 HEATS = ((8, 0.2), (4, 0.2), (2, 0.2), (1, 0.4))
 """Roots in each heat, and its part of the search: the best of a heat go on to the next."""

@@ -110,17 +110,30 @@ class PathPrices:
         phase, slack = self.phase, target + 1e-9 * abs(target)
         cheap, extra = self._least_with(phase.least_price)
         path_s = phase.ready_s[phase.child] + phase.least_s + phase.distances_s[phase.parent]
-        first_s = np.where(phase.member, phase.ready_s + phase.distances_s, 0.0).max()
-        path_s = np.maximum(np.where(phase.member[phase.child], path_s, 0.0), first_s)
+        path_s = np.maximum(np.where(phase.member[phase.child], path_s, 0.0), self._first_s)
         useful: BoolArray = cheap + extra + phase.time_price * path_s <= slack
+        for constant, extra in self.cuts()[1:]:
+            useful &= constant + extra <= slack
+        return np.flatnonzero(useful)
+
+    def cuts(self) -> list[tuple[float, FloatArray]]:
+        """Return bounds ``constant + sum of extra_l`` over the links l of a tree: without and with tolls."""
+        phase = self.phase
+        cheap, extra = self._least_with(phase.least_price)
+        found = [(cheap + phase.time_price * self._first_s, extra)]
         if self._is_priced:
             per_s = np.zeros(self._nodes.size)
             np.add.at(per_s, self._end[self._in_series], self._best_part[self._in_series])
             reduced = phase.least_price - self._best_toll.sum(axis=0)
             reduced = reduced + phase.time_price * per_s[self._parent] * phase.least_s
-            _, extra = self._least_with(reduced)
-            useful &= float(self._state[prices.BEST]) + extra <= slack
-        return np.flatnonzero(useful)
+            found.append((float(self._state[prices.BEST]), self._least_with(reduced)[1]))
+        return found
+
+    @property
+    def _first_s(self) -> float:
+        """Return the least makespan, s."""
+        phase = self.phase
+        return float(np.where(phase.member, phase.ready_s + phase.distances_s, 0.0).max())
 
     def _least_with(self, price: FloatArray) -> tuple[float, FloatArray]:
         """Return the price of the cheapest tree, and what one with each link costs more at least, (L,)."""

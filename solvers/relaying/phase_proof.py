@@ -7,11 +7,11 @@ import numpy as np
 
 from solvers.common.arrays import IntArray
 from solvers.common.options import Options
-from solvers.relaying.evaluate import evaluate
+from solvers.relaying.cp_sat_model import Cut
 from solvers.relaying.flow_model import num_variables, solve_flow
 from solvers.relaying.path_prices import PathPrices
 from solvers.relaying.phase import Phase
-from solvers.relaying.phase_problem import phase_problem
+from solvers.relaying.phase_problem import phase_plan, phase_problem, phase_tree
 from solvers.relaying.tree_search import TreeSearch
 from solvers.relaying.via_cp_sat import run_cp_sat
 
@@ -36,12 +36,12 @@ class PhaseProof:
     phase : Phase
     search : TreeSearch or None
         A search that has been through it.
-    seed : int
+    seed, threads : int
     """
 
-    def __init__(self, phase: Phase, search: TreeSearch | None, seed: int) -> None:
+    def __init__(self, phase: Phase, search: TreeSearch | None, seed: int, threads: int) -> None:
         self.phase = phase
-        self._search, self._seed = search, seed
+        self._search, self._seed, self._threads = search, seed, threads
         parent = search.parent if search is not None and math.isfinite(search.value) else None
         self._prices = PathPrices(phase, parent)
         self._bound, self._useful = -math.inf, np.arange(phase.num_links)
@@ -72,6 +72,10 @@ class PhaseProof:
     def raise_bound(self, target: float, until: float) -> None:
         """Apply the next means to raise the bound to ``target``, and perhaps find a better tree."""
         means, self._next = self._next, self._next + 1
+        if means >= len(STEPS):
+            self.search_tree(until)
+        if self._search is not None:  # proven best is as good as proven dearer than the target
+            target = min(target, self._search.value)
         if means < len(STEPS):
             self._prices.climb(STEPS[means], target)
             return
@@ -99,19 +103,20 @@ class PhaseProof:
         """Ask CP-SAT for a better tree over the useful links; in no tree of at most ``target`` are others."""
         phase = self.phase
         size = int((phase.member | phase.relay).sum()) + 1
-        if phase.broadcast_price is not None or size > CP_SAT_NODES or self._useful.size > CP_SAT_LINKS:
+        if size > CP_SAT_NODES or self._useful.size > CP_SAT_LINKS:
             return
-        self.search_tree(math.inf)
         parent, kept = self.parent, self._useful
         incumbent = None
         if parent is not None:
             used = np.flatnonzero(parent[phase.child] == phase.parent)
             kept = np.union1d(kept, used)
-            incumbent = evaluate(phase_problem(phase, kept), phase.root, parent)
-        options = Options(time_limit_s=max(time_limit_s, 1e-3), seed=self._seed, threads=1)
-        found = run_cp_sat(phase_problem(phase, kept), options, incumbent)
+            incumbent = phase_plan(phase_problem(phase, kept), phase, parent)
+        options = Options(time_limit_s=max(time_limit_s, 1e-3), seed=self._seed, threads=self._threads)
+        name = "up" if phase.broadcast_price is None else "back"
+        cuts = [Cut(name, constant, extra[kept]) for constant, extra in self._prices.cuts()]
+        found = run_cp_sat(phase_problem(phase, kept), options, incumbent, cuts)
         if found.plan is not None:
-            self._offer(found.plan.parent)
+            self._offer(phase_tree(phase, found.plan))
         self._raise_to(found.bound, target)
 
     def _ask_flow(self, target: float, time_limit_s: float) -> None:
