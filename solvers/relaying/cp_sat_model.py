@@ -8,7 +8,6 @@ as payload of every link. Numbers in brackets are those of the constraints in so
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,28 +30,6 @@ _COARSE_TICKS = 10**10
 
 _ROUNDING = 1 - 1e-12
 """Keeps a quotient that the division rounded up from reaching the next whole number."""
-
-
-_CUT_SLACK = 1000
-"""Ticks by which cuts give way: more than the terms of one tree lose by rounding down."""
-
-
-@dataclass(frozen=True, eq=False)
-class Cut:
-    """A lower bound on the objective of every plan that is linear in the links of one phase.
-
-    Parameters
-    ----------
-    phase : str
-        ``"up"`` or ``"back"``.
-    constant : float
-    per_link : (L,) float
-        What each link of the phase adds if it is used, >= 0.
-    """
-
-    phase: str
-    constant: float
-    per_link: FloatArray
 
 
 @dataclass(frozen=True)
@@ -81,8 +58,6 @@ class RelayingModel:
     problem : RelayingProblem
     start : RelayingSolution or None
         A plan to beat: sets the tick, limits the objective and, if its root is a candidate, is a hint.
-    cuts : sequence of Cut
-        Lower bounds that the relaxations of the model do not know.
 
     Attributes
     ----------
@@ -91,9 +66,7 @@ class RelayingModel:
         Objective value of one tick.
     """
 
-    def __init__(
-        self, problem: RelayingProblem, start: RelayingSolution | None, cuts: Sequence[Cut] = ()
-    ) -> None:
+    def __init__(self, problem: RelayingProblem, start: RelayingSolution | None) -> None:
         from ortools.sat.python import cp_model
 
         self._problem = problem
@@ -110,14 +83,6 @@ class RelayingModel:
         for phase in self._phases:
             objective += self._add_phase(phase)
         self.model.minimize(sum(objective))
-        for cut in cuts:
-            uses = next(
-                uses
-                for phase, uses in zip(self._phases, self._uses, strict=True)
-                if phase.name == cut.phase
-            )
-            extra = sum(_floor(float(cut.per_link[link]) / self.tick) * used for link, used in uses.items())
-            self.model.add(sum(objective) >= _floor(cut.constant / self.tick) - _CUT_SLACK + extra)
         if start is not None:
             self.model.add(sum(objective) <= self._horizon)
         if start is not None and start.root in self._is_root:

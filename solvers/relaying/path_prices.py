@@ -13,10 +13,12 @@ holds its path back by all that it receives, which is linear in the links as wel
 (M. Held, P. Wolfe, H. P. Crowder, Math. Programming 6 (1974), 62-88, doi:10.1007/BF01580223).
 """
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from solvers.common.arrays import BoolArray, FloatArray, IntArray
-from solvers.relaying.bounds import least_price, phase_bound
+from solvers.relaying.bounds import phase_bound
 from solvers.relaying.loops import prices
 from solvers.relaying.phase import Phase
 from solvers.relaying.sparse_arborescence import minimum_arborescence, reduced_costs
@@ -29,6 +31,42 @@ _MANY_STEPS = 600
 """Steps from which on they may begin long."""
 ROUNDING = 1e-11
 """Part by which the bound is lowered: for the roundings of its sums."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prices:
+    """Prices over some links of a phase, and the bound that they prove for trees of these links.
+
+    Parameters
+    ----------
+    bound : float
+    links : (L,) int
+        Numbers of the links, ascending.
+    part : (K,) float
+    toll : (K, L) float
+        ``p_v`` and ``w_vl``, see above.
+    is_priced : bool
+        Whether the bound is that of the prices, not one known before.
+    usage : (L,) float or None
+        How often the trees of the last steps used each link; ``None`` before the first step.
+    """
+
+    bound: float
+    links: IntArray
+    part: FloatArray
+    toll: FloatArray
+    is_priced: bool = False
+    usage: FloatArray | None = None
+
+    def among(self, kept: BoolArray) -> "Prices":
+        """Return the same prices over some of the links."""
+        usage = None if self.usage is None else self.usage[kept]
+        return replace(self, links=self.links[kept], toll=self.toll[:, kept], usage=usage)
+
+
+def lowered(bound: float) -> float:
+    """Return a bound less the roundings of its sums."""
+    return bound - ROUNDING * abs(bound) if np.isfinite(bound) else bound
 
 
 class PathPrices:
@@ -47,46 +85,43 @@ class PathPrices:
         inside[phase.root] = True
         self._number = np.where(inside, np.cumsum(inside) - 1, -1)
         self._nodes = np.flatnonzero(inside)
-        self._child, self._parent = self._number[phase.child], self._number[phase.parent]
-        self._start = np.searchsorted(self._child, np.arange(self._nodes.size + 1))
         self._root = int(self._number[phase.root])
         self._choose_ends(parent)
-        self._part = np.full(self._end.size, 1.0 / max(self._end.size, 1))
-        self._toll = np.zeros((self._end.size, phase.num_links))
-        self._best_part, self._best_toll = self._part.copy(), self._toll.copy()
-        self._state = np.array([phase_bound(phase), 1.0, 0.0, 20.0])
-        self._is_priced = False
-        self._link = np.full(self._nodes.size, -1)
+        num_ends = self._end.size
+        self._first_s = float(np.where(phase.member, phase.ready_s + phase.distances_s, 0.0).max())
+        self.whole = Prices(
+            bound=phase_bound(phase),
+            links=np.arange(phase.num_links),
+            part=np.full(num_ends, 1.0 / max(num_ends, 1)),
+            toll=np.zeros((num_ends, phase.num_links)),
+        )
 
     @property
     def value(self) -> float:
         """The best bound so far; ``inf`` if there is no tree."""
-        bound = float(self._state[prices.BEST])
-        return bound - ROUNDING * abs(bound) if np.isfinite(bound) else bound
-
-    @property
-    def tree_links(self) -> IntArray:
-        """The links of the tree under the best prices, (N,): a start for a search."""
-        links = np.full(self.phase.num_nodes, -1)
-        links[self._nodes] = self._link
-        return links
+        return lowered(self.whole.bound)
 
     def climb(self, num_steps: int, target: float) -> float:
         """Take steps towards ``target``, which no bound exceeds, and return the bound."""
-        phase = self.phase
-        self._state[prices.STEP] = 1.0 + (num_steps >= _MANY_STEPS)
-        self._state[prices.PATIENCE] = max(10.0, num_steps / 20.0)
-        if self._end.size == 0 or not np.isfinite(self.value) or self.value >= target:
-            return self.value
-        before = float(self._state[prices.BEST])
-        self._part[:], self._toll[:] = self._best_part, self._best_toll
+        if self._end.size and self.value < target:
+            self.whole = self.raised(self.whole, num_steps, target)
+        return self.value
+
+    def raised(self, at: "Prices", num_steps: int, target: float, patience: float = 0.0) -> "Prices":
+        """Return better prices over the same links after some steps; with the bound ``inf`` without a tree."""
+        phase, links = self.phase, at.links
+        child, parent = self._number[phase.child[links]], self._number[phase.parent[links]]
+        first_step = 1.0 + (num_steps >= _MANY_STEPS)
+        state = np.array([at.bound, first_step, 0.0, patience or max(10.0, num_steps / 20.0)])
+        best_part, best_toll = at.part.copy(), at.toll.copy()
+        tree, usage = np.full(self._nodes.size, -1), np.zeros(links.size)
         prices.raise_bound(
             self._root,
-            self._start,
-            self._child,
-            self._parent,
-            phase.least_price,
-            phase.least_s,
+            np.searchsorted(child, np.arange(self._nodes.size + 1)),
+            child,
+            parent,
+            phase.least_price[links],
+            phase.least_s[links],
             phase.member[self._nodes],
             bool(phase.relay.any()),
             self._end,
@@ -95,57 +130,53 @@ class PathPrices:
             phase.time_price,
             target,
             num_steps,
-            self._part,
-            self._toll,
-            self._best_part,
-            self._best_toll,
-            self._state,
-            self._link,
+            at.part.copy(),
+            at.toll.copy(),
+            best_part,
+            best_toll,
+            state,
+            tree,
+            usage,
         )
-        self._is_priced |= float(self._state[prices.BEST]) > before
-        return self.value
+        bound = float(state[prices.BEST])
+        is_priced = at.is_priced or bound > at.bound
+        return Prices(
+            bound=bound, links=links, part=best_part, toll=best_toll, is_priced=is_priced, usage=usage
+        )
 
     def useful_links(self, target: float) -> IntArray:
         """Return the links that a tree of price ``target`` or less may use."""
         phase, slack = self.phase, target + 1e-9 * abs(target)
-        cheap, extra = self._least_with(phase.least_price)
+        cheap, extra = self._least_with(phase.least_price, self.whole.links)
         path_s = phase.ready_s[phase.child] + phase.least_s + phase.distances_s[phase.parent]
         path_s = np.maximum(np.where(phase.member[phase.child], path_s, 0.0), self._first_s)
         useful: BoolArray = cheap + extra + phase.time_price * path_s <= slack
-        for constant, extra in self.cuts()[1:]:
-            useful &= constant + extra <= slack
+        useful &= self.extra(self.whole) <= slack - self.whole.bound
         return np.flatnonzero(useful)
 
-    def cuts(self) -> list[tuple[float, FloatArray]]:
-        """Return bounds ``constant + sum of extra_l`` over the links l of a tree: without and with tolls."""
-        phase = self.phase
-        cheap, extra = self._least_with(phase.least_price)
-        found = [(cheap + phase.time_price * self._first_s, extra)]
-        if self._is_priced:
-            per_s = np.zeros(self._nodes.size)
-            np.add.at(per_s, self._end[self._in_series], self._best_part[self._in_series])
-            reduced = phase.least_price - self._best_toll.sum(axis=0)
-            reduced = reduced + phase.time_price * per_s[self._parent] * phase.least_s
-            found.append((float(self._state[prices.BEST]), self._least_with(reduced)[1]))
-        return found
+    def extra(self, at: "Prices") -> FloatArray:
+        """Return by how much trees with each of the links cost more than the bound at least, (L,)."""
+        phase, links = self.phase, at.links
+        if not at.is_priced:
+            return np.zeros(links.size)
+        per_s = np.zeros(self._nodes.size)
+        np.add.at(per_s, self._end[self._in_series], at.part[self._in_series])
+        reduced = phase.least_price[links] - at.toll.sum(axis=0)
+        reduced += phase.time_price * per_s[self._number[phase.parent[links]]] * phase.least_s[links]
+        return self._least_with(reduced, links)[1]
 
-    @property
-    def _first_s(self) -> float:
-        """Return the least makespan, s."""
+    def _least_with(self, price: FloatArray, links: IntArray) -> tuple[float, FloatArray]:
+        """Return the price of the cheapest tree, and what one with each link costs more at least."""
         phase = self.phase
-        return float(np.where(phase.member, phase.ready_s + phase.distances_s, 0.0).max())
-
-    def _least_with(self, price: FloatArray) -> tuple[float, FloatArray]:
-        """Return the price of the cheapest tree, and what one with each link costs more at least, (L,)."""
-        phase = self.phase
+        child, parent = self._number[phase.child[links]], self._number[phase.parent[links]]
         if phase.relay.any():
             least = np.full(self._nodes.size, np.inf)
-            np.minimum.at(least, self._child, price)
+            np.minimum.at(least, child, price)
             least = np.where(phase.member[self._nodes], least, np.minimum(least, 0.0))
-            return least_price(phase, price), price - least[self._child]
-        tree = minimum_arborescence(self._nodes.size, self._child, self._parent, price, self._root)
+            return float(least[np.flatnonzero(self._nodes != phase.root)].sum()), price - least[child]
+        tree = minimum_arborescence(self._nodes.size, child, parent, price, self._root)
         assert tree is not None, "the bound was finite"
-        return tree.value, reduced_costs(tree, self._child, self._parent, price, self._root)
+        return tree.value, reduced_costs(tree, child, parent, price, self._root)
 
     def _choose_ends(self, parent: IntArray | None) -> None:
         """Choose the nodes whose paths are priced: those that end last at best, and in a good tree."""

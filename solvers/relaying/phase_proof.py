@@ -7,25 +7,22 @@ import numpy as np
 
 from solvers.common.arrays import IntArray
 from solvers.common.options import Options
-from solvers.relaying.cp_sat_model import Cut
-from solvers.relaying.flow_model import num_variables, solve_flow
 from solvers.relaying.path_prices import PathPrices
 from solvers.relaying.phase import Phase
 from solvers.relaying.phase_problem import phase_plan, phase_problem, phase_tree
+from solvers.relaying.tree_branching import branch
 from solvers.relaying.tree_search import TreeSearch
 from solvers.relaying.via_cp_sat import run_cp_sat
 
 STEPS = (60, 800)
-"""Steps of prices in the first two means; the third is CP-SAT, the fourth HiGHS."""
+"""Steps of prices in the first two means; the third is CP-SAT, the fourth branching."""
 NUM_MEANS = 4
 _MOVES_PER_NODE = 200
 """Moves of a search for a tree of a root that was not searched before."""
 CP_SAT_NODES, CP_SAT_LINKS = 60, 3_000
 """Largest trees, and most useful links, that CP-SAT is asked about."""
-FLOW_VARIABLES = 40_000
-"""Largest program that HiGHS is asked about."""
-_CP_SAT_PART = 0.6
-"""Part of the time of a proof that CP-SAT may take where HiGHS can come after it."""
+_CP_SAT_PART, _MOST_SECONDS = 0.5, 1e6
+"""Part of the time that CP-SAT may take, as branching may follow, and at most."""
 
 
 class PhaseProof:
@@ -80,13 +77,14 @@ class PhaseProof:
             self._prices.climb(STEPS[means], target)
             return
         self._useful = np.intersect1d(self._useful, self._prices.useful_links(target))
-        left_s = min(until - time.perf_counter(), 1e6)
+        left_s = until - time.perf_counter()
         if left_s <= 0 or self.bound >= target:
             return
         if means == len(STEPS):
-            self._ask_cp_sat(target, left_s * (_CP_SAT_PART if self._fits_flow() else 1.0))
-        elif self._fits_flow():
-            self._ask_flow(target, left_s)
+            if not self._is_exact:
+                self._ask_cp_sat(target, min(_CP_SAT_PART * left_s, _MOST_SECONDS))
+        elif not self.phase.relay.any():
+            self._branch(target, until)
 
     def search_tree(self, until: float) -> None:
         """Search for a tree if none was searched for."""
@@ -96,8 +94,12 @@ class PhaseProof:
             moves = max(_MOVES_PER_NODE * int(self.phase.member.sum()), 20_000)
             self._search.improve(moves, until)
 
-    def _fits_flow(self) -> bool:
-        return num_variables(self.phase, int(self._useful.size)) <= FLOW_VARIABLES
+    @property
+    def _is_exact(self) -> bool:
+        """Whether seconds and prices are what the prices of paths take them to be."""
+        connects = self.phase.member | self.phase.relay
+        connects[self.phase.root] = True
+        return self.phase.is_plain and not self.phase.half_duplex[connects].any()
 
     def _ask_cp_sat(self, target: float, time_limit_s: float) -> None:
         """Ask CP-SAT for a better tree over the useful links; in no tree of at most ``target`` are others."""
@@ -112,16 +114,17 @@ class PhaseProof:
             kept = np.union1d(kept, used)
             incumbent = phase_plan(phase_problem(phase, kept), phase, parent)
         options = Options(time_limit_s=max(time_limit_s, 1e-3), seed=self._seed, threads=self._threads)
-        name = "up" if phase.broadcast_price is None else "back"
-        cuts = [Cut(name, constant, extra[kept]) for constant, extra in self._prices.cuts()]
-        found = run_cp_sat(phase_problem(phase, kept), options, incumbent, cuts)
+        found = run_cp_sat(phase_problem(phase, kept), options, incumbent)
         if found.plan is not None:
             self._offer(phase_tree(phase, found.plan))
         self._raise_to(found.bound, target)
 
-    def _ask_flow(self, target: float, time_limit_s: float) -> None:
-        answer = solve_flow(self.phase, self._useful, target, time_limit_s)
-        self._raise_to(answer.bound, target)
+    def _branch(self, target: float, until: float) -> None:
+        assert self._search is not None, "searched before"
+        found = branch(self._prices, self._useful, target, until, self._search.price_of)
+        if found.links is not None:
+            self._search.offer(found.links)
+        self._raise_to(found.bound, target)
 
     def _raise_to(self, bound: float, target: float) -> None:
         """Take a bound over the useful links: all trees that use others cost more than ``target``."""

@@ -61,9 +61,9 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             exact=True,
             needs=("ortools",),
         ),
-        "flows": Method(
-            target="solvers.relaying.by_flows:solve_flows",
-            summary="local search, bounds by prices of paths, and proofs by CP-SAT and HiGHS over links left",
+        "branch_and_bound": Method(
+            target="solvers.relaying.by_branch_and_bound:branch_and_bound",
+            summary="local search, then bounds by prices of paths, CP-SAT and branching over the links left",
             exact=True,
             needs=("ortools",),
         ),

@@ -116,6 +116,16 @@ class TreeSearch:
         self.offer(now_links)
         self._best = self._value_of(self.links)
 
+    def price_of(self, links: IntArray) -> float:
+        """Return the price of a tree given by the link of each node; ``inf`` if it breaks a limit."""
+        value = self._value_of(links)
+        parent = np.where(links >= 0, self.phase.parent[links], -1)
+        hops, above = 0, parent
+        while np.any(above >= 0) and hops <= self.phase.num_nodes:
+            hops, above = hops + 1, np.where(above >= 0, parent[above], -1)
+        broken = value[1] > 0 or hops > min(self.phase.max_hops, self.phase.num_nodes)
+        return math.inf if broken else float(value[0])
+
     def _value_of(self, links: IntArray) -> FloatArray:
         """Return the price of a tree and how many children too many its root has, (2,)."""
         rebuild(self._tree, links)

@@ -1,7 +1,6 @@
 """OR-Tools CP-SAT: trees, payloads and orders of each root in a model of whole numbers, cp_sat_model.py."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,7 +9,7 @@ from solvers.common.errors import BackendFailure
 from solvers.common.options import Options
 from solvers.relaying.baselines import best_baseline
 from solvers.relaying.bounds import root_bounds
-from solvers.relaying.cp_sat_model import Cut, RelayingModel
+from solvers.relaying.cp_sat_model import RelayingModel
 from solvers.relaying.outcome import Outcome
 from solvers.relaying.problem import RelayingProblem
 from solvers.relaying.solution import RelayingSolution
@@ -59,15 +58,13 @@ def solve_cp_sat(problem: RelayingProblem, options: Options) -> Outcome:
     return Outcome(plan=best, bound=bound, timed_out=timed_out)
 
 
-def run_cp_sat(
-    problem: RelayingProblem, options: Options, incumbent: RelayingSolution | None, cuts: Sequence[Cut] = ()
-) -> Run:
+def run_cp_sat(problem: RelayingProblem, options: Options, incumbent: RelayingSolution | None) -> Run:
     """Search for a plan of a problem with one root, no worse than ``incumbent`` (of any root)."""
     from ortools.sat.python import cp_model
 
     if incumbent is not None and incumbent.objective == 0:
         return Run(None, 0.0, finished=True)
-    built = RelayingModel(problem, incumbent, cuts)
+    built = RelayingModel(problem, incumbent)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = options.threads
     solver.parameters.interleave_search = options.threads == 1  # one strategy alone may get stuck
@@ -90,7 +87,7 @@ def run_cp_sat(
         return Run(None, bound, finished=False)
     plan = built.plan(solver)
     if incumbent is None and status == cp_model.OPTIMAL:  # coarse ticks found it, fine ones prove it
-        finer = run_cp_sat(problem, options, plan, cuts)
+        finer = run_cp_sat(problem, options, plan)
         return Run(finer.plan or plan, max(bound, finer.bound), finer.finished)
     better = incumbent is None or plan.objective < incumbent.objective
     return Run(plan if better else None, bound, finished=status == cp_model.OPTIMAL)

@@ -9,6 +9,8 @@ from solvers.relaying.sparse_arborescence import _contract, _expand
 
 BEST, STEP, SINCE, PATIENCE = 0, 1, 2, 3
 """Places of ``state``: best bound so far, length of steps, steps since it rose, and how many are waited for."""
+_NEWEST = 0.1
+"""Weight of a new tree in the usage of links."""
 _SHORTER = 0.8
 """What steps are multiplied by when the bound has not risen for long."""
 
@@ -35,6 +37,7 @@ def raise_bound(
     best_toll: FloatArray,
     state: FloatArray,
     best_link: IntArray,
+    usage: FloatArray,
 ) -> None:
     """Take ``num_steps`` subgradient steps on the prices of paths; keep the best.
 
@@ -63,6 +66,8 @@ def raise_bound(
     best_part, best_toll, best_link : arrays
         The prices of the best bound, and the tree under them, (N,).
     state : (4,) float
+    usage : (L,) float
+        How often the trees of late steps use each link, from 0 to 1; changed in place.
     """
     num_nodes, num_links, num_ends = start.size - 1, child.size, end.size
     reduced, extra = np.empty(num_links), np.zeros(num_nodes)
@@ -92,6 +97,8 @@ def raise_bound(
         for node in range(num_nodes):
             if tree[node] >= 0:
                 used[tree[node]] = True
+        for link in range(num_links):
+            usage[link] += _NEWEST * (used[link] - usage[link])
         mean_s = 0.0
         for k in range(num_ends):
             rate = time_price * part[k]

@@ -1,8 +1,8 @@
 """Local search, then bounds of single roots and phases, raised where the bound of the problem is least.
 
-Per root and phase: prices of paths (path_prices.py), which also rule out links; then CP-SAT over the links
-that are left, whose trees it proves best where it can; then HiGHS on the flow form. The bound of a root is the
-sum over its phases, the bound of the problem the least over the roots.
+Per root and phase: prices of paths (path_prices.py), which also rule out links; then, over the links that are
+left, CP-SAT where prices do not know all of the clock, and branching (tree_branching.py). The bound of a root
+is the sum over its phases, the bound of the problem the least over the roots.
 """
 
 import math
@@ -64,7 +64,7 @@ class _RootProof:
         return None if violations(problem, plan) else plan
 
 
-def solve_flows(problem: RelayingProblem, options: Options) -> Outcome:
+def branch_and_bound(problem: RelayingProblem, options: Options) -> Outcome:
     """Return the best plan of a local search and of the proof, with the best bound of all means."""
     begun = time.perf_counter()
     limit_s = math.inf if options.time_limit_s is None else options.time_limit_s
