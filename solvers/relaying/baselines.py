@@ -105,7 +105,7 @@ def _cheapest_tree(problem: RelayingProblem, root: int, back: bool) -> IntArray 
     if tree is None:
         return None
     used = np.where(connected, tree.link, -1)
-    return np.where(used >= 0, parent[used], -1)
+    return np.where(used >= 0, np.append(parent, -1)[used], -1)
 
 
 def _within_reach(problem: RelayingProblem, root: int, back: bool) -> BoolArray:

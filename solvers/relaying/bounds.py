@@ -1,12 +1,11 @@
 """A bound that costs one shortest-path search and one arborescence for each candidate root."""
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse import csgraph
 
 from solvers.common.arrays import FloatArray, IntArray
 from solvers.relaying.phase import ANY_ROOT, Phase, phases_of, root_price
 from solvers.relaying.problem import RelayingProblem
+from solvers.relaying.reach import path_seconds
 from solvers.relaying.sparse_arborescence import minimum_arborescence
 
 _WORK = 3_000_000
@@ -52,7 +51,7 @@ def phase_bound(phase: Phase) -> float:
 
 
 def least_price(phase: Phase, price: FloatArray) -> float:
-    """Return the price of the cheapest tree, or where relays may stay unused, of each member's cheapest link."""
+    """Return the price of the cheapest tree, or where there are relays, of each member's cheapest link."""
     if phase.relay.any():
         return float(cheapest_links(phase, price)[phase.member].sum())
     inside = np.flatnonzero(phase.member)
@@ -123,16 +122,15 @@ def _least_price_of_any(phase: Phase, roots: IntArray) -> float:
 
 def _reach_far_nodes(phase: Phase, roots: IntArray) -> FloatArray:
     """Return the least seconds in which a few far nodes reach each root, (R,)."""
-    least_s = phase.ready_s[roots].astype(np.float64)
-    ways = sparse.csr_array((phase.least_s, (phase.child, phase.parent)), shape=(phase.num_nodes,) * 2)
+    least_s: FloatArray = phase.ready_s[roots].copy()
     members = np.flatnonzero(phase.member)
     node = int(members[np.argmax(phase.ready_s[members])])
     for _ in range(_LANDMARKS):
-        away_s = csgraph.dijkstra(ways, indices=node)
+        away_s = path_seconds(phase.num_nodes, phase.child, phase.parent, phase.least_s, node)
         least_s = np.maximum(least_s, phase.ready_s[node] + away_s[roots])
         best = int(roots[np.argmin(least_s)])
         if not np.isfinite(least_s[roots == best]).all():
             return least_s
-        to_best_s = csgraph.dijkstra(ways.T.tocsr(), indices=best)
+        to_best_s = path_seconds(phase.num_nodes, phase.parent, phase.child, phase.least_s, best)
         node = int(members[np.argmax((phase.ready_s + to_best_s)[members])])
     return least_s

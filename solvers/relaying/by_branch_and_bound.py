@@ -49,11 +49,11 @@ class _RootProof:
     def has_means(self) -> bool:
         return any(phase.has_means for phase in self.phases)
 
-    def raise_bound(self, objective: float, until: float) -> None:
+    def raise_bound(self, objective: float, until: float, enough: float) -> None:
         """Raise the phase that has been asked least, as far as a plan better than ``objective`` needs."""
         phase = min((phase for phase in self.phases if phase.has_means), key=lambda phase: phase.num_asked)
         others = sum(other.bound for other in self.phases if other is not phase)
-        phase.raise_bound(objective - self.extra - others, until)
+        phase.raise_bound(objective - self.extra - others, until, enough / len(self.phases))
 
     def plan(self, problem: RelayingProblem) -> RelayingSolution | None:
         """Return the plan of the best trees known."""
@@ -122,7 +122,7 @@ class _Proof:
             proof = self._root(k)
             if not proof.has_means or self.plan is None:
                 return
-            proof.raise_bound(self._objective, until)
+            proof.raise_bound(self._objective, until, self._stop_gap * abs(self._objective))
             self._bounds[k] = max(self._bounds[k], proof.bound)
             found = proof.plan(self._problem)
             if found is not None and found.objective < self._objective:
@@ -133,6 +133,9 @@ class _Proof:
             root = int(self._problem.roots[k])
             phases = phases_of(self._problem, root)
             searches = self._searches.get(root, [None] * len(phases))
-            proofs = [PhaseProof(*pair, self._options.seed, self._options.threads) for pair in zip(phases, searches, strict=True)]
+            proofs = [
+                PhaseProof(*pair, self._options.seed, self._options.threads)
+                for pair in zip(phases, searches, strict=True)
+            ]
             self._roots[k] = _RootProof(root, root_price(self._problem, root), proofs)
         return self._roots[k]

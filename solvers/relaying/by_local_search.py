@@ -17,8 +17,8 @@ from solvers.relaying.tree_search import TreeSearch
 
 MOVES_PER_NODE = 2000
 """Moves of the whole search for each node of a tree and phase where time does not limit it."""
-_FEWEST_MOVES = 100_000
-"""Moves of one round, however small the tree."""
+FEWEST_MOVES, _FEWEST_IN_ROUND = 400_000, 20_000
+"""Moves of the whole search, and of one round, however small the tree."""
 HEATS = ((8, 0.2), (4, 0.2), (2, 0.2), (1, 0.4))
 """Roots in each heat, and its part of the search: the best of a heat go on to the next."""
 _STARTING_SHARE = 0.25
@@ -69,7 +69,7 @@ class RootSearch:
 
 
 def local_search(problem: RelayingProblem, options: Options) -> Outcome:
-    """Return the best plan of a local search over trees; the same seed without a time limit, the same plan."""
+    """Return the best plan of a local search; without a time limit, the same seed gives the same plan."""
     begun = time.perf_counter()
     bounds = root_bounds(problem)
     until = np.inf if options.time_limit_s is None else begun + options.time_limit_s
@@ -101,8 +101,10 @@ def best_roots(
         if searches and time.perf_counter() - begun > _STARTING_SHARE * (until - begun):
             break
         searches.append(RootSearch(problem, int(problem.roots[k]), np.random.default_rng([seed, rank])))
-    heats = [heat for heat, after in zip(HEATS, (*HEATS[1:], (0, 0.0)), strict=True) if after[0] < len(searches)]
-    moves = MOVES_PER_NODE * int((problem.members | problem.relays).sum())
+    heats = [
+        heat for heat, after in zip(HEATS, (*HEATS[1:], (0, 0.0)), strict=True) if after[0] < len(searches)
+    ]
+    moves = max(MOVES_PER_NODE * int((problem.members | problem.relays).sum()), FEWEST_MOVES)
     for turn, (num_roots, share) in enumerate(heats):
         searches = sorted(searches, key=lambda search: search.objective)[:num_roots]
         part = share / sum(share for _, share in heats[turn:])
@@ -111,6 +113,6 @@ def best_roots(
         for k, search in enumerate(searches):
             now = time.perf_counter()
             share_of_moves = int(moves * share / sum(share for _, share in heats) / num_roots)
-            search.improve(max(share_of_moves, _FEWEST_MOVES), now + (ends - now) / (len(searches) - k))
+            search.improve(max(share_of_moves, _FEWEST_IN_ROUND), now + (ends - now) / (len(searches) - k))
     searches.sort(key=lambda search: search.objective)
     return (searches[0].plan if searches else None), searches

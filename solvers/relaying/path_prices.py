@@ -1,8 +1,8 @@
 """A bound on one phase that trades sendings against the makespan: prices of single nodes' paths.
 
 The makespan is at least the seconds of each node's path. With parts ``p_v >= 0`` of the price of time, of sum
-1, and a toll ``w_vl >= 0`` that the path of ``v`` pays for each link (and which the link gets), every tree costs
-at least
+1, and a toll ``w_vl >= 0`` that the path of ``v`` pays for each link (and which the link gets), every tree
+costs at least
 
     min over trees of sum of (price_l - sum_v w_vl)
     + sum over v of (time_price p_v ready_v + min over paths of v of sum of (time_price p_v s_l + w_vl)),
@@ -13,6 +13,8 @@ holds its path back by all that it receives, which is linear in the links as wel
 (M. Held, P. Wolfe, H. P. Crowder, Math. Programming 6 (1974), 62-88, doi:10.1007/BF01580223).
 """
 
+import math
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +29,8 @@ _MOST_TOLLS = 2_000_000
 """Numbers w_vl that are kept at most."""
 _FEWEST_ENDS, MOST_ENDS = 4, 48
 """Nodes whose paths are priced, within what the tolls allow."""
+_WORK_IN_BLOCK = 20_000_000
+"""Steps times tolls between two looks at the clock."""
 _MANY_STEPS = 600
 """Steps from which on they may begin long."""
 ROUNDING = 1e-11
@@ -101,43 +105,35 @@ class PathPrices:
         """The best bound so far; ``inf`` if there is no tree."""
         return lowered(self.whole.bound)
 
-    def climb(self, num_steps: int, target: float) -> float:
-        """Take steps towards ``target``, which no bound exceeds, and return the bound."""
+    def climb(self, num_steps: int, target: float, until: float = math.inf) -> float:
+        """Take steps towards ``target``, which no bound exceeds, until a time, and return the bound."""
         if self._end.size and self.value < target:
-            self.whole = self.raised(self.whole, num_steps, target)
+            self.whole = self.raised(self.whole, num_steps, target, until)
         return self.value
 
-    def raised(self, at: "Prices", num_steps: int, target: float, patience: float = 0.0) -> "Prices":
-        """Return better prices over the same links after some steps; with the bound ``inf`` without a tree."""
+    def raised(
+        self, at: "Prices", num_steps: int, target: float, until: float = math.inf, patience: float = 0.0
+    ) -> "Prices":
+        """Return better prices over the same links after some steps; the bound is ``inf`` without a tree."""
         phase, links = self.phase, at.links
         child, parent = self._number[phase.child[links]], self._number[phase.parent[links]]
         first_step = 1.0 + (num_steps >= _MANY_STEPS)
         state = np.array([at.bound, first_step, 0.0, patience or max(10.0, num_steps / 20.0)])
         best_part, best_toll = at.part.copy(), at.toll.copy()
         tree, usage = np.full(self._nodes.size, -1), np.zeros(links.size)
-        prices.raise_bound(
-            self._root,
+        arrays = (child, parent, phase.least_price[links], phase.least_s[links], phase.member[self._nodes])
+        start, part, toll = (
             np.searchsorted(child, np.arange(self._nodes.size + 1)),
-            child,
-            parent,
-            phase.least_price[links],
-            phase.least_s[links],
-            phase.member[self._nodes],
-            bool(phase.relay.any()),
-            self._end,
-            self._end_s,
-            self._in_series,
-            phase.time_price,
-            target,
-            num_steps,
             at.part.copy(),
             at.toll.copy(),
-            best_part,
-            best_toll,
-            state,
-            tree,
-            usage,
         )
+        ends = (self._end, self._end_s, self._in_series, phase.time_price, target)
+        block, left = max(_WORK_IN_BLOCK // max(at.toll.size, 1), 1), num_steps
+        while left > 0 and time.perf_counter() < until and state[prices.BEST] < target:
+            best = (best_part, best_toll, state, tree, usage)
+            steps, steiner = min(block, left), bool(phase.relay.any())
+            prices.raise_bound(self._root, start, *arrays, steiner, *ends, steps, part, toll, *best)
+            left -= steps
         bound = float(state[prices.BEST])
         is_priced = at.is_priced or bound > at.bound
         return Prices(
@@ -198,7 +194,7 @@ class PathPrices:
 
 
 def _arrivals(phase: Phase, parent: IntArray) -> FloatArray:
-    """Return when each node's items reach the root of a tree at least, (N,); -1 for nodes that are no members."""
+    """Return when each node's items reach the root of a tree at least, (N,); -1 for those that have none."""
     busy_s = np.zeros(phase.num_nodes)
     used = parent[phase.child] == phase.parent
     busy_s[phase.child[used]] = phase.least_s[used]

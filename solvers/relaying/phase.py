@@ -1,8 +1,9 @@
 """One way through a tree of one root: the part of a relaying problem that has no ties to its other parts.
 
 Given the root, seconds and joules of the gather and of the way back only add up, so each is minimised alone.
-A root leg that may have its own gather tree has the same best tree as a round trip: both weigh seconds against
-joules alike. The way back is a gather over reversed links with the union as payload and nobody to wait for.
+A root leg that may have its own gather tree has the same best tree as a round trip: both weigh seconds
+against joules alike. The way back is a gather over reversed links with the union as payload and nobody to
+wait for.
 """
 
 from dataclasses import dataclass
@@ -10,12 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
-from scipy import sparse
-from scipy.sparse import csgraph
-
 from solvers.common.arrays import BoolArray, FloatArray, IntArray
 from solvers.relaying.problem import RelayingProblem
-from solvers.relaying.reach import usable_links
+from solvers.relaying.reach import path_seconds, usable_links
 
 NO_LIMIT = 1 << 40
 """Children of the root, or hops, that no tree has."""
@@ -93,7 +91,7 @@ class Phase:
 
     @cached_property
     def least_s(self) -> FloatArray:
-        """Return the seconds of each link with the child's own items, (L,); for a relay, those of some member."""
+        """Return the seconds of each link with the child's own items, (L,); a relay has those of a member."""
         own_bits = self.fixed_bits + self.holds @ self.item_bits
         own_bits[self.relay] = own_bits[self.member].min(initial=np.inf) if self.member.any() else 0.0
         seconds: FloatArray = self.delay_s + own_bits[self.child] * self.s_per_bit
@@ -109,18 +107,7 @@ class Phase:
     @cached_property
     def distances_s(self) -> FloatArray:
         """Return the least seconds on a path of each node to the root, (N,); ``inf`` without one."""
-        shape = (self.num_nodes, self.num_nodes)
-        ways = sparse.csr_array((self.least_s, (self.parent, self.child)), shape=shape)
-        seconds: FloatArray = csgraph.dijkstra(ways, indices=self.root)
-        return seconds
-
-    def among(self, kept: IntArray) -> "Phase":
-        """Return the phase with some of its links, given by ascending numbers."""
-        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        for name in ("child", "parent", "delay_s", "s_per_bit", "second_price"):
-            fields[name] = fields[name][kept]
-        fields["start"] = np.searchsorted(fields["child"], np.arange(self.num_nodes + 1))
-        return Phase(**fields)
+        return path_seconds(self.num_nodes, self.parent, self.child, self.least_s, self.root)
 
 
 def phases_of(problem: RelayingProblem, root: int) -> list[Phase]:

@@ -14,8 +14,8 @@ from solvers.relaying.solution import RelayingSolution
 def phase_problem(phase: Phase, kept: IntArray) -> RelayingProblem:
     """Return the problem whose objective is the price of a phase's trees over the links ``kept``.
 
-    That is a gather without a way back; a broadcast is a way back after a gather over links that cost nothing,
-    from every node to every other.
+    That is a gather without a way back. A broadcast is a way back, after a gather between all members over
+    links that cost nothing.
     """
     members = phase.member.copy()
     members[phase.root] = True
@@ -32,19 +32,21 @@ def phase_problem(phase: Phase, kept: IntArray) -> RelayingProblem:
     }
     with np.errstate(divide="ignore"):
         rate_bps = 1.0 / phase.s_per_bit[kept]
-    if phase.broadcast_price is not None:
-        source, target = np.nonzero(members[:, None] & members[None, :] & ~np.eye(members.size, dtype=np.bool_))
+    if phase.broadcast_price is not None and phase.receive_price is not None:
+        source, target = np.nonzero(
+            members[:, None] & members[None, :] & ~np.eye(members.size, dtype=np.bool_)
+        )
         return RelayingProblem(
             **common,
             link_source=source,
             link_target=target,
-            link_rate_bps=np.inf,
-            link_power_w=0.0,
+            link_rate_bps=np.full(source.size, np.inf),
+            link_power_w=np.zeros(source.size),
             **_items(phase, members[:, None]),
             return_link_source=phase.parent[kept],
             return_link_target=phase.child[kept],
             return_link_rate_bps=rate_bps,
-            return_link_power_w=0.0,
+            return_link_power_w=np.zeros(kept.size),
             return_link_delay_s=phase.delay_s[kept],
             broadcast_power_w=phase.broadcast_price,
             receive_power_w=phase.receive_price,

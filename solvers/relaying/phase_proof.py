@@ -14,7 +14,7 @@ from solvers.relaying.tree_branching import branch
 from solvers.relaying.tree_search import TreeSearch
 from solvers.relaying.via_cp_sat import run_cp_sat
 
-STEPS = (60, 800)
+STEPS = (60, 1500)
 """Steps of prices in the first two means; the third is CP-SAT, the fourth branching."""
 NUM_MEANS = 4
 _MOVES_PER_NODE = 200
@@ -46,7 +46,7 @@ class PhaseProof:
 
     @property
     def bound(self) -> float:
-        """Below the price of every tree that costs no more than the targets so far; ``inf`` if there is none."""
+        """Below the price of every tree that costs no more than the targets so far; ``inf`` without any."""
         return max(self._bound, self._prices.value)
 
     @property
@@ -66,15 +66,15 @@ class PhaseProof:
             return None
         return self._search.parent
 
-    def raise_bound(self, target: float, until: float) -> None:
-        """Apply the next means to raise the bound to ``target``, and perhaps find a better tree."""
+    def raise_bound(self, target: float, until: float, enough: float) -> None:
+        """Apply the next means to raise the bound to ``target - enough``, and perhaps find a better tree."""
         means, self._next = self._next, self._next + 1
         if means >= len(STEPS):
             self.search_tree(until)
         if self._search is not None:  # proven best is as good as proven dearer than the target
             target = min(target, self._search.value)
         if means < len(STEPS):
-            self._prices.climb(STEPS[means], target)
+            self._prices.climb(STEPS[means], target, until)
             return
         self._useful = np.intersect1d(self._useful, self._prices.useful_links(target))
         left_s = until - time.perf_counter()
@@ -84,7 +84,7 @@ class PhaseProof:
             if not self._is_exact:
                 self._ask_cp_sat(target, min(_CP_SAT_PART * left_s, _MOST_SECONDS))
         elif not self.phase.relay.any():
-            self._branch(target, until)
+            self._branch(target, until, enough)
 
     def search_tree(self, until: float) -> None:
         """Search for a tree if none was searched for."""
@@ -119,9 +119,9 @@ class PhaseProof:
             self._offer(phase_tree(phase, found.plan))
         self._raise_to(found.bound, target)
 
-    def _branch(self, target: float, until: float) -> None:
+    def _branch(self, target: float, until: float, enough: float) -> None:
         assert self._search is not None, "searched before"
-        found = branch(self._prices, self._useful, target, until, self._search.price_of)
+        found = branch(self._prices, self._useful, target, until, self._search.price_of, enough)
         if found.links is not None:
             self._search.offer(found.links)
         self._raise_to(found.bound, target)

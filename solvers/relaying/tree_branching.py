@@ -1,8 +1,9 @@
 """Branch and bound over the links of one phase, with prices of paths as the bound.
 
-A node of the search is a set of links that trees may use. Its prices start from those of the node above; links
-whose extra cost leads above the target are dropped, and the others are divided: a node either sends over one
-link, or never over it. Where every node has a single link left, there is one tree, and its price is exact.
+A node of the search is a set of links that trees may use. Its prices start from those of the node above;
+links whose extra cost leads above the target are dropped, and the others are divided: a node either sends
+over one link, or never over it. Where every node has a single link left, there is one tree, whose price is
+exact.
 """
 
 import heapq
@@ -49,6 +50,7 @@ def branch(
     target: float,
     until: float,
     price_of: Callable[[IntArray], float],
+    enough: float = 0.0,
 ) -> Branching:
     """Search the trees over some links for one that costs less than ``target``, until a time.
 
@@ -62,36 +64,39 @@ def branch(
         A price, and a value of :func:`time.perf_counter`.
     price_of : callable
         Price of the tree with a link for each node; ``inf`` if it breaks a limit.
+    enough : float
+        By how much a tree must at least be better to be looked for.
     """
-    phase, best, target_links, num_nodes = prices.phase, target, None, 0
+    phase, best, better, num_nodes, closed = prices.phase, target, None, 0, np.inf
     start = prices.whole.among(np.isin(prices.whole.links, kept))
     queue: list[tuple[float, int, Prices]] = [(start.bound, 0, start)]
     while queue and time.perf_counter() < until:
         bound, _, at = heapq.heappop(queue)
-        if lowered(bound) >= best:
+        if lowered(bound) >= best - enough:
             heapq.heappush(queue, (bound, 0, at))
             break
         num_nodes += 1
-        at = _tightened(prices, at, best)
-        if at is None:
+        tight = _tightened(prices, at, best - enough)
+        if tight is None:
+            closed = best - enough
             continue
-        links = _only_tree(phase, at)
+        links = _only_tree(phase, tight)
         if links is not None:
             value = price_of(links)
             if value < best:
-                best, target_links = value, links
+                best, better = value, links
             continue
-        for part, mask in enumerate(_divided(phase, at)):
-            below = at.among(mask)
+        for part, mask in enumerate(_divided(phase, tight)):
+            below = tight.among(mask)
             heapq.heappush(queue, (below.bound, 2 * num_nodes + part, below))
     open_bound = lowered(queue[0][0]) if queue else np.inf
-    return Branching(min(best, open_bound), target_links, num_nodes)
+    return Branching(min(best, closed, open_bound), better, num_nodes)
 
 
 def _tightened(prices: PathPrices, at: Prices, target: float) -> Prices | None:
-    """Return the node with a better bound and fewer links, or ``None`` if no tree costs less than the target."""
+    """Return the node with a better bound and fewer links, or ``None`` if no tree costs less."""
     while True:
-        at = prices.raised(at, _STEPS, target, _PATIENCE)
+        at = prices.raised(at, _STEPS, target, patience=_PATIENCE)
         if lowered(at.bound) >= target:
             return None
         useful = at.bound + prices.extra(at) <= target + 1e-9 * abs(target)
@@ -122,7 +127,7 @@ def _only_tree(phase: Phase, at: Prices) -> IntArray | None:
 
 
 def _divided(phase: Phase, at: Prices) -> tuple[BoolArray, BoolArray]:
-    """Return the links of the two parts: with the most doubtful link as its child's only one, and without it."""
+    """Return the links of the two parts: the most doubtful link as its child's only one, and without it."""
     child = phase.child[at.links]
     choices = np.bincount(child, minlength=phase.num_nodes)[child] > 1
     usage = np.zeros(child.size) if at.usage is None else at.usage

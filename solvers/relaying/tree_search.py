@@ -18,8 +18,8 @@ LINKS_PER_SCORE = 6
 PULLS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Parts of the price of the makespan at which trees are grown."""
 HOTTEST, HOTTER_BELOW_NODES, COLDEST = 0.3, 40, 0.003
-"""First and last temperature of a round, in mean prices of a node's likeliest links; small trees, in which every
-move is a large part, start hotter: 0.3 + 40 / (20 + nodes)."""
+"""First and last temperature of a round, in mean prices of a node's likeliest links; small trees, in which
+every move is a large part, start hotter: 0.3 + 40 / (20 + nodes)."""
 CHILD_PRICE = 1.0
 """Price of a child of the root above the limit, in the same unit."""
 MOVES_IN_BLOCK = 20_000
@@ -63,7 +63,11 @@ class TreeSearch:
         """Grow trees at several prices of the makespan and keep the best."""
         phase = self.phase
         some = np.unique(self._link)
-        for kept, limit in ((some, True), (np.arange(phase.num_links), True), (np.arange(phase.num_links), False)):
+        for kept, limit in (
+            (some, True),
+            (np.arange(phase.num_links), True),
+            (np.arange(phase.num_links), False),
+        ):
             for pull in PULLS:
                 self.offer(self._grown(kept, pull * phase.time_price, limit=limit))
             if math.isfinite(self._best[0]):
@@ -147,7 +151,9 @@ class TreeSearch:
         link = np.empty(phase.num_nodes, dtype=np.int64)
         most = phase.max_root_children if limit else NO_LIMIT
         series = phase.half_duplex
-        grow(phase.root, order, start, child, parent, price, seconds, pull, series, most, phase.max_hops, link)
+        grow(
+            phase.root, order, start, child, parent, price, seconds, pull, series, most, phase.max_hops, link
+        )
         if (link[phase.member] < 0).any():
             return None
         return np.where(link >= 0, kept[link], -1)
@@ -236,7 +242,7 @@ def _empty_tree(phase: Phase) -> Tree:
         link_parent=phase.parent.copy(),
         link_f=np.stack([phase.delay_s, phase.s_per_bit, phase.second_price], axis=1),
         holds=phase.holds.astype(np.int64),
-        count=np.zeros((num_nodes, num_items), dtype=np.int64),
+        bringers=np.zeros((num_nodes, num_items), dtype=np.int64),
         item_bits=phase.item_bits.copy(),
         moving=np.zeros(num_items, dtype=np.bool_),
         served=np.zeros((num_nodes, 2)),

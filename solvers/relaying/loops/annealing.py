@@ -150,10 +150,8 @@ def _change(
 
 
 @compiled
-def _leave_for_another(
-    t: Tree, leaver: int, top: int, start: IntArray, link: IntArray, draw: float
-) -> bool:
-    """Send a node to a parent that is in the tree, but not below ``top`` or the node; return whether it found one."""
+def _leave_for_another(t: Tree, leaver: int, top: int, start: IntArray, link: IntArray, draw: float) -> bool:
+    """Send a node to a parent in the tree, not below ``top`` or itself; return whether one is found."""
     num = start[leaver + 1] - start[leaver]
     offset = int(draw * draw * num)
     for turn in range(num):

@@ -8,7 +8,9 @@ from solvers.relaying.loops.growing import pop, push
 from solvers.relaying.sparse_arborescence import _contract, _expand
 
 BEST, STEP, SINCE, PATIENCE = 0, 1, 2, 3
-"""Places of ``state``: best bound so far, length of steps, steps since it rose, and how many are waited for."""
+"""Places of ``state``: best bound so far, length of steps, steps since it rose, and how many may be."""
+_EVEN = 1e-7
+"""Part of the price of time that all paths share alike."""
 _NEWEST = 0.1
 """Weight of a new tree in the usage of links."""
 _SHORTER = 0.8
@@ -16,7 +18,7 @@ _SHORTER = 0.8
 
 
 @compiled
-def raise_bound(
+def raise_bound(  # noqa: PLR0912, PLR0915 - one walk through arrays that it makes once
     root: int,
     start: IntArray,
     child: IntArray,
@@ -206,7 +208,7 @@ def _least_path(
     distance: FloatArray,
     before: IntArray,
 ) -> float:
-    """Return the least ``rate * seconds + toll`` of a path to the root; ``before`` has its links backwards."""
+    """Return the least ``rate * seconds + toll`` of a path to the root; ``before`` has its links."""
     distance[:] = np.inf
     distance[first] = 0.0
     size = 1
@@ -241,5 +243,5 @@ def _onto_simplex(part: FloatArray) -> None:
     for k in range(part.size):
         part[k] = max(part[k] - shift, 0.0)
     total = part.sum()
-    for k in range(part.size):
-        part[k] /= total
+    for k in range(part.size):  # a little of each, so that paths without a toll are the fastest
+        part[k] = (1.0 - _EVEN) * part[k] / total + _EVEN / part.size

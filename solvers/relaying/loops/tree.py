@@ -37,7 +37,7 @@ class Tree(NamedTuple):
     link_f : (L, 3) float
     holds : (N, M) int
         1 where a node has an item of its own.
-    count : (N, M) int
+    bringers : (N, M) int
         How many children's sendings bring an item, and the node itself.
     item_bits : (M,) float
     moving : (M,) bool
@@ -60,7 +60,7 @@ class Tree(NamedTuple):
     link_parent: IntArray
     link_f: FloatArray
     holds: IntArray
-    count: IntArray
+    bringers: IntArray
     item_bits: FloatArray
     moving: BoolArray
     served: FloatArray
@@ -74,7 +74,7 @@ class Tree(NamedTuple):
 
 @compiled
 def complete_s(t: Tree, node: int, without: int) -> float:
-    """Return when a node has everything below it, as if the child ``without`` were not there (-1: with all)."""
+    """Return when a node has everything below it but for the child ``without`` (-1: with all)."""
     last = t.node_f[node, READY_S]
     child = t.node_i[node, FIRST]
     if t.size[BROADCAST] == 1:
@@ -170,7 +170,7 @@ def rebuild(t: Tree, link: IntArray) -> None:
         t.node_f[node, PRICE], t.node_f[node, BUSY_S] = 0.0, 0.0
         t.node_f[node, HAS_S] = t.node_f[node, READY_S]
         for item in range(t.item_bits.size):
-            t.count[node, item] = t.holds[node, item]
+            t.bringers[node, item] = t.holds[node, item]
         _weigh(t, node)
     t.size[ROOT_CHILDREN] = 0
     for node in range(num_nodes):
@@ -189,10 +189,10 @@ def rebuild(t: Tree, link: IntArray) -> None:
     for place in range(length - 1, -1, -1):
         node = t.stack[place]
         for item in range(t.item_bits.size):
-            t.count[node, item] = t.holds[node, item]
+            t.bringers[node, item] = t.holds[node, item]
             child = t.node_i[node, FIRST]
             while child >= 0:
-                t.count[node, item] += t.count[child, item] > 0
+                t.bringers[node, item] += t.bringers[child, item] > 0
                 child = t.node_i[child, NEXT]
         _weigh(t, node)
         t.node_f[node, HAS_S] = complete_s(t, node, -1)
@@ -204,7 +204,7 @@ def rebuild(t: Tree, link: IntArray) -> None:
 
 @compiled
 def depth_below(t: Tree, node: int, top: int) -> int:
-    """Return how many hops a node is below the root; -1 if it is ``top`` or below it, -2 if not in the tree."""
+    """Return the hops of a node below the root; -1 if it is ``top`` or below it, -2 if not in the tree."""
     hops, at, root = 0, node, t.size[ROOT]
     while at != root:
         if at == top:
@@ -262,19 +262,19 @@ def _join(t: Tree, node: int, link: int) -> None:
 
 @compiled
 def _carry(t: Tree, above: int, node: int, sign: int) -> int:
-    """Count what a node brings, or no longer brings, and return how many nodes from ``above`` up see a change."""
+    """Count what a node brings, or no longer brings; return how many nodes from ``above`` up see a change."""
     if t.item_bits.size == 0:
         return 0
     left = 0
     for item in range(t.item_bits.size):
-        t.moving[item] = t.count[node, item] > 0
+        t.moving[item] = t.bringers[node, item] > 0
         left += t.moving[item]
     changed, at = 0, above
     while left > 0 and at >= 0:
         for item in range(t.item_bits.size):
             if t.moving[item]:
-                t.count[at, item] += sign
-                if t.count[at, item] != (sign + 1) // 2:  # it has, or had, the item from elsewhere
+                t.bringers[at, item] += sign
+                if t.bringers[at, item] != (sign + 1) // 2:  # it has, or had, the item from elsewhere
                     t.moving[item] = False
                     left -= 1
         changed += left > 0
@@ -313,7 +313,7 @@ def _weigh(t: Tree, node: int) -> None:
     """Set a node's payload from the items that are below it."""
     bits = t.total[FIXED_BITS]
     for item in range(t.item_bits.size):
-        if t.count[node, item] > 0:
+        if t.bringers[node, item] > 0:
             bits += t.item_bits[item]
     t.node_f[node, BITS] = bits
 
