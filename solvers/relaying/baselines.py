@@ -120,7 +120,7 @@ def _within_reach(problem: RelayingProblem, root: int, back: bool) -> BoolArray:
 def _spanning_tree(problem: RelayingProblem, root: int, back: bool) -> IntArray | None:
     links, child, parent = usable_links(problem, root, back=back)
     if links.size == 0:
-        return np.full(problem.num_nodes, -1)
+        return None if (np.flatnonzero(problem.members) != root).any() else np.full(problem.num_nodes, -1)
     seconds, num_nodes = _union_seconds(problem, back)[links], problem.num_nodes
     low, high = np.minimum(child, parent), np.maximum(child, parent)
     pair, of_link = np.unique(low * num_nodes + high, return_inverse=True)
