@@ -16,7 +16,7 @@ from solvers.relaying.path_prices import PathPrices
 from solvers.relaying.phase import phases_of, root_price
 from solvers.relaying.tree_search import TreeSearch
 
-QUICK = Options(time_limit_s=60.0, threads=1)
+QUICK = Options(threads=1)
 
 
 def wide_cluster(num_nodes, num_neighbours, *, seed=0, **fields):
