@@ -13,6 +13,7 @@ holds its path back by all that it receives, which is linear in the links as wel
 (M. Held, P. Wolfe, H. P. Crowder, Math. Programming 6 (1974), 62-88, doi:10.1007/BF01580223).
 """
 
+import copy
 import math
 import time
 from dataclasses import dataclass, replace
@@ -29,6 +30,9 @@ _MOST_TOLLS = 2_000_000
 """Numbers w_vl that are kept at most."""
 _FEWEST_ENDS, MOST_ENDS = 4, 48
 """Nodes whose paths are priced, within what the tolls allow."""
+_LEAST_PART, _STEPS_TO_FOCUS, _MORE_GAP = 1e-3, 200, 1.1
+"""Part of the price of time below which a path is left out where many bounds follow, the steps in which the
+others must make up for it, and by how much the gap may be larger after them."""
 _WORK_IN_BLOCK = 20_000_000
 """Steps times tolls between two looks at the clock."""
 _MANY_STEPS = 600
@@ -139,6 +143,24 @@ class PathPrices:
         return Prices(
             bound=bound, links=links, part=best_part, toll=best_toll, is_priced=is_priced, usage=usage
         )
+
+    def focused(self, kept: IntArray, target: float) -> "PathPrices":
+        """Return the same bound over some links from fewer paths, or from all where few prove less."""
+        few = copy.copy(self)
+        few.whole = at = self.whole.among(np.isin(self.whole.links, kept))
+        chosen = at.part > _LEAST_PART
+        if chosen.all() or not chosen.any():
+            return few
+        few._end, few._end_s, few._in_series = self._end[chosen], self._end_s[chosen], self._in_series[chosen]
+        start = replace(
+            at, bound=0.0, part=at.part[chosen] / at.part[chosen].sum(), toll=at.toll[chosen], is_priced=False
+        )
+        few.whole = few.raised(start, _STEPS_TO_FOCUS, target)
+        if target - few.whole.bound <= _MORE_GAP * (target - at.bound):
+            return few
+        few = copy.copy(self)
+        few.whole = at
+        return few
 
     def useful_links(self, target: float) -> IntArray:
         """Return the links that a tree of price ``target`` or less may use."""

@@ -68,7 +68,8 @@ def branch(
         By how much a tree must at least be better to be looked for.
     """
     phase, best, better, num_nodes, closed = prices.phase, target, None, 0, np.inf
-    start = prices.whole.among(np.isin(prices.whole.links, kept))
+    prices = prices.focused(kept, target)
+    start = prices.whole
     queue: list[tuple[float, int, Prices]] = [(start.bound, 0, start)]
     while queue and time.perf_counter() < until:
         bound, _, at = heapq.heappop(queue)
