@@ -133,7 +133,7 @@ class PathPrices:
         )
         ends = (self._end, self._end_s, self._in_series, phase.time_price, target)
         block, left = max(_WORK_IN_BLOCK // max(at.toll.size, 1), 1), num_steps
-        while left > 0 and time.perf_counter() < until and state[prices.BEST] < target:
+        while left > 0 and time.perf_counter() < until and lowered(float(state[prices.BEST])) < target:
             best = (best_part, best_toll, state, tree, usage)
             steps, steiner = min(block, left), bool(phase.relay.any())
             prices.raise_bound(self._root, start, *arrays, steiner, *ends, steps, part, toll, *best)

@@ -169,3 +169,11 @@ def test_compiled_and_plain_loops_find_the_same_plan():
         )
         answers.append(run.stdout)
     assert answers[0] == answers[1]
+
+
+def test_links_without_a_tree_prove_that_there_is_none():
+    (phase,) = phases_of(wide_cluster(8, 4, num_round_trips=0.0, num_root_legs=1.0), 0)
+    prices = PathPrices(phase)
+    prices.climb(50, 1e6)
+    cut_off = prices.whole.among(phase.parent[prices.whole.links] != 0)
+    assert prices.raised(cut_off, 10, 1e6).bound == np.inf
