@@ -17,8 +17,8 @@ from solvers.relaying.tree_search import TreeSearch
 
 MOVES_PER_NODE = 2000
 """Moves of the whole search for each node of a tree and phase where time does not limit it."""
-FEWEST_MOVES, _FEWEST_IN_ROUND = 400_000, 20_000
-"""Moves of the whole search, and of one round, however small the tree."""
+FEWEST_MOVES, FEWEST_IN_ROUND, MOST_PER_NODE = 400_000, 20_000, 20_000
+"""Moves of the whole search, and of one round, of small trees; but at most so many for each node."""
 HEATS = ((8, 0.2), (4, 0.2), (2, 0.2), (1, 0.4))
 """Roots in each heat, and its part of the search: the best of a heat go on to the next."""
 _STARTING_SHARE = 0.25
@@ -104,7 +104,8 @@ def best_roots(
     heats = [
         heat for heat, after in zip(HEATS, (*HEATS[1:], (0, 0.0)), strict=True) if after[0] < len(searches)
     ]
-    moves = max(MOVES_PER_NODE * int((problem.members | problem.relays).sum()), FEWEST_MOVES)
+    size = int((problem.members | problem.relays).sum())
+    moves = max(MOVES_PER_NODE * size, min(FEWEST_MOVES, MOST_PER_NODE * size))
     for turn, (num_roots, share) in enumerate(heats):
         searches = sorted(searches, key=lambda search: search.objective)[:num_roots]
         part = share / sum(share for _, share in heats[turn:])
@@ -113,6 +114,6 @@ def best_roots(
         for k, search in enumerate(searches):
             now = time.perf_counter()
             share_of_moves = int(moves * share / sum(share for _, share in heats) / num_roots)
-            search.improve(max(share_of_moves, _FEWEST_IN_ROUND), now + (ends - now) / (len(searches) - k))
+            search.improve(max(share_of_moves, FEWEST_IN_ROUND), now + (ends - now) / (len(searches) - k))
     searches.sort(key=lambda search: search.objective)
     return (searches[0].plan if searches else None), searches

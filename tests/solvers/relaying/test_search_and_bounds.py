@@ -151,7 +151,7 @@ import sys
 sys.path.insert(0, {folder!r})
 from test_search_and_bounds import wide_cluster
 from solvers.relaying import by_local_search, solve
-by_local_search.FEWEST_MOVES = by_local_search._FEWEST_IN_ROUND = by_local_search.MOVES_PER_NODE = 200
+by_local_search.FEWEST_MOVES = by_local_search.FEWEST_IN_ROUND = by_local_search.MOVES_PER_NODE = 200
 plan = solve(wide_cluster(9, 4), method="local_search").solution
 print(plan.parent.tolist(), plan.return_parent.tolist(), repr(plan.objective))
 """
