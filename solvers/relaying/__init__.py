@@ -1,5 +1,6 @@
 """Relaying: trees that gather the items of nodes at a root, merging on the way, and bring the union back."""
 
+from solvers.relaying.aggregators import AggregatorsSolution, solve_aggregators
 from solvers.relaying.by_enumeration import pareto_front
 from solvers.relaying.evaluate import evaluate, violations
 from solvers.relaying.problem import RelayingProblem
@@ -9,6 +10,7 @@ from solvers.relaying.sparse_arborescence import Arborescence, minimum_arboresce
 
 __all__ = [
     "METHODS",
+    "AggregatorsSolution",
     "Arborescence",
     "Front",
     "RelayingProblem",
@@ -18,5 +20,6 @@ __all__ = [
     "pareto_front",
     "reduced_costs",
     "solve",
+    "solve_aggregators",
     "violations",
 ]

@@ -12,13 +12,13 @@ from scipy.sparse import csgraph
 
 from solvers.common.arrays import BoolArray, FloatArray, IntArray
 from solvers.common.options import Options
-from solvers.relaying.arborescence import minimum_arborescence_to
-from solvers.relaying.bounds import energy_matrix, root_bounds
+from solvers.relaying.bounds import least_link_costs, root_bounds
 from solvers.relaying.evaluate import evaluate, violations
 from solvers.relaying.outcome import Outcome
 from solvers.relaying.problem import RelayingProblem
 from solvers.relaying.prune import pruned
 from solvers.relaying.reach import shortest_paths_to, usable_links
+from solvers.relaying.sparse_arborescence import minimum_arborescence as sparse_arborescence
 
 _TreeMaker = Callable[[RelayingProblem, int, bool], IntArray | None]
 
@@ -93,15 +93,19 @@ def _star_tree(problem: RelayingProblem, root: int, back: bool) -> IntArray | No
 
 
 def _cheapest_tree(problem: RelayingProblem, root: int, back: bool) -> IntArray | None:
+    _, joules = least_link_costs(problem, back=back)
     connected = _within_reach(problem, root, back)
-    nodes = np.flatnonzero(connected)
-    cost = energy_matrix(problem, root, back=back)[np.ix_(nodes, nodes)]
-    parent = minimum_arborescence_to(cost, int(np.searchsorted(nodes, root)))
-    if parent is None:
+    links, child, parent = usable_links(problem, root, back=back)
+    kept = connected[child] & connected[parent]
+    links, child, parent = links[kept], child[kept], parent[kept]
+    top = np.flatnonzero(~connected)  # nodes outside the tree hang on the root for nothing
+    child, parent = np.concatenate([child, top]), np.concatenate([parent, np.full(top.size, root)])
+    cost = np.concatenate([joules[links], np.zeros(top.size)])
+    tree = sparse_arborescence(problem.num_nodes, child, parent, cost, root)
+    if tree is None:
         return None
-    tree = np.full(problem.num_nodes, -1)
-    tree[nodes] = np.where(parent < 0, -1, nodes[parent])
-    return tree
+    used = np.where(connected, tree.link, -1)
+    return np.where(used >= 0, np.append(parent, -1)[used], -1)
 
 
 def _within_reach(problem: RelayingProblem, root: int, back: bool) -> BoolArray:
@@ -115,18 +119,20 @@ def _within_reach(problem: RelayingProblem, root: int, back: bool) -> BoolArray:
 
 def _spanning_tree(problem: RelayingProblem, root: int, back: bool) -> IntArray | None:
     links, child, parent = usable_links(problem, root, back=back)
-    seconds = _union_seconds(problem, back)[links]
-    dense = np.full((problem.num_nodes, problem.num_nodes), np.inf)
-    dense[child, parent] = seconds
-    either = np.triu(np.minimum(dense, dense.T))
-    row, column = np.nonzero(np.isfinite(either) & ~np.tri(problem.num_nodes, dtype=np.bool_))
+    if links.size == 0:
+        return None if (np.flatnonzero(problem.members) != root).any() else np.full(problem.num_nodes, -1)
+    seconds, num_nodes = _union_seconds(problem, back)[links], problem.num_nodes
+    low, high = np.minimum(child, parent), np.maximum(child, parent)
+    pair, of_link = np.unique(low * num_nodes + high, return_inverse=True)
+    either = np.full(pair.size, np.inf)
+    np.minimum.at(either, of_link, seconds)
     # only the order of the seconds decides; counted from 1, as 0 would be no link
-    rank = 1.0 + np.unique(either[row, column], return_inverse=True)[1]
-    spanning = csgraph.minimum_spanning_tree(sparse.csr_matrix((rank, (row, column)), shape=dense.shape))
-    _, before = csgraph.breadth_first_order(spanning, root, directed=False)
+    rank = 1.0 + np.unique(either, return_inverse=True)[1]
+    ways = sparse.csr_array((rank, (pair // num_nodes, pair % num_nodes)), shape=(num_nodes, num_nodes))
+    _, before = csgraph.breadth_first_order(csgraph.minimum_spanning_tree(ways), root, directed=False)
     tree = np.where(before < 0, -1, before).astype(np.int64)
     nodes = np.flatnonzero(tree >= 0)
-    exists = np.isfinite(dense[nodes, tree[nodes]]).all()
+    exists = np.isin(nodes * num_nodes + tree[nodes], child * num_nodes + parent).all()
     return tree if exists and _is_complete(problem, root, tree) else None
 
 

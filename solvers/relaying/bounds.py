@@ -2,15 +2,16 @@
 
 import numpy as np
 
-from solvers.common.arrays import FloatArray
-from solvers.relaying.arborescence import minimum_arborescence_to
+from solvers.common.arrays import FloatArray, IntArray
+from solvers.relaying.phase import ANY_ROOT, Phase, phases_of, root_price
 from solvers.relaying.problem import RelayingProblem
-from solvers.relaying.reach import shortest_paths_to, usable_links
+from solvers.relaying.reach import path_seconds
+from solvers.relaying.sparse_arborescence import minimum_arborescence
 
-_ARBORESCENCE_WORK = 3_000_000
-"""Candidate roots times squared nodes up to which each root gets an arborescence of its own."""
-
-
+_WORK = 3_000_000
+"""Candidate roots times links up to which each root gets arborescences of its own."""
+_LANDMARKS = 8
+"""Nodes whose distances to all roots bound the makespans of large problems."""
 ROUNDING = 1e-12
 """Part by which bounds are lowered: some thousand roundings of float64, so that none exceeds a value."""
 
@@ -26,21 +27,49 @@ def root_bounds(problem: RelayingProblem) -> FloatArray:
     Whatever the tree, a member's sending carries at least its own items, so its items need at least the
     shortest path with that payload, and the joules are at least those of the minimum arborescence with it. On
     the way back both hold with the union as payload. Seconds and joules are bounded apart and added.
+
+    Where roots times links are more than 3 million, the joules are those of the cheapest arborescence of any
+    root, and the seconds those of the farthest of a few nodes.
     """
+    if problem.roots.size * problem.link_source.size > _WORK and problem.roots.size > 1:
+        return _bounds_of_many(problem) * (1.0 - ROUNDING)
     bounds = np.empty(problem.roots.size)
     for k, root in enumerate(problem.roots.tolist()):
-        up_s, up_j = _phase_bound(problem, root, back=False)
-        back_s, back_j = _phase_bound(problem, root, back=True) if problem.has_return else (0.0, 0.0)
-        legs, trips = problem.num_root_legs, problem.num_round_trips
-        seconds = (trips + legs) * up_s + trips * back_s + legs * float(problem.root_seconds[root])
-        joules = (trips + legs) * up_j + trips * back_j + legs * float(problem.root_joules[root])
-        both_exist = np.isfinite(seconds) and np.isfinite(joules)
-        value = problem.energy_weight * joules + problem.time_weight * seconds if both_exist else np.inf
+        value = root_price(problem, root) + sum(phase_bound(phase) for phase in phases_of(problem, root))
         bounds[k] = value * (1.0 - ROUNDING)
     return bounds
 
 
-def least_link_costs(problem: RelayingProblem, root: int, *, back: bool) -> tuple[FloatArray, FloatArray]:
+def phase_bound(phase: Phase) -> float:
+    """Return the least price of sendings, plus the least makespan, of any tree; ``inf`` if there is none."""
+    distance = phase.distances_s
+    begin_s = np.where(phase.member, phase.ready_s + distance, 0.0)
+    if not np.isfinite(begin_s).all():
+        return np.inf
+    makespan_s = max(float(begin_s.max()), float(phase.ready_s[phase.root]))
+    return least_price(phase, phase.least_price) + phase.time_price * makespan_s
+
+
+def least_price(phase: Phase, price: FloatArray) -> float:
+    """Return the price of the cheapest tree, or where there are relays, of each member's cheapest link."""
+    if phase.relay.any():
+        return float(cheapest_links(phase, price)[phase.member].sum())
+    inside = np.flatnonzero(phase.member)
+    number = np.full(phase.num_nodes, -1)
+    number[phase.root], number[inside] = 0, np.arange(1, inside.size + 1)
+    child, parent = number[phase.child], number[phase.parent]
+    tree = minimum_arborescence(inside.size + 1, child, parent, price, 0)
+    return np.inf if tree is None else tree.value
+
+
+def cheapest_links(phase: Phase, price: FloatArray) -> FloatArray:
+    """Return the price of each node's cheapest link, (N,); ``inf`` without one."""
+    least = np.full(phase.num_nodes, np.inf)
+    np.minimum.at(least, phase.child, price)
+    return least
+
+
+def least_link_costs(problem: RelayingProblem, *, back: bool) -> tuple[FloatArray, FloatArray]:
     """Return the least seconds and joules of each link, (L,).
 
     The payload is the sender's own items on the way up, those of some member for a relay (below which there
@@ -57,42 +86,51 @@ def least_link_costs(problem: RelayingProblem, root: int, *, back: bool) -> tupl
     return seconds, problem.link_power_w * seconds
 
 
-def energy_matrix(problem: RelayingProblem, root: int, *, back: bool) -> FloatArray:
-    """Return the least joules of each (child, parent) in a tree of ``root``, (N, N); inf without a link."""
-    _, joules = least_link_costs(problem, root, back=back)
-    links, child, parent = usable_links(problem, root, back=back)
-    cost = np.full((problem.num_nodes, problem.num_nodes), np.inf)
-    cost[child, parent] = joules[links]
-    return cost
+def _bounds_of_many(problem: RelayingProblem) -> FloatArray:
+    """Return bounds from what all roots have in common: the cheapest tree of any, and far nodes."""
+    bounds = np.array([root_price(problem, root) for root in problem.roots.tolist()])
+    for phase in phases_of(problem, ANY_ROOT):
+        bounds += np.maximum(_prices_without(phase, problem.roots), _least_price_of_any(phase, problem.roots))
+        bounds += phase.time_price * _reach_far_nodes(phase, problem.roots)
+    return bounds
 
 
-def _phase_bound(problem: RelayingProblem, root: int, *, back: bool) -> tuple[float, float]:
-    seconds, joules = least_link_costs(problem, root, back=back)
-    path_s, _ = shortest_paths_to(problem, root, seconds, back=back)
-    begin_s = np.zeros(problem.num_nodes) if back else problem.ready_s
-    connected = problem.members.copy()
-    connected[root] = True
-    makespan = float((begin_s + path_s)[connected].max())
-    if not np.isfinite(makespan):
-        return np.inf, np.inf
-    optional = problem.relays.copy()
-    optional[root] = False
-    if optional.any() or problem.roots.size * int(connected.sum()) ** 2 > _ARBORESCENCE_WORK:
-        return makespan, _cheapest_sendings(problem, root, joules, back=back)
-    nodes = np.flatnonzero(connected)
-    cost = energy_matrix(problem, root, back=back)[np.ix_(nodes, nodes)]
-    parent = minimum_arborescence_to(cost, int(np.searchsorted(nodes, root)))
-    if parent is None:
-        return np.inf, np.inf
-    others = np.flatnonzero(parent >= 0)
-    return makespan, float(cost[others, parent[others]].sum())
+def _prices_without(phase: Phase, roots: IntArray) -> FloatArray:
+    """Return the price of the cheapest links of all members but each root, (R,)."""
+    cheapest = np.where(phase.member, cheapest_links(phase, phase.least_price), 0.0)
+    lost = np.isinf(cheapest)
+    total = float(cheapest[~lost].sum())
+    own = np.where(lost[roots], 0.0, cheapest[roots])
+    return np.where(int(lost.sum()) > lost[roots], np.inf, total - own)
 
 
-def _cheapest_sendings(problem: RelayingProblem, root: int, joules: FloatArray, *, back: bool) -> float:
-    """Return the joules of each member's cheapest way out; relays may stay unused."""
-    links, child, _ = usable_links(problem, root, back=back)
-    least = np.full(problem.num_nodes, np.inf)
-    np.minimum.at(least, child, joules[links])
-    sends = problem.members.copy()
-    sends[root] = False
-    return float(least[sends].sum())
+def _least_price_of_any(phase: Phase, roots: IntArray) -> float:
+    """Return the least price of a tree of any root: that of a tree to a top above exactly one root.
+
+    Where a root may lie outside the members, or relays may stay unused, nothing is said.
+    """
+    if phase.relay.any() or not phase.member[roots].all():
+        return 0.0
+    top, once = phase.num_nodes, 1.0 + float(phase.least_price.sum())
+    others = np.flatnonzero(~phase.member)
+    child = np.concatenate([phase.child, roots, others])
+    parent = np.concatenate([phase.parent, np.full(roots.size + others.size, top)])
+    price = np.concatenate([phase.least_price, np.full(roots.size, once), np.zeros(others.size)])
+    tree = minimum_arborescence(top + 1, child, parent, price, top)
+    return 0.0 if tree is None or tree.value >= 2.0 * once else max(tree.value * (1.0 - ROUNDING) - once, 0.0)
+
+
+def _reach_far_nodes(phase: Phase, roots: IntArray) -> FloatArray:
+    """Return the least seconds in which a few far nodes reach each root, (R,)."""
+    least_s: FloatArray = phase.ready_s[roots].copy()
+    members = np.flatnonzero(phase.member)
+    node = int(members[np.argmax(phase.ready_s[members])])
+    for _ in range(_LANDMARKS):
+        away_s = path_seconds(phase.num_nodes, phase.child, phase.parent, phase.least_s, node)
+        least_s = np.maximum(least_s, phase.ready_s[node] + away_s[roots])
+        best = int(roots[np.argmin(least_s)])
+        if not np.isfinite(least_s[roots == best]).all():
+            return least_s
+        to_best_s = path_seconds(phase.num_nodes, phase.parent, phase.child, phase.least_s, best)
+        node = int(members[np.argmax((phase.ready_s + to_best_s)[members])])
+    return least_s

@@ -37,6 +37,16 @@ def shortest_paths_to(
     return distance[0], np.where(before[0] < 0, -1, before[0]).astype(np.int64)
 
 
+def path_seconds(
+    num_nodes: int, source: IntArray, target: IntArray, seconds: FloatArray, start: int
+) -> FloatArray:
+    """Return the least sum of ``seconds`` (L,) on a path from ``start`` to each node, (N,); ``inf``: none."""
+    graph = sparse.csr_matrix((seconds, (source, target)), shape=(num_nodes, num_nodes))
+    distance, _ = csgraph.dijkstra(graph, indices=np.array([start]), return_predecessors=True)
+    least: FloatArray = distance[0].astype(np.float64)
+    return least
+
+
 def why_no_root(problem: RelayingProblem) -> str:
     """Return why no candidate root can serve all members, or nothing if one can as far as paths tell."""
     reason = ""

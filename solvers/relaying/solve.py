@@ -45,9 +45,6 @@ DEFAULT_GAP = 1e-6
 ENUMERATION_NODES = 7
 """Largest tree for which ``auto`` prices all trees: 7 ** 5 = 16,807 for each root."""
 
-CP_SAT_NODES = 30
-"""Largest tree for which ``auto`` asks CP-SAT; beyond, it takes the best baseline."""
-
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
         "enumeration": Method(
@@ -60,6 +57,17 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             summary="OR-Tools CP-SAT: trees, payloads and orders in one model, with a proven bound",
             exact=True,
             needs=("ortools",),
+        ),
+        "branch_and_bound": Method(
+            target="solvers.relaying.by_branch_and_bound:branch_and_bound",
+            summary="local search, then bounds by prices of paths, CP-SAT and branching over the links left",
+            exact=True,
+            needs=("ortools",),
+        ),
+        "local_search": Method(
+            target="solvers.relaying.by_local_search:local_search",
+            summary="trees grown between the cheapest and the fastest, then annealed in compiled loops",
+            exact=False,
         ),
         "shortest_paths": Method(
             target="solvers.relaying.baselines:shortest_paths",
@@ -101,9 +109,9 @@ def solve(
     ----------
     problem : RelayingProblem
     method : str
-        A name of :data:`METHODS`, or ``"auto"``: all trees to 7 nodes, CP-SAT to 30, then baselines.
+        A name of :data:`METHODS`, or ``"auto"``: all trees to 7 nodes, branch and bound beyond.
     options : Options or None
-        ``None``: gap ``DEFAULT_GAP``, no time limit.
+        ``None``: gap ``DEFAULT_GAP``, no time limit (branch and bound then proves for a minute at most).
 
     Raises
     ------
@@ -139,9 +147,7 @@ def _choose(problem: RelayingProblem) -> tuple[str, str]:
     size = int(connects.sum()) + int((~connects[problem.roots]).any())
     if size <= ENUMERATION_NODES:
         return "enumeration", f"auto: a tree has {size} nodes, so all are priced"
-    if size <= CP_SAT_NODES:
-        return "cp_sat", f"auto: a tree has {size} nodes, more than {ENUMERATION_NODES}"
-    return "best_baseline", f"auto: a tree has {size} nodes, more than {CP_SAT_NODES}"
+    return "branch_and_bound", f"auto: a tree has {size} nodes, more than {ENUMERATION_NODES}"
 
 
 def _checked(problem: RelayingProblem, name: str, outcome: Outcome) -> Outcome:

@@ -19,7 +19,7 @@ _STOP_GAP = 1e-9
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """What one run knows about one root: a plan better than before, if any, and a bound on its plans."""
 
     plan: RelayingSolution | None
@@ -49,7 +49,7 @@ def solve_cp_sat(problem: RelayingProblem, options: Options) -> Outcome:
             bound, timed_out = min(bound, float(cheap[k])), True
             continue
         one_root = replace(problem, roots=problem.roots[[k]])
-        run = _run(one_root, replace(options, time_limit_s=left_s), best)
+        run = run_cp_sat(one_root, replace(options, time_limit_s=left_s), best)
         bound = min(bound, max(run.bound, float(cheap[k])))
         timed_out |= not run.finished
         best = run.plan if run.plan is not None else best
@@ -58,12 +58,12 @@ def solve_cp_sat(problem: RelayingProblem, options: Options) -> Outcome:
     return Outcome(plan=best, bound=bound, timed_out=timed_out)
 
 
-def _run(problem: RelayingProblem, options: Options, incumbent: RelayingSolution | None) -> _Run:
+def run_cp_sat(problem: RelayingProblem, options: Options, incumbent: RelayingSolution | None) -> Run:
     """Search for a plan of a problem with one root, no worse than ``incumbent`` (of any root)."""
     from ortools.sat.python import cp_model
 
     if incumbent is not None and incumbent.objective == 0:
-        return _Run(None, 0.0, finished=True)
+        return Run(None, 0.0, finished=True)
     built = RelayingModel(problem, incumbent)
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = options.threads
@@ -77,17 +77,17 @@ def _run(problem: RelayingProblem, options: Options, incumbent: RelayingSolution
         raise BackendFailure(f"CP-SAT refused the model: {built.model.validate()}")
     if status == cp_model.INFEASIBLE:
         if incumbent is None:
-            return _Run(None, np.inf, finished=True)
+            return Run(None, np.inf, finished=True)
         if incumbent.root in problem.roots:
             value = incumbent.objective
             raise BackendFailure(f"CP-SAT claims infeasibility, but a plan has the value {value!r}")
-        return _Run(None, incumbent.objective, finished=True)
+        return Run(None, incumbent.objective, finished=True)
     bound = solver.best_objective_bound * built.tick
     if status == cp_model.UNKNOWN:
-        return _Run(None, bound, finished=False)
+        return Run(None, bound, finished=False)
     plan = built.plan(solver)
     if incumbent is None and status == cp_model.OPTIMAL:  # coarse ticks found it, fine ones prove it
-        finer = _run(problem, options, plan)
-        return _Run(finer.plan or plan, max(bound, finer.bound), finer.finished)
+        finer = run_cp_sat(problem, options, plan)
+        return Run(finer.plan or plan, max(bound, finer.bound), finer.finished)
     better = incumbent is None or plan.objective < incumbent.objective
-    return _Run(plan if better else None, bound, finished=status == cp_model.OPTIMAL)
+    return Run(plan if better else None, bound, finished=status == cp_model.OPTIMAL)
