@@ -22,6 +22,7 @@ from solvers.placement import METHODS, PlacementProblem, PlacementSolution, solv
 from solvers.placement.arrangement import arrange
 from solvers.placement.ascent import ascend, first_multipliers
 from solvers.placement.by_lagrangian import compile_loops
+from solvers.placement.choices import choices_of
 from solvers.placement.local_search import Search
 from solvers.placement.reduce import reduction_by_limits
 
@@ -88,6 +89,26 @@ def network(
         node_memory=memory,
         node_capacity=capacity,
     )
+
+
+def association(num_devices: int, num_hosts: int, seed: int) -> PlacementProblem:
+    """Return the choice of an edge host for each device, of which every host is a candidate.
+
+    Parameters
+    ----------
+    num_devices, num_hosts : int
+        The size.  A device's cost is its distance, its work 0.5 to 1.5; a host that serves any costs as much
+        as some 20 devices, and bears twice its share of all work on average.
+    seed : int
+        Same seed, same problem.
+    """
+    rng = np.random.default_rng(seed)
+    device_at, host_at = rng.random((num_devices, 2)), rng.random((num_hosts, 2))
+    cost = np.linalg.norm(device_at[:, None, :] - host_at[None, :, :], axis=2)
+    work = np.repeat(rng.uniform(0.5, 1.5, num_devices)[:, None], num_hosts, axis=1)
+    capacity = rng.uniform(1.0, 3.0, num_hosts) * num_devices / num_hosts
+    host_cost = rng.uniform(0.5, 1.5, num_hosts) * 20 * cost.min(axis=1).mean()
+    return _one_item(cost, work, host_cost, capacity, split=False)
 
 
 def read_gap(path: Path) -> list[PlacementProblem]:
@@ -236,7 +257,7 @@ def run_growth() -> None:
             at, first_multipliers(at), upper=np.inf, gap=0.0, until=np.inf, most_steps=100, paces=(0.1, 1e-3)
         )
         bounded = time.process_time()
-        Search(at, point.price, np.random.default_rng(0)).anneal(
+        Search(at, choices_of(at), point.price, np.random.default_rng(0)).anneal(
             point.served, None, 100 * problem.num_demands, np.inf
         )
         seconds[devices] = np.array([bounded - begun, time.process_time() - bounded])

@@ -24,6 +24,8 @@ from solvers.common.progress import Reporter
 from solvers.common.result import StopReason, relative_gap
 from solvers.placement.arrangement import Arrangement, arrange, with_tolerance
 from solvers.placement.ascent import MOST_TRIED, Multipliers, ascend, first_multipliers
+from solvers.placement.choices import choices_of
+from solvers.placement.heuristics import best_start
 from solvers.placement.local_search import Search
 from solvers.placement.problem import PlacementProblem
 from solvers.placement.reduce import reduction_by_limits
@@ -41,8 +43,9 @@ _BOUND_SHARE = 0.4
 """Share of the time after which bounding ends, converged or not."""
 _MOST_STEPS, _EXACT_STEPS = 1000, 300
 """Steps of the two."""
-_MANY_DEMANDS = 20_000
-"""Demands beyond which greedy heuristics would take time that the search uses better."""
+_MANY_PAIRS = 120_000
+"""Pairs beyond which greedy heuristics are asked only where the search finds nothing; beyond four times as
+many, one thread searches: several would wait for memory."""
 _EXACT_SLOTS = 8_000
 """Live pairs up to which nodes are bounded by exact searches in the end."""
 _SEARCH_NODES = 300_000
@@ -71,7 +74,7 @@ def solve(problem: PlacementProblem, options: Options) -> Claim:
     limit_s = DEFAULT_TIME_S if options.time_limit_s is None else options.time_limit_s
     options = replace(options, time_limit_s=limit_s)
     reporter = Reporter(options.observer)
-    start = prepare(problem, options, quick=problem.num_demands > _MANY_DEMANDS)
+    start = prepare(problem, options, heuristics=problem.num_pairs <= _MANY_PAIRS)
     reporter.bound(start.bound)
     reporter.objective(start.cost)
     if start.closed:
@@ -81,6 +84,8 @@ def solve(problem: PlacementProblem, options: Options) -> Claim:
     point = bounded(problem, arranged, start, gap, started + _BOUND_SHARE * limit_s, reporter)
     bound = max(start.bound, round_up(point.bound, start.step))
     pairs = placed(arranged, start, point, replace(options, gap=gap), bound, started + limit_s, reporter)
+    if pairs is None:
+        pairs = best_start(problem)
     timed_out = remaining_s(options, started) <= 0
     return Claim(
         demand_pair=pairs,
@@ -117,7 +122,7 @@ def compile_loops() -> None:
             most_steps=2,
             paces=_PACES,
         )
-    search = Search(at, point.price, np.random.default_rng(0))
+    search = Search(at, choices_of(at), point.price, np.random.default_rng(0))
     search.anneal(point.served, None, 100, np.inf)
 
 
@@ -209,7 +214,10 @@ def placed(
         Is told the cost of each better placement.
     """
     tight = with_tolerance(arranged, _TIGHTER)
-    searches = [Search(tight, point.price, rng) for rng in _generators(options)]
+    choices = choices_of(tight)
+    num_threads = options.threads if arranged.num_slots <= 4 * _MANY_PAIRS else 1
+    generators = np.random.default_rng(options.seed).spawn(num_threads)
+    searches = [Search(tight, choices, point.price, rng) for rng in generators]
     search = searches[0]
     known = _slots_of_start(arranged, start)
     found = (slots for slots in (search.first(point.served), known) if slots is not None)
@@ -233,10 +241,6 @@ def placed(
         if draws < longest and affordable < _GROWTH * draws:
             draws = max(min(affordable, longest), 1)
     return _pairs(arranged, best, start)
-
-
-def _generators(options: Options) -> list[np.random.Generator]:
-    return np.random.default_rng(options.seed).spawn(options.threads)
 
 
 def _annealed(

@@ -16,7 +16,7 @@ import numpy as np
 
 from solvers.common.arrays import BoolArray, FloatArray, IntArray
 from solvers.placement.arrangement import Arrangement
-from solvers.placement.choices import Choices, choices_of
+from solvers.placement.choices import Choices
 from solvers.placement.loops.annealing import move_seats, push_in, resample
 from solvers.placement.loops.moves import State, empty_state
 from solvers.placement.loops.rounding import choose_all, empty_overfull, serve_all
@@ -51,6 +51,8 @@ class Search:
     ----------
     at : Arrangement
         The problem, with limits that placements keep safely.
+    of : Choices
+        The choices of the arrangement; searches may share them.
     price : (N,) float
         Price of a unit of work on each node, >= 0.
     rng : numpy.random.Generator
@@ -58,6 +60,7 @@ class Search:
     """
 
     at: Arrangement
+    of: Choices
     price: FloatArray
     rng: np.random.Generator
 
@@ -69,7 +72,7 @@ class Search:
         served : (S,) float
             The part of its demand that each slot serves in the relaxation.
         """
-        of = choices_of(self.at)
+        of = self.of
         state = self._soft_state(of, self._soft_nodes(of), served)
         return None if state is None or self._overfull(of, state) else of.slot[state.chosen].astype(np.int64)
 
@@ -105,7 +108,7 @@ class Search:
         watch : callable, optional
             Is told the cost of each better placement.
         """
-        of = choices_of(self.at)
+        of = self.of
         soft = self._soft_nodes(of)
         state = self._soft_state(of, soft, served)
         if state is None and known is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from solvers.common.options import Options
 from solvers.common.result import StopReason, relative_gap
 from solvers.placement.evaluate import objective_value, solution_from_pairs
-from solvers.placement.heuristics import best_start, nearest
+from solvers.placement.heuristics import best_start
 from solvers.placement.problem import PlacementProblem
 from solvers.placement.reduce import (
     Reduction,
@@ -50,7 +50,7 @@ class Start:
     closed: bool
 
 
-def prepare(problem: PlacementProblem, options: Options, *, quick: bool = False) -> Start:
+def prepare(problem: PlacementProblem, options: Options, *, heuristics: bool = True) -> Start:
     """Return where the search begins.
 
     Parameters
@@ -59,13 +59,13 @@ def prepare(problem: PlacementProblem, options: Options, *, quick: bool = False)
         The problem.
     options : Options
         ``gap`` decides whether the start is good enough already.
-    quick : bool
-        Whether only the fastest heuristic looks for a placement.
+    heuristics : bool
+        Whether greedy heuristics look for a placement, which takes time and memory where demands are many.
     """
     reduction = reduction_by_limits(problem)
     if demands_without(problem, reduction.live_pair).size:
         return Start(None, math.inf, math.inf, reduction, None, closed=True)
-    pairs = nearest(problem, options).demand_pair if quick else best_start(problem)
+    pairs = best_start(problem) if heuristics else None
     solution = None if pairs is None else solution_from_pairs(problem, pairs)
     cost = math.inf if solution is None else objective_value(problem, solution)
     step = None

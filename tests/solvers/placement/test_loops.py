@@ -12,6 +12,7 @@ import pytest
 
 from solvers.placement.arrangement import arrange, with_tolerance
 from solvers.placement.ascent import ascend, first_multipliers
+from solvers.placement.choices import choices_of
 from solvers.placement.evaluate import objective_value, solution_from_pairs, violations_of
 from solvers.placement.local_search import Search
 from solvers.placement.loops.node_search import best_choice
@@ -100,7 +101,7 @@ def test_annealing_improves_and_stays_within_limits(benchmark_module):
     point = ascend(
         at, first_multipliers(at), upper=np.inf, gap=0.0, until=np.inf, most_steps=200, paces=(0.1, 1e-3)
     )
-    search = Search(at, point.price, np.random.default_rng(0))
+    search = Search(at, choices_of(at), point.price, np.random.default_rng(0))
     start = search.first(point.served)
     assert start is not None
 
@@ -120,6 +121,7 @@ benchmark = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(benchmark)
 from solvers.placement.arrangement import arrange
 from solvers.placement.ascent import ascend, first_multipliers
+from solvers.placement.choices import choices_of
 from solvers.placement.local_search import Search
 from solvers.placement.reduce import reduction_by_limits
 problem = benchmark.network(12, 3, 6, seed=1)
@@ -129,7 +131,7 @@ for most_nodes in (0, 50):
     ends = dict(upper=np.inf, gap=0.0, until=np.inf, most_steps=20, paces=(0.1, 0.01))
     point = ascend(at, start, most_nodes=most_nodes, **ends)
     start = point.value, point.price
-search = Search(at, point.price, np.random.default_rng(3))
+search = Search(at, choices_of(at), point.price, np.random.default_rng(3))
 found = search.anneal(point.served, None, 800, np.inf)
 print(json.dumps([point.bound, point.value.tolist(), found.tolist()]))
 """
