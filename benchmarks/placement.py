@@ -214,13 +214,14 @@ def run_orlib(folder: Path, method: str, options: Options) -> None:
 
 
 SCALE = (
+    ("10000,100", "by_lagrangian", 1e-3, 15.0),
     ("40,10,12", "via_highs", 1e-3, 30.0),
     ("200,20,20", "by_lagrangian", 1e-3, 30.0),
     ("1000,50,30", "by_lagrangian", 5e-3, 10.0),
     ("10000,200,30", "by_lagrangian", 1e-2, 15.0),
     ("100000,2000,30", "by_lagrangian", 1e-2, 90.0),
 )
-"""Sizes, methods, the gap that ends each, and seconds."""
+"""Sizes (devices, edges, items; or devices and hosts, any for each), methods, the gap that ends, and seconds."""
 
 
 def run_scale(seeds: int, room: float) -> None:
@@ -230,9 +231,9 @@ def run_scale(seeds: int, room: float) -> None:
         f"{'size':<24} {'method':<14} {'asked':>9} {'gap':>9} {'seconds':>8} {'bound at':>9} {'MB more':>8}"
     )
     for size, method, asked, limit_s in SCALE:
-        devices, edges, items = (int(part) for part in size.split(","))
+        numbers = [int(part) for part in size.split(",")]
         for seed in range(seeds):
-            problem = network(devices, edges, items, seed, room=room)
+            problem = association(*numbers, seed) if len(numbers) == 2 else network(*numbers, seed, room=room)
             told = []
             options = Options(gap=asked, time_limit_s=limit_s, observer=told.append)
             before_mb = peak_mb()

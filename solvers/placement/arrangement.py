@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from solvers.common.arrays import FloatArray, IntArray
+from solvers.common.arrays import BoolArray, FloatArray, IntArray
 from solvers.placement.evaluate import RELATIVE_TOLERANCE, sum_by
 from solvers.placement.problem import PlacementProblem
 from solvers.placement.reduce import Reduction
@@ -105,6 +105,38 @@ def arrange(problem: PlacementProblem, reduction: Reduction) -> Arrangement:
         seat_bytes=seat_bytes,
         memory=_binding(seat_node, seat_bytes, problem.node_memory),
         capacity=_binding(node, work, problem.node_capacity),
+    )
+
+
+def narrowed(at: Arrangement, kept: BoolArray) -> Arrangement:
+    """Return the arrangement of some slots, and of the seats that they need.
+
+    Parameters
+    ----------
+    at : Arrangement
+        What to narrow.
+    kept : (S,) bool
+        The slots to keep.
+    """
+    seat = at.seat[kept]
+    new_seat = np.diff(seat, prepend=-1) != 0
+    seats = seat[new_seat]
+    demand = at.demand[kept]
+    return at._replace(
+        pair=at.pair[kept],
+        demand=demand,
+        node=at.node[kept],
+        seat=_short(np.cumsum(new_seat) - 1),
+        cost=at.cost[kept],
+        work=at.work[kept],
+        slot_of_demand=_short(np.argsort(demand, kind="stable")),
+        demand_start=_starts(demand, at.num_demands),
+        seat_start=_short(np.append(np.flatnonzero(new_seat), demand.size)),
+        node_start=_starts(at.seat_node[seats], at.num_nodes),
+        seat_host=at.seat_host[seats],
+        seat_node=at.seat_node[seats],
+        seat_cost=at.seat_cost[seats],
+        seat_bytes=at.seat_bytes[seats],
     )
 
 

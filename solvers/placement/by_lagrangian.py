@@ -22,10 +22,11 @@ from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.options import Options
 from solvers.common.progress import Reporter
 from solvers.common.result import StopReason, relative_gap
-from solvers.placement.arrangement import Arrangement, arrange, with_tolerance
+from solvers.placement.arrangement import Arrangement, arrange, narrowed, with_tolerance
 from solvers.placement.ascent import MOST_TRIED, Multipliers, ascend, first_multipliers
 from solvers.placement.choices import choices_of
 from solvers.placement.heuristics import best_start
+from solvers.placement.likely import likely_slots
 from solvers.placement.local_search import Search
 from solvers.placement.problem import PlacementProblem
 from solvers.placement.reduce import reduction_by_limits
@@ -213,6 +214,9 @@ def placed(
     reporter : Reporter
         Is told the cost of each better placement.
     """
+    likely = likely_slots(arranged, point)
+    if not likely.all():
+        arranged, point = narrowed(arranged, likely), replace(point, served=point.served[likely])
     tight = with_tolerance(arranged, _TIGHTER)
     choices = choices_of(tight)
     num_threads = options.threads if arranged.num_slots <= 4 * _MANY_PAIRS else 1
