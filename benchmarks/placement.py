@@ -221,7 +221,7 @@ SCALE = (
     ("10000,200,30", "by_lagrangian", 1e-2, 15.0),
     ("100000,2000,30", "by_lagrangian", 1e-2, 90.0),
 )
-"""Sizes (devices, edges, items; or devices and hosts, any for each), methods, the gap that ends, and seconds."""
+"""Sizes (devices, edges, items; or devices and hosts, any for each), methods, gaps asked, and seconds."""
 
 
 def run_scale(seeds: int, room: float) -> None:
