@@ -44,9 +44,9 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         ),
         "via_pyomo": Method(
             target="solvers.allocation.via_pyomo:via_pyomo",
-            summary="oracle: cutting planes for Pyomo's linear solvers, cell after cell, about 1e-6 accurate",
+            summary="oracle: the solver that you own, linear or nonlinear, cell after cell, to about 1e-6",
             exact=True,
-            needs=("pyomo", "highspy"),
+            needs=("pyomo",),
             extra="pyomo",
         ),
     }

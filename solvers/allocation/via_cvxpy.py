@@ -18,6 +18,7 @@ from solvers.allocation.equal_bandwidth import equal_bandwidth_optimal
 from solvers.allocation.evaluate import cost
 from solvers.allocation.fleet import Fleet
 from solvers.allocation.prepared import Prepared, prepare, restricted
+from solvers.allocation.quadrature import quadrature
 from solvers.allocation.repair import repaired
 from solvers.allocation.solution import Prices, Proposal
 from solvers.common.arrays import FloatArray
@@ -36,7 +37,6 @@ _ROUNDS = 2
 """Solves of each cell: the second one is centred at the answer of the first."""
 _ACCURATE = 1e-8
 """Gap of Clarabel's prices above which the next settings are tried too: it can say "optimal" far off."""
-_NODES = (12, 16, 24, 32, 48, 64)
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def _sending(cp: Any, fleet: Fleet, centre: _Centre, unknowns: tuple[Any, Any, A
     b, t, q, energy = unknowns
     group = fleet.transmitters
     q0 = group.a / (centre.b * centre.t)
-    node, weight = _quadrature(float(np.max(q0)) * 1.5)
+    node, weight = quadrature(float(np.max(q0)) * 1.5)
     at_centre = np.log(np.expm1(q0) / q0)
     offsets = np.log(weight)[None, :] + q0[:, None] * node[None, :] - at_centre[:, None]
     rows = cp.reshape(q, (len(q0), 1), order="C") @ node[None, :]
@@ -229,17 +229,6 @@ def _sending(cp: Any, fleet: Fleet, centre: _Centre, unknowns: tuple[Any, Any, A
     if len(fixed):
         limits.append(power[fixed] == np.log(group.cap * share)[fixed])
     return limits
-
-
-def _quadrature(largest: float) -> tuple[FloatArray, FloatArray]:
-    """Return Gauss-Legendre nodes and weights on [0, 1], exact to 1e-13 for q up to ``largest``."""
-    for count in _NODES:
-        node, weight = np.polynomial.legendre.leggauss(count)
-        node, weight = 0.5 * (node + 1.0), 0.5 * weight
-        exact = np.expm1(largest) / largest
-        if abs(weight @ np.exp(largest * node) / exact - 1.0) < 1e-13:
-            break
-    return node, weight
 
 
 def _run(cp: Any, problem: Any, ladder: Sequence[dict[str, float | bool]]) -> None:

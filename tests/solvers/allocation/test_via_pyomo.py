@@ -1,4 +1,4 @@
-"""Cutting planes with HiGHS against the fast method, in a process of its own."""
+"""Cutting planes with HiGHS, and SCIP, against the fast method, in a process of their own."""
 
 import json
 import os
@@ -34,9 +34,9 @@ def run_python(code: str, text: str = "", **environment: str) -> Any:
     )
 
 
-def ask_oracle(cells: list[dict[str, Any]]) -> list[list[Any]]:
+def ask_oracle(cells: list[dict[str, Any]], solver: str = "appsi_highs") -> list[list[Any]]:
     plain = [{name: np.asarray(value).tolist() for name, value in values.items()} for values in cells]
-    done = run_python(ORACLE, json.dumps(plain))
+    done = run_python(ORACLE, json.dumps(plain), HFEDFM_PYOMO_SOLVER=solver)
     assert done.returncode == 0, done.stderr
     answers: list[list[Any]] = json.loads(done.stdout)
     return answers
@@ -66,6 +66,28 @@ def test_cutting_planes_agree_in_the_special_cases(make_problem: Any) -> None:
         mine = solve(AllocationProblem(**values))
         assert objective[0] == pytest.approx(mine.objective, rel=5e-6)
         assert bound[0] == pytest.approx(mine.objective, rel=5e-6)
+
+
+def test_a_nonlinear_solver_agrees_with_the_fast_method(make_problem: Any) -> None:
+    pytest.importorskip("pyscipopt", reason="needs pyscipopt")
+    given = make_problem(20, 4, time_weight=0.0)
+    least = float(solve(AllocationProblem(**given | {"time_weight": 1.0})).minimum_deadline_s)
+    idle = make_problem(21, 5)
+    idle["bits"][:2], idle["cycles"][1:3], idle["capacitance"][4:] = 0.0, 0.0, 0.0
+    work = make_problem(24, 3, bits=0.0, band_hz=0.0)
+    tight, hurried = make_problem(22, 3, time_weight=1e6), make_problem(23, 4, energy_weight=0.0)
+    low = make_problem(25, 4)
+    low["min_power_w"] = 0.5 * np.asarray(low["max_power_w"])
+    low["min_frequency_hz"] = np.asarray(low["max_frequency_hz"])
+    cells = [make_problem(seed, num) for seed, num in enumerate([1, 2, 3, 6, 12])]
+    cells += [low, given | {"deadline_s": 1.4 * least}, idle, tight, hurried, work]
+    for values, (objective, bound, *_) in zip(cells, ask_oracle(cells, "scip_direct"), strict=True):
+        mine = solve(AllocationProblem(**values))
+        assert objective[0] == pytest.approx(mine.objective, rel=1e-6)
+        assert bound[0] <= mine.objective * (1 + 1e-9)
+        if values is not low:  # the bound is loose where least powers hold
+            assert bound[0] == pytest.approx(mine.objective, rel=1e-5)
+        assert objective[0] >= mine.bound * (1 - 1e-9)
 
 
 def test_several_cells_are_answered_one_by_one(make_problem: Any) -> None:
