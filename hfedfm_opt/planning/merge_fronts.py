@@ -76,7 +76,7 @@ def merge_fronts(
     for column, own in enumerate(steps):
         chosen[:, column] = own[np.searchsorted(taken_s[own], times * (1 + SAME), side="right") - 1]
     energy = spent_j[chosen].sum(axis=1)
-    keep = _falling(energy)
+    keep = falling(energy)
     return _front(times[keep], energy[keep], chosen[keep])
 
 
@@ -88,8 +88,8 @@ def _staircase(own: IntArray, seconds: FloatArray, joules: FloatArray) -> IntArr
     return kept
 
 
-def _falling(energy_j: FloatArray) -> IntArray:
-    """Return the places where energy is below all before by more than rounding."""
+def falling(energy_j: FloatArray) -> IntArray:
+    """Return the places where energy is below all before by more than rounding, (P,)."""
     least, kept = np.inf, []
     for place, joules in enumerate(energy_j.tolist()):
         if not joules >= least - SAME * abs(least):
