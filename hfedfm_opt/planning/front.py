@@ -1,8 +1,8 @@
 """The front of latency and energy of a cycle: every plan that no other plan of its scope betters in both.
 
-Each cluster's trees, aggregators and its server are all priced; what is not dominated there is merged over the
-clusters, which share a deadline and add up their energies.  With allocated uplinks the front is a curve: it is
-then priced at given deadlines, each with a lower bound on the energy of every plan within it.
+Each cluster's trees, aggregators and its server are all priced; what is not dominated there is merged over
+the clusters, which share a deadline and add up their energies.  With allocated uplinks the front is a curve:
+it is then priced at given deadlines, each with a lower bound on the energy of every plan within it.
 """
 
 import math
@@ -70,8 +70,9 @@ class FrontOptions:
     duplex : "as given", "full" or "half"
         How the devices' radios are taken.
     uplinks : Uplinks
-        Nominal: every link its channel and full power.  Whole band: an aggregator's uplink has its server's
-        whole band at full power.  Allocated: bandwidth and power of uplinks, and CPU frequencies, are optimal.
+        Nominal: every link its channel and full power.  Whole band: an aggregator's uplink has its
+        server's whole band at full power.  Allocated: bandwidth and power of uplinks, and CPU frequencies,
+        are optimal.
     num_points : int
         Deadlines at which a curve of allocated uplinks is priced, >= 2.
     transport_bits : int
