@@ -74,7 +74,9 @@ class FrontOptions:
         server's whole band at full power.  Allocated: bandwidth and power of uplinks, and CPU frequencies,
         are optimal.
     num_points : int
-        Deadlines at which a curve of allocated uplinks is priced, >= 2.
+        Latencies at which a curve of allocated uplinks is priced, >= 2.
+    at_latency_s : float or None
+        Another latency at which such a curve is priced.
     transport_bits : int
         With how many bits a parameter modules travel.
     seed : int
@@ -85,6 +87,7 @@ class FrontOptions:
     duplex: Duplex = "as given"
     uplinks: Uplinks = Uplinks.NOMINAL
     num_points: int = 25
+    at_latency_s: float | None = None
     transport_bits: int = FULL_BITS
     seed: int = 0
 
@@ -184,7 +187,7 @@ def plan_front(instance: Instance, options: FrontOptions) -> PlanFront:
     shared = shared_legs(network, rhythm)
     task = _Task(network, rhythm, shared, tuple(found))
     curved = options.uplinks is Uplinks.ALLOCATED
-    points = _curve(task, options.num_points) if curved else _steps(task)
+    points = _curve(task, options) if curved else _steps(task)
     if points is None:
         raise nothing_in_time(network, found)
     large = large_clusters(network)
@@ -243,7 +246,7 @@ def _steps(task: _Task) -> _Points | None:
     return _Points(front.deadline_s, front.energy_j, front.energy_j, choices_of)
 
 
-def _curve(task: _Task, num_points: int) -> _Points | None:
+def _curve(task: _Task, options: FrontOptions) -> _Points | None:
     """Return points at evenly spread deadlines where uplinks are allocated, each with a bound."""
     curves = Curves(task.options, np.array(task.shared.delay_s), Prices(1.0, 0.0))
     earliest = curves.earliest_s(task.latest_s)
@@ -251,7 +254,12 @@ def _curve(task: _Task, num_points: int) -> _Points | None:
         return None
     first = earliest * (1 + FEASIBLE)
     end = max(min(max(curves.last_change_s(), LONGEST * earliest), task.latest_s), first)
-    priced = [point for point in curves.price(np.linspace(first, end, num_points)) if point.value < np.inf]
+    deadlines = np.linspace(first, end, options.num_points)
+    if options.at_latency_s is not None:
+        also = options.at_latency_s * task.rhythm.num_rounds - task.shared.down_s
+        if first <= also <= task.latest_s:
+            deadlines = np.union1d(deadlines, also)
+    priced = [point for point in curves.price(deadlines) if point.value < np.inf]
     kept = [priced[place] for place in falling(np.array([point.value for point in priced])).tolist()]
     if not kept:
         return None

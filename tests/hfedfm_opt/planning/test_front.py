@@ -169,6 +169,16 @@ def test_an_allocated_curve_lies_below_the_steps_and_above_its_bounds(paper, per
         assert found.prediction.energy_j == pytest.approx(joules, rel=1e-6)
 
 
+def test_a_curve_is_priced_at_a_latency_that_is_asked_for(paper):
+    options = FrontOptions(period=2, uplinks=Uplinks.ALLOCATED, num_points=3, at_latency_s=7.5)
+    curve = plan_front(paper, options)
+
+    point = curve.within(7.5)
+    assert point is not None
+    assert curve.latency_s[point] == pytest.approx(7.5, rel=1e-12)
+    assert curve.plan(point).prediction.latency_s == pytest.approx(7.5, rel=1e-9)
+
+
 @pytest.mark.parametrize("price", [3.0, 20.0, 100.0])
 def test_no_allocated_optimum_is_below_the_curves_bounds(paper, price):
     """A bound holds at its latency and before: each optimum is above that of the next point."""
