@@ -17,7 +17,9 @@ LEFT, TOP, AREA_W, AREA_H, BETWEEN, RIGHT, BOTTOM = 70, 84, 470, 400, 90, 30, 96
 FRONT_COLOUR, OTHER_COLOUR = "#2563eb", "#c2570c"
 CURVE_COLOURS = ("#0d9488", "#7c3aed", "#be123c")
 RADIOS = {"full": "receptions in parallel", "half": "receptions in series", "as given": "radios as given"}
-NUM_TICKS = 5
+NUM_TICKS = 6
+NUM_OBSTACLES = 12
+"""Points of a front that labels keep clear of."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,9 @@ def front_picture(front: PlanFront, beside: Sequence[Beside], curves: Sequence[C
         f'<text x="{LEFT}" y="30" font-size="17" font-weight="600" fill="{INK}">{escape(title)}</text>',
         f'<text x="{LEFT}" y="52" fill="{MUTED}">{escape(words)}</text>',
         *_axes(whole, "among other plans"),
-        *_axes(own, "the front by itself"),
+        *_axes(own, "the front by itself" + ("; filled: best at some prices" if front.exact else "")),
         *(_curve(curve, whole, colour) for curve, colour in zip(curves, CURVE_COLOURS, strict=False)),
-        *_others(beside, whole),
+        *_others(front, beside, curves, whole),
         *_line(front, whole),
         *_line(front, own, with_points=True),
         *_legend(front, curves),
@@ -176,14 +178,24 @@ def _curve(curve: Curve, panel: _Panel, colour: str) -> str:
     return f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="2.4"/>'
 
 
-def _others(beside: Sequence[Beside], panel: _Panel) -> Iterator[str]:
+def _others(
+    front: PlanFront, beside: Sequence[Beside], curves: Sequence[Curve], panel: _Panel
+) -> Iterator[str]:
     drawn = [other for other in beside if other.latency_s > 0 and other.energy_j > 0]
-    places = [panel.place(other.latency_s, other.energy_j) for other in drawn]
-    inside = [(x - panel.left, y - TOP) for x, y in places]
     names = [other.planner for other in drawn]
-    for name, (x, y), (dx, dy) in zip(
-        names, places, place_labels(inside, names, AREA_W, AREA_H), strict=True
-    ):
+    places = [panel.place(other.latency_s, other.energy_j) for other in drawn]
+    ours: list[tuple[float, float]] = []
+    for latency_s, energy_j in [
+        (front.latency_s, front.energy_j),
+        *((c.latency_s, c.energy_j) for c in curves),
+    ]:
+        shown = np.unique(np.linspace(0, len(latency_s) - 1, NUM_OBSTACLES).astype(int)).tolist()
+        ours += [panel.place(latency_s[point], energy_j[point]) for point in shown]
+    inside = [(x - panel.left, y - TOP) for x, y in (*places, *ours)]
+    offsets = place_labels(inside, [*names, *([""] * len(ours))], AREA_W, AREA_H)
+    for name, (x, y), (dx, dy) in zip(names, places, offsets, strict=False):
+        if np.hypot(dx, dy) > len(name) * 3.5 + 24:
+            yield f'<path d="M{x:.1f} {y:.1f}L{x + dx:.1f} {y + dy:.1f}" stroke="{MUTED}"/>'
         yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{OTHER_COLOUR}"/>'
         yield (
             f'<text x="{x + dx:.1f}" y="{y + dy + 4.5:.1f}" text-anchor="middle" fill="{OTHER_COLOUR}" '
@@ -200,7 +212,3 @@ def _legend(front: PlanFront, curves: Sequence[Curve]) -> Iterator[str]:
         yield f'<rect x="{x:.0f}" y="{y - 11}" width="12" height="12" rx="2" fill="{colour}"/>'
         yield f'<text x="{x + 18:.0f}" y="{y}" fill="{INK}">{escape(text)}</text>'
         x += CHARACTER_PX * len(text) + 44
-    if front.exact:
-        x = float(LEFT + AREA_W + BETWEEN)
-        note = "filled: the best at some prices of a joule and a second"
-        yield f'<text x="{x:.0f}" y="{TOP + AREA_H + 60}" fill="{MUTED}">{note}</text>'
