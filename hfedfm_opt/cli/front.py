@@ -163,15 +163,18 @@ def _say(found: "PlanFront", beside: Sequence["Beside"], chosen: int | None, out
     last = len(found) - 1
     plans = [str(path) for path in outputs if path.suffix not in (CSV, SVG)]
     files = [str(path) for path in outputs if path.suffix in (CSV, SVG)]
-    count = f"{len(found)} plans" if found.exact else f"{len(found)} plans shown, more lie between"
-    supported = f", {len(found.supported())} of them best at some prices" if found.exact else ""
+    if found.exact:
+        count = f"{len(found)} plans, {len(found.supported())} of them best at some prices"
+    else:
+        more = "shown, more lie between" if found.options.uplinks == UplinksChoice.ALLOCATED else "found"
+        count = f"{len(found)} plans {more}"
     say_facts(
         [
             ("instance", found.instance.name),
             ("period", period_name(found.options.period)),
             ("radios", found.options.duplex),
             ("uplinks", found.options.uplinks.value),
-            ("front", count + supported),
+            ("front", count),
             ("fastest", _cost(found, 0)),
             ("frugal", _cost(found, last)),
             ("proof", found.proof),

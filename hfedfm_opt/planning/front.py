@@ -8,8 +8,9 @@ it is then priced at given deadlines, each with a lower bound on the energy of e
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 import numpy as np
 
@@ -17,9 +18,9 @@ from fl_runtime.packing import FULL_BITS
 from hfedfm_opt.planning.alternate import alternate
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.assemble import assemble
-from hfedfm_opt.planning.cluster_options import Option, Rhythm, readiness
+from hfedfm_opt.planning.cluster_options import Rhythm, readiness
 from hfedfm_opt.planning.formulate_placement import formulate_placement
-from hfedfm_opt.planning.merge_fronts import falling, merge_fronts
+from hfedfm_opt.planning.front_points import FrontPoints, FrontTask, curve, steps, union
 from hfedfm_opt.planning.optimise import (
     SearchSettings,
     Shared,
@@ -30,7 +31,7 @@ from hfedfm_opt.planning.optimise import (
     shared_legs,
     too_large,
 )
-from hfedfm_opt.planning.option_curves import Choice, Curves, Point, Prices
+from hfedfm_opt.planning.option_curves import Choice
 from hfedfm_opt.planning.place import Placed, place
 from hfedfm_opt.planning.plan import Plan
 from hfedfm_opt.planning.precision import precision_note, transport_of
@@ -44,11 +45,6 @@ from solvers.common.arrays import FloatArray, frozen
 
 PLANNER = "optimised"
 """Planner whose scope the front has: each of its optima, at any prices, is a point of it."""
-LONGEST = 1.25
-"""A curve of allocated uplinks ends at this many times its least latency, unless trees change later."""
-
-FEASIBLE = 1e-12
-"""Relative slack of the first deadline of a curve over the least one: rounding must not exclude it."""
 
 
 class Uplinks(StrEnum):
@@ -175,7 +171,33 @@ def plan_front(instance: Instance, options: FrontOptions) -> PlanFront:
     transport = transport_of(instance, options.transport_bits)
     network = resolve_network(instance, options.duplex, precisions_of(transport))
     rhythm = Rhythm(options.period)
-    placed, given = _placed(network, rhythm, options)
+    shared = shared_legs(network, rhythm)
+    placements = _placements(network, rhythm, options)
+    tasks = [_task(network, rhythm, shared, placed, options) for placed in placements]
+    found = [points for points in map(partial(_points, options=options), tasks) if points is not None]
+    if not found:
+        raise nothing_in_time(network, tasks[0].options)
+    points = found[0] if len(found) == 1 else union(found)
+    large = large_clusters(network)
+    proven = len(placements) == 1 and not large
+    bound_j = points.bound_j if proven else np.full(len(points.bound_j), -math.inf)
+    scope = too_large(network, large[0]) if large else _proof(options, len(placements))
+    return PlanFront(
+        instance=instance,
+        options=options,
+        latency_s=frozen((points.deadline_s + shared.down_s) / rhythm.num_rounds),
+        energy_j=frozen((points.energy_j + shared.joules) / rhythm.num_rounds),
+        bound_j=frozen((bound_j + shared.joules) / rhythm.num_rounds),
+        exact=proven and options.uplinks is not Uplinks.ALLOCATED,
+        proof=scope + precision_note(transport),
+        seconds=time.monotonic() - started,
+        plan_of=lambda point: _plan(instance, tasks[0], transport, *points.choices_of(point)),
+    )
+
+
+def _task(
+    network: Network, rhythm: Rhythm, shared: Shared, placed: Placed, options: FrontOptions
+) -> FrontTask:
     ready = readiness(network, placed.servings)
     found = options_of(
         network,
@@ -184,121 +206,41 @@ def plan_front(instance: Instance, options: FrontOptions) -> PlanFront:
         allocate=options.uplinks is Uplinks.ALLOCATED,
         whole_band=options.uplinks is Uplinks.WHOLE_BAND,
     )
-    shared = shared_legs(network, rhythm)
-    task = _Task(network, rhythm, shared, tuple(found))
-    curved = options.uplinks is Uplinks.ALLOCATED
-    points = _curve(task, options) if curved else _steps(task)
-    if points is None:
-        raise nothing_in_time(network, found)
-    large = large_clusters(network)
-    bound_j = np.full(len(points.bound_j), -math.inf) if large else points.bound_j
-    scope = _proof(options, given) + precision_note(transport)
-    return PlanFront(
-        instance=instance,
-        options=options,
-        latency_s=frozen((points.deadline_s + shared.down_s) / rhythm.num_rounds),
-        energy_j=frozen((points.energy_j + shared.joules) / rhythm.num_rounds),
-        bound_j=frozen((bound_j + shared.joules) / rhythm.num_rounds),
-        exact=not large and not curved,
-        proof=too_large(network, large[0]) if large else scope,
-        seconds=time.monotonic() - started,
-        plan_of=lambda point: _plan(instance, task, placed, transport, points.choices_of(point)),
-    )
+    return FrontTask(network, rhythm, shared, placed, tuple(found))
 
 
-@dataclass(frozen=True)
-class _Task:
-    network: Network
-    rhythm: Rhythm
-    shared: Shared
-    options: tuple[Option, ...]
-
-    @property
-    def latest_s(self) -> float:
-        """Latest deadline of a cycle at the cloud that the instance's limit on latency allows."""
-        limit = self.network.instance.limits.max_latency_s or math.inf
-        return limit * self.rhythm.num_rounds - self.shared.down_s
+def _points(task: FrontTask, options: FrontOptions) -> FrontPoints | None:
+    if options.uplinks is Uplinks.ALLOCATED:
+        return curve(task, options.num_points, options.at_latency_s)
+    return steps(task)
 
 
-@dataclass(frozen=True)
-class _Points:
-    """Points of a cycle: deadline at the cloud, joules, bound on them, and the choices behind each."""
-
-    deadline_s: FloatArray
-    energy_j: FloatArray
-    bound_j: FloatArray
-    choices_of: Callable[[int], tuple[Choice, ...]]
-
-
-def _steps(task: _Task) -> _Points | None:
-    """Return all non-dominated points where every option is at fixed resources."""
-    delay_s = np.array(task.shared.delay_s)
-    cluster = np.array([option.cluster for option in task.options], dtype=np.int64)
-    seconds = np.array([option.seconds for option in task.options]) + delay_s[cluster]
-    joules = np.array([option.joules for option in task.options])
-    front = merge_fronts(cluster, seconds, joules, len(delay_s), task.latest_s)
-    if not len(front):
-        return None
-
-    def choices_of(point: int) -> tuple[Choice, ...]:
-        return tuple(Choice(task.options[index]) for index in front.chosen[point].tolist())
-
-    return _Points(front.deadline_s, front.energy_j, front.energy_j, choices_of)
-
-
-def _curve(task: _Task, options: FrontOptions) -> _Points | None:
-    """Return points at evenly spread deadlines where uplinks are allocated, each with a bound."""
-    curves = Curves(task.options, np.array(task.shared.delay_s), Prices(1.0, 0.0))
-    earliest = curves.earliest_s(task.latest_s)
-    if not (np.isfinite(earliest) and earliest <= task.latest_s):
-        return None
-    first = earliest * (1 + FEASIBLE)
-    end = max(min(max(curves.last_change_s(), LONGEST * earliest), task.latest_s), first)
-    deadlines = np.linspace(first, end, options.num_points)
-    if options.at_latency_s is not None:
-        also = options.at_latency_s * task.rhythm.num_rounds - task.shared.down_s
-        if first <= also <= task.latest_s:
-            deadlines = np.union1d(deadlines, also)
-    priced = [point for point in curves.price(deadlines) if point.value < np.inf]
-    kept = [priced[place] for place in falling(np.array([point.value for point in priced])).tolist()]
-    if not kept:
-        return None
-    return _Points(
-        np.array([_end_s(curves, point) for point in kept]),
-        np.array([point.value for point in kept]),
-        np.array([point.ideal for point in kept]),
-        lambda index: curves.choices(kept[index]),
-    )
-
-
-def _end_s(curves: Curves, point: Point) -> float:
-    """Return when the last cluster is done: at the deadline if one is allocated, maybe sooner if none is."""
-    if any(curves.options[index].cell is not None for index in point.chosen):
-        return point.deadline_s
-    return float(curves.fixed_s[list(point.chosen)].max())
-
-
-def _placed(network: Network, rhythm: Rhythm, options: FrontOptions) -> tuple[Placed, str]:
-    """Return the placement, and what the proof calls it."""
+def _placements(network: Network, rhythm: Rhythm, options: FrontOptions) -> list[Placed]:
+    """Return the only placement there is, or some that are good for time, for energy and for both."""
     task = formulate_placement(network)
     method = RECIPES[PLANNER].placement
+    settings = Options(seed=options.seed)
+    both = place(network, task, method, settings)
     if len(task.candidates) == len(task.demands):
-        return place(network, task, method, Options(seed=options.seed)), "the only placement there is"
+        return [both]
     search = SearchSettings(
         allocate=options.uplinks is Uplinks.ALLOCATED,
         gap=DEFAULT_GAP,
         time_limit_s=math.inf,
         max_latency_s=network.instance.limits.max_latency_s or math.inf,
     )
-    placed, _ = alternate(network, task, method, rhythm, search, options.seed)
-    return placed, "the placement that is best at the instance's prices"
+    balanced, _ = alternate(network, task, method, rhythm, search, options.seed)
+    joules = np.array([candidate.joules for candidate in task.candidates])
+    frugal_task = replace(task, problem=replace(task.problem, pair_cost=joules))
+    found = [balanced, both, place(network, frugal_task, method, settings)]
+    return list({(placed.hosted, placed.servings): placed for placed in found}.values())
 
 
 def _plan(
     instance: Instance,
-    task: _Task,
-    placed: Placed,
+    task: FrontTask,
     transport: tuple[ModuleTransport, ...],
+    placed: Placed,
     choices: tuple[Choice, ...],
 ) -> Plan:
     clusters, frequencies = assemble_choices(task.network, choices)
@@ -308,7 +250,7 @@ def _plan(
     return Plan(instance, assemble(task.network, name, period, placed, arrangement, transport))
 
 
-def _proof(options: FrontOptions, placement: str) -> str:
+def _proof(options: FrontOptions, num_placements: int) -> str:
     resources = {
         Uplinks.NOMINAL: "all links at nominal channel and power",
         Uplinks.WHOLE_BAND: "an aggregator's uplink over its server's whole band at full power, all other "
@@ -316,13 +258,17 @@ def _proof(options: FrontOptions, placement: str) -> str:
         Uplinks.ALLOCATED: "uplink bandwidth and power optimal (CPU frequencies too where members send to "
         "their server themselves), D2D links at nominal channel and power",
     }[options.uplinks]
+    placements = "the only placement there is"
     what = (
         "at each latency shown no plan takes fewer joules than the bound"
         if options.uplinks is Uplinks.ALLOCATED
         else "exact: the fronts of the clusters merged, these are all non-dominated plans"
     )
+    if num_placements > 1:
+        placements = f"each of {num_placements} placements"
+        what = "no bound over all placements: the points are not dominated by any of the placements tried"
     return (
         f"{what}; each cluster averages at its server over its members' own uplinks, or at any member over "
         f"any trees of D2D links; all were priced, {resources}; holds for period "
-        f"{period_name(options.period)}, the given association and {placement}"
+        f"{period_name(options.period)}, the given association and {placements}"
     )

@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from hfedfm_opt.planning.front import PlanFront
+from hfedfm_opt.planning.front import PlanFront, Uplinks
 from hfedfm_opt.planning.recipes import period_name
 from hfedfm_opt.study.beside_front import Beside
 from hfedfm_opt.study.plots.labels import CHARACTER_PX, place_labels
@@ -64,7 +64,7 @@ def front_picture(front: PlanFront, beside: Sequence[Beside], curves: Sequence[C
     Parameters
     ----------
     front : PlanFront
-        The front: steps where it is exact, a line through its points where it is a curve.
+        The front: steps, or a line through its points where uplinks are allocated.
     beside : sequence of Beside
         Other planners' plans, drawn on the left.
     curves : sequence of Curve
@@ -157,7 +157,7 @@ def _ticks(limits: tuple[float, float], *, logarithmic: bool) -> list[float]:
 
 def _line(front: PlanFront, panel: _Panel, *, with_points: bool = False) -> Iterator[str]:
     places = [panel.place(s, j) for s, j in zip(front.latency_s, front.energy_j, strict=True)]
-    if front.exact:
+    if front.options.uplinks is not Uplinks.ALLOCATED:
         corners = [f"M{places[0][0]:.1f} {places[0][1]:.1f}"]
         corners += [f"H{x:.1f}V{y:.1f}" for x, y in places[1:]]
         path = "".join(corners)
@@ -185,12 +185,9 @@ def _others(
     names = [other.planner for other in drawn]
     places = [panel.place(other.latency_s, other.energy_j) for other in drawn]
     ours: list[tuple[float, float]] = []
-    for latency_s, energy_j in [
-        (front.latency_s, front.energy_j),
-        *((c.latency_s, c.energy_j) for c in curves),
-    ]:
-        shown = np.unique(np.linspace(0, len(latency_s) - 1, NUM_OBSTACLES).astype(int)).tolist()
-        ours += [panel.place(latency_s[point], energy_j[point]) for point in shown]
+    for line in (Curve("", front.latency_s.tolist(), front.energy_j.tolist()), *curves):
+        shown = np.unique(np.linspace(0, len(line.latency_s) - 1, NUM_OBSTACLES).astype(int)).tolist()
+        ours += [panel.place(line.latency_s[point], line.energy_j[point]) for point in shown]
     inside = [(x - panel.left, y - TOP) for x, y in (*places, *ours)]
     offsets = place_labels(inside, [*names, *([""] * len(ours))], AREA_W, AREA_H)
     for name, (x, y), (dx, dy) in zip(names, places, offsets, strict=False):
@@ -204,7 +201,9 @@ def _others(
 
 
 def _legend(front: PlanFront, curves: Sequence[Curve]) -> Iterator[str]:
-    words = "all non-dominated plans, exact" if front.exact else "plans at given latencies"
+    curved = front.options.uplinks is Uplinks.ALLOCATED
+    found = "plans at some latencies" if curved else "best plans found"
+    words = "all non-dominated plans, exact" if front.exact else found
     entries = [(FRONT_COLOUR, words), (OTHER_COLOUR, "other planners, same links")]
     entries += [(colour, curve.name) for curve, colour in zip(curves, CURVE_COLOURS, strict=False)]
     x, y = float(LEFT), TOP + AREA_H + 76

@@ -8,7 +8,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT / "instances" / "paper-40.json"
-CAMPUS = ROOT / "instances" / "campus.json"
 
 
 def test_the_plan_at_a_latency_costs_what_the_front_says(hfedfm, tmp_path):
@@ -102,12 +101,3 @@ def test_without_a_plan_the_message_says_what_to_relax(hfedfm, tmp_path):
 
     assert (status, out) == (1, "")
     assert "no plan ends a round within limits.max_latency_s = 1.0 s: relax it" in err[0]
-
-
-def test_modules_that_may_run_in_several_places_are_placed_first(hfedfm, tmp_path):
-    plan = tmp_path / "plan.json"
-    status, out, _ = hfedfm("front", CAMPUS, "--at", "fastest", "-o", plan)
-
-    assert status == 0
-    assert "the placement that is best at the instance's prices" in out
-    assert hfedfm("check", CAMPUS, plan)[0] == 0

@@ -211,8 +211,21 @@ def test_a_front_with_a_large_cluster_says_that_nothing_is_proven(make_instance)
     assert front.plan(0).decisions.claim.bound is None
 
 
-def test_modules_that_may_run_in_several_places_are_placed_first(make_instance):
-    front = plan_front(make_instance(3, split=True), FrontOptions(period=2))
+def test_several_placements_give_one_front_without_a_bound(make_instance):
+    instance = make_instance(3, split=True)
+    front = plan_front(instance, FrontOptions(period=2))
 
-    assert front.plan(0).violations == ()
-    assert "the placement that is best at the instance's prices" in front.proof
+    assert not front.exact
+    assert np.isneginf(front.bound_j).all()
+    assert "placements" in front.proof
+    assert (np.diff(front.latency_s) > 0).all()
+    assert (np.diff(front.energy_j) < 0).all()
+    for point in range(len(front)):
+        found = front.plan(point)
+        assert found.violations == ()
+        assert found.prediction.latency_s == pytest.approx(front.latency_s[point], rel=1e-9)
+        assert found.prediction.energy_j == pytest.approx(front.energy_j[point], rel=1e-9)
+    best = plan(instance, "optimised:2", allocate=False)
+    prices = instance.objective
+    costs = prices.energy_weight_per_j * front.energy_j + prices.time_weight_per_s * front.latency_s
+    assert costs.min() <= best.objective * (1 + 1e-9)
