@@ -166,7 +166,11 @@ def _say(found: "PlanFront", beside: Sequence["Beside"], chosen: int | None, out
     if found.exact:
         count = f"{len(found)} plans, {len(found.supported())} of them best at some prices"
     else:
-        more = "shown, more lie between" if found.options.uplinks == UplinksChoice.ALLOCATED else "found"
+        more = (
+            "shown, more lie between"
+            if found.options.uplinks.value == UplinksChoice.ALLOCATED.value
+            else "found"
+        )
         count = f"{len(found)} plans {more}"
     say_facts(
         [

@@ -62,7 +62,7 @@ def steps(task: FrontTask) -> FrontPoints | None:
         return None
 
     def choices_of(point: int) -> tuple[Placed, tuple[Choice, ...]]:
-        return task.placed, tuple(Choice(task.options[index]) for index in front.chosen[point].tolist())
+        return task.placed, tuple(Choice(task.options[index]) for index in front.chosen(point).tolist())
 
     return FrontPoints(front.deadline_s, front.energy_j, front.energy_j, choices_of)
 

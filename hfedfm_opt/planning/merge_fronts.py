@@ -8,6 +8,7 @@ pairs.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,7 +20,7 @@ SAME = 1e-12
 
 @dataclass(frozen=True)
 class MergedFront:
-    """All non-dominated pairs of deadline and energy, fastest first, with the options behind them.
+    """All non-dominated pairs of deadline and energy, fastest first, and the steps of the clusters behind.
 
     Parameters
     ----------
@@ -27,17 +28,27 @@ class MergedFront:
         (P,), rising.
     energy_j : FloatArray
         (P,), falling.
-    chosen : IntArray
-        (P, C): the option of each cluster, as an index into the options that were merged.
+    steps : tuple of IntArray
+        For each cluster its options that no other of it dominates, fastest first, as indices into the options
+        that were merged.
+    step_s : tuple of FloatArray
+        Seconds of each of those.
     """
 
     deadline_s: FloatArray
     energy_j: FloatArray
-    chosen: IntArray
+    steps: tuple[IntArray, ...]
+    step_s: tuple[FloatArray, ...]
 
     def __len__(self) -> int:
         """Return the number of points."""
         return len(self.deadline_s)
+
+    def chosen(self, point: int) -> IntArray:
+        """Return the option of each cluster at a point, (C,), as an index into the options merged."""
+        latest = float(self.deadline_s[point]) * (1 + SAME)
+        pairs = zip(self.steps, self.step_s, strict=True)
+        return np.array([own[np.searchsorted(seconds, latest, side="right") - 1] for own, seconds in pairs])
 
 
 def merge_fronts(
@@ -48,6 +59,8 @@ def merge_fronts(
     max_deadline_s: float = np.inf,
 ) -> MergedFront:
     """Return the exact front of clusters that share a deadline and add up their energies.
+
+    Takes the time of sorting all options, and memory for them.
 
     Parameters
     ----------
@@ -66,23 +79,27 @@ def merge_fronts(
         Without points if some cluster has no option in time.
     """
     of, taken_s, spent_j = np.asarray(cluster), np.asarray(seconds, float), np.asarray(joules, float)
-    steps = [_staircase(np.flatnonzero(of == index), taken_s, spent_j) for index in range(num_clusters)]
+    order = np.lexsort((spent_j, taken_s, of))
+    starts = np.searchsorted(of[order], np.arange(num_clusters + 1))
+    steps = tuple(_staircase(order[low:high], spent_j) for low, high in pairwise(starts.tolist()))
+    step_s = tuple(taken_s[own] for own in steps)
     if any(own.size == 0 for own in steps):
-        return _front(np.zeros(0), np.zeros(0), np.zeros((0, num_clusters), dtype=np.int64))
-    earliest = max(float(taken_s[own[0]]) for own in steps)
-    times = np.unique(np.concatenate([taken_s[own] for own in steps]))
+        return MergedFront(frozen(np.zeros(0)), frozen(np.zeros(0)), steps, step_s)
+    earliest = max(float(own[0]) for own in step_s)
+    when = np.concatenate(step_s)
+    change_j = np.concatenate([np.diff(spent_j[own], prepend=0.0) for own in steps])
+    sequence = np.argsort(when, kind="stable")
+    total_j = np.cumsum(change_j[sequence], dtype=np.longdouble)
+    times = np.unique(when)
     times = times[(times >= earliest) & (times <= max_deadline_s * (1 + SAME))]
-    chosen = np.empty((times.size, num_clusters), dtype=np.int64)
-    for column, own in enumerate(steps):
-        chosen[:, column] = own[np.searchsorted(taken_s[own], times * (1 + SAME), side="right") - 1]
-    energy = spent_j[chosen].sum(axis=1)
+    last = np.searchsorted(when[sequence], times * (1 + SAME), side="right") - 1
+    energy = total_j[last].astype(np.float64)
     keep = falling(energy)
-    return _front(times[keep], energy[keep], chosen[keep])
+    return MergedFront(frozen(times[keep]), frozen(energy[keep]), steps, step_s)
 
 
-def _staircase(own: IntArray, seconds: FloatArray, joules: FloatArray) -> IntArray:
-    """Return the options of one cluster that no other of it dominates, fastest first."""
-    ordered = own[np.lexsort((joules[own], seconds[own]))]
+def _staircase(ordered: IntArray, joules: FloatArray) -> IntArray:
+    """Return the options of one cluster that no other of it dominates, from all of it, fastest first."""
     best = np.minimum.accumulate(np.concatenate([[np.inf], joules[ordered]]))[:-1]
     kept: IntArray = ordered[joules[ordered] < best]
     return kept
@@ -96,7 +113,3 @@ def falling(energy_j: FloatArray) -> IntArray:
             least = joules
             kept.append(place)
     return np.array(kept, dtype=np.int64)
-
-
-def _front(deadline_s: FloatArray, energy_j: FloatArray, chosen: IntArray) -> MergedFront:
-    return MergedFront(frozen(deadline_s), frozen(energy_j), frozen(chosen))

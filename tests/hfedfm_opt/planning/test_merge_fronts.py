@@ -16,7 +16,7 @@ def test_two_clusters_by_hand():
 
     assert front.deadline_s.tolist() == [2.0, 3.0, 4.0]
     assert front.energy_j.tolist() == [9.0, 6.0, 3.0]
-    assert front.chosen.tolist() == [[0, 2], [1, 2], [1, 3]]
+    assert [front.chosen(point).tolist() for point in range(3)] == [[0, 2], [1, 2], [1, 3]]
 
 
 def test_a_deadline_cuts_the_front():
@@ -57,7 +57,23 @@ def test_the_front_is_what_no_combination_dominates(rows):
         (s, j) for s, j in pairs if not any((t <= s and e <= j) and (t, e) != (s, j) for t, e in pairs)
     )
     assert list(zip(front.deadline_s.tolist(), front.energy_j.tolist(), strict=True)) == best
-    for row, (latest, energy) in zip(front.chosen.tolist(), best, strict=True):
+    for point, (latest, energy) in enumerate(best):
+        row = front.chosen(point).tolist()
         assert [cluster[index] for index in row] == [0, 1, 2]
         assert max(seconds[index] for index in row) == latest
         assert sum(joules[index] for index in row) == energy
+
+
+def test_ten_thousand_clusters_add_up_without_loss():
+    """Each energy, summed up over 120,000 steps, is the sum of what the clusters chose."""
+    generator = np.random.default_rng(0)
+    cluster = np.repeat(np.arange(10_000), 20)
+    seconds = generator.random(cluster.size)
+    joules = 1.0 / seconds * generator.uniform(1.0, 1.3, cluster.size)
+    front = merge_fronts(cluster, seconds, joules, 10_000)
+
+    assert len(front) > 1000
+    for point in range(0, len(front), len(front) // 5):
+        row = front.chosen(point)
+        assert seconds[row].max() == front.deadline_s[point]
+        assert front.energy_j[point] == pytest.approx(joules[row].sum(), rel=1e-12)
