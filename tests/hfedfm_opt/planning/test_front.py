@@ -80,14 +80,16 @@ def test_the_planners_optimum_at_any_prices_is_on_the_front(make_instance, seed,
         assert best.energy_j == pytest.approx(front.energy_j[nearest], rel=1e-9)
 
 
+@pytest.mark.parametrize("period", [None, 3])
 @pytest.mark.parametrize("duplex", ["full", "half"])
 @pytest.mark.parametrize("seed", range(2))
-def test_the_front_is_that_of_all_plans_by_brute_force(make_instance, seed, duplex):
-    """All aggregators, pairs of trees and orders of two clusters, priced by the prediction of whole plans."""
+def test_the_front_is_that_of_all_plans_by_brute_force(make_instance, seed, duplex, period):
+    """All aggregators, trees and orders of two clusters, priced by the prediction of whole plans."""
     instance = make_instance(seed, devices_per_server=(3, 2), overhead=seed == 0)
-    front = plan_front(instance, FrontOptions(period=None, duplex=duplex))
+    front = plan_front(instance, FrontOptions(period=period, duplex=duplex))
     example = front.plan(0)
-    choices = [every_cluster(example.network, server) for server in example.network.members]
+    to_cloud = period is not None
+    choices = [every_cluster(example.network, server, to_cloud) for server in example.network.members]
     costs = []
     for clusters in itertools.product(*choices):
         cost = predict(example.network, example.decisions.model_copy(update={"clusters": clusters}))
@@ -99,7 +101,7 @@ def test_the_front_is_that_of_all_plans_by_brute_force(make_instance, seed, dupl
     ]
 
 
-def every_cluster(network, server):
+def every_cluster(network, server, to_cloud):
     members = network.members[server]
     found = [cluster for cluster in around_servers(network) if cluster.id == server]
     for aggregator in members:
@@ -107,7 +109,11 @@ def every_cluster(network, server):
         for up, down in itertools.product(trees, trees):
             for order in itertools.permutations(down):
                 pairs = [(high, low) for low, high in order]
-                found.append(relayed_cluster(network, server, aggregator, (up, pairs), to_cloud=False))
+                cluster = relayed_cluster(network, server, aggregator, (up, pairs), to_cloud=to_cloud)
+                found.append(cluster)
+                for leg in trees if to_cloud else ():
+                    other = relayed_cluster(network, server, aggregator, (leg, pairs), to_cloud=True)
+                    found.append(cluster.model_copy(update={"gather_to_cloud": other.gather}))
     return found
 
 
