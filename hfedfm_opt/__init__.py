@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from hfedfm_opt.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from hfedfm_opt.planning.front import FrontOptions, PlanFront, plan_front
     from hfedfm_opt.planning.plan import Plan, PlanResult
     from hfedfm_opt.planning.plan_file import PlanFileError, read_plan, write_plan
     from hfedfm_opt.planning.planner import plan, planners
@@ -21,16 +22,19 @@ if TYPE_CHECKING:
 __all__ = [
     "Comparison",
     "FileError",
+    "FrontOptions",
     "Instance",
     "InstanceError",
     "Plan",
     "PlanFileError",
+    "PlanFront",
     "PlanResult",
     "PlannerOptions",
     "UnknownPlanner",
     "check_instance",
     "compare",
     "plan",
+    "plan_front",
     "planners",
     "read_instance",
     "read_plan",
@@ -43,16 +47,19 @@ __getattr__, __dir__ = lazy_exports(
     {
         "Comparison": "hfedfm_opt.study.comparison",
         "FileError": "hfedfm_opt.system.files",
+        "FrontOptions": "hfedfm_opt.planning.front",
         "Instance": "hfedfm_opt.system.instance",
         "InstanceError": "hfedfm_opt.system.defects",
         "Plan": "hfedfm_opt.planning.plan",
         "PlanFileError": "hfedfm_opt.planning.plan_file",
+        "PlanFront": "hfedfm_opt.planning.front",
         "PlanResult": "hfedfm_opt.planning.plan",
         "PlannerOptions": "hfedfm_opt.planning.settings",
         "UnknownPlanner": "hfedfm_opt.planning.recipes",
         "check_instance": "hfedfm_opt.system.check_instance",
         "compare": "hfedfm_opt.study.compare",
         "plan": "hfedfm_opt.planning.planner",
+        "plan_front": "hfedfm_opt.planning.front",
         "planners": "hfedfm_opt.planning.planner",
         "read_instance": "hfedfm_opt.system.read",
         "read_plan": "hfedfm_opt.planning.plan_file",

@@ -9,7 +9,7 @@ from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.uplink_cell import UplinkCell, uplink_cell
 from hfedfm_opt.planning.work import loads_of
 from hfedfm_opt.system.decisions import Cluster, Hop, Serving
-from hfedfm_opt.system.network import Network
+from hfedfm_opt.system.network import Network, WirelessEdge
 from solvers.common.arrays import IntArray
 from solvers.relaying import Front, RelayingProblem, evaluate, pareto_front
 
@@ -154,17 +154,25 @@ def server_options(
 
 
 def relayed_options(
-    network: Network, index: int, server: str, rhythm: Rhythm, ready: Readiness, *, allocate: bool
+    network: Network,
+    index: int,
+    server: str,
+    rhythm: Rhythm,
+    ready: Readiness,
+    *,
+    allocate: bool,
+    whole_band: bool = False,
 ) -> list[Option]:
     """Return every non-dominated way to average over D2D links, for each aggregator.
 
     D2D hops are nominal; with ``allocate`` the aggregator's uplink gets the server's whole band, and its
-    power is left open.
+    power is left open; with ``whole_band`` it gets the whole band at full power.
     """
     members = network.members[server]
     options: list[Option] = []
     for aggregator in members:
-        uplink = _uplink(network, aggregator, server, len(members)) if rhythm.num_cloud_rounds else ()
+        sharers = 0 if whole_band else len(members)
+        uplink = _uplink(network, aggregator, server, sharers) if rhythm.num_cloud_rounds else ()
         downlink = downlink_of(network, members, server)
         if uplink is None or downlink is None or len(members) < 2:
             continue
@@ -230,10 +238,15 @@ def downlink_of(network: Network, members: Sequence[str], server: str) -> tuple[
 
 
 def _uplink(network: Network, aggregator: str, server: str, sharers: int) -> tuple[Hop, ...] | None:
+    """Return the aggregator's own hop at nominal resources, or over the whole band without ``sharers``."""
     try:
-        return (nominal_hop(network, aggregator, server, sharers),)
+        hop = nominal_hop(network, aggregator, server, sharers)
     except MissingLink:
         return None
+    edge = network.edges[aggregator, server]
+    if sharers or not isinstance(edge, WirelessEdge):
+        return (hop,)
+    return (hop.model_copy(update={"band_hz": network.bands[edge.band].band_hz}),)
 
 
 def _pairs(members: Sequence[str], parent: IntArray, order: IntArray) -> list[tuple[int, tuple[str, str]]]:

@@ -17,9 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 from hfedfm_opt.planning.cluster_options import Option
-from hfedfm_opt.planning.uplink_cell import UplinkCell
-from solvers.allocation import AllocationProblem, AllocationSolution, solve
-from solvers.common.arrays import FloatArray
+from hfedfm_opt.planning.option_curves import Choice, Curves, Point, Prices
 
 GRID = 33
 """Deadlines priced at once at the start."""
@@ -27,24 +25,6 @@ SPLITS_AT_ONCE = 8
 """Intervals split in one call of the allocation solver."""
 MAX_INTERVALS = 20_000
 """Intervals made at most; a guard against rounding, never met in practice."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """An option of a cluster with what was allocated to it.
-
-    Parameters
-    ----------
-    option : Option
-        The option.
-    bandwidth_hz, drawn_power_w, frequency_hz : FloatArray or None
-        For each sender of the option's cell; ``None`` without a cell.
-    """
-
-    option: Option
-    bandwidth_hz: FloatArray | None = None
-    drawn_power_w: FloatArray | None = None
-    frequency_hz: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -68,28 +48,6 @@ class SearchResult:
     value: float
     bound: float
     timed_out: bool = False
-
-
-@dataclass(frozen=True)
-class _Prices:
-    energy: float
-    time: float
-
-
-@dataclass(frozen=True)
-class _Point:
-    """What is known at one deadline: value, and a bound and slope for each option (inf where infeasible).
-
-    ``ideal`` is the least that the bounds allow here; it is the value but for powers that the allocation
-    solver does not see.
-    """
-
-    deadline_s: float
-    value: float
-    ideal: float
-    chosen: tuple[int, ...]
-    bound_j: FloatArray
-    slope_w: FloatArray
 
 
 def search_deadline(
@@ -121,8 +79,8 @@ def search_deadline(
         Wall seconds after which the best choice so far is returned.
     """
     stop_at = time.monotonic() + time_limit_s
-    prices = _Prices(energy_weight, time_weight)
-    curves = _Curves(tuple(options), np.asarray(delay_s, dtype=np.float64), prices)
+    prices = Prices(energy_weight, time_weight)
+    curves = Curves(tuple(options), np.asarray(delay_s, dtype=np.float64), prices)
     earliest = curves.earliest_s(max_deadline_s)
     if not np.isfinite(earliest) or earliest > max_deadline_s:
         return SearchResult(np.inf, (), np.inf, np.inf)
@@ -146,10 +104,10 @@ def search_deadline(
     return SearchResult(best.deadline_s, curves.choices(best), best.value, bound, timed_out)
 
 
-_Interval = tuple[float, int, float, _Point]
+_Interval = tuple[float, int, float, Point]
 
 
-def _start(curves: "_Curves", earliest: float, latest: float) -> tuple[_Point, float, list[_Interval]]:
+def _start(curves: Curves, earliest: float, latest: float) -> tuple[Point, float, list[_Interval]]:
     """Price deadlines from the earliest to the last that can pay, those of the options among them."""
     first = curves.price(np.array([earliest]))[0]
     end = min(first.value / curves.prices.time if curves.prices.time > 0 else np.inf, latest)
@@ -169,145 +127,3 @@ def _start(curves: "_Curves", earliest: float, latest: float) -> tuple[_Point, f
     ]
     heapq.heapify(heap)
     return best, least_ideal, heap
-
-
-class _Curves:
-    """Energy of every option as a function of the common deadline, priced for many deadlines in one call."""
-
-    def __init__(self, options: tuple[Option, ...], delay_s: FloatArray, prices: _Prices) -> None:
-        self.options = options
-        self.prices = prices
-        self.cluster = np.array([option.cluster for option in options], dtype=np.int64)
-        self.num_clusters = len(delay_s)
-        self.fixed_s = np.array([option.seconds for option in options]) + delay_s[self.cluster]
-        self.fixed_j = np.array([option.joules for option in options])
-        self.repeat = np.array([option.repeat for option in options])
-        self.cells = [index for index, option in enumerate(options) if option.cell is not None]
-        self.least_tau_s = np.zeros(len(options))
-        if self.cells:
-            result = solve(self._problem([(index, 1e300) for index in self.cells], free=True))
-            self.least_tau_s[self.cells] = np.atleast_1d(result.minimum_deadline_s)
-
-    def earliest_s(self, latest: float) -> float:
-        """Return the least deadline that every cluster can meet; ``inf`` if one has no option."""
-        own = self.fixed_s + self.repeat * self.least_tau_s
-        least = np.full(self.num_clusters, np.inf)
-        np.minimum.at(least, self.cluster, own)
-        return float(least.max()) if least.size else 0.0
-
-    def kinks_s(self) -> FloatArray:
-        """Return the deadlines from which on each option is feasible."""
-        kinks: FloatArray = np.unique(self.fixed_s + self.repeat * self.least_tau_s)
-        return kinks[np.isfinite(kinks)]
-
-    def last_change_s(self) -> float:
-        """Return a deadline beyond which no option without allocation becomes feasible."""
-        return float(self.kinks_s().max())
-
-    def price(self, deadlines: FloatArray) -> list[_Point]:
-        """Return the value, and bounds and slopes of all options, at each deadline."""
-        shape = (deadlines.size, len(self.options))
-        value_j = np.where(deadlines[:, None] >= self.fixed_s * (1 - 1e-15), self.fixed_j, np.inf)
-        bound_j, slope_w = value_j.copy(), np.zeros(shape)
-        if self.cells:
-            self._price_cells(deadlines, value_j, bound_j, slope_w)
-        return [
-            self._point(float(deadline), *rows)
-            for deadline, *rows in zip(deadlines, value_j, bound_j, slope_w, strict=True)
-        ]
-
-    def bound(self, low: float, high: _Point) -> float:
-        """Return a lower bound on the weighted cost over all deadlines from ``low`` to that of ``high``."""
-        tangent = high.bound_j + high.slope_w * (low - high.deadline_s)
-        return min(self._weighted(tangent, low), high.ideal)
-
-    def _weighted(self, energy_j: FloatArray, deadline_s: float) -> float:
-        """Return the weighted cost with each cluster's least energy among its options."""
-        least = np.full(self.num_clusters, np.inf)
-        np.minimum.at(least, self.cluster, energy_j)
-        return self.prices.energy * float(least.sum()) + self.prices.time * deadline_s
-
-    def choices(self, point: _Point) -> tuple[Choice, ...]:
-        """Return each cluster's option at a point, with its allocation."""
-        found: list[Choice] = []
-        for index in point.chosen:
-            option = self.options[index]
-            if option.cell is None:
-                found.append(Choice(option))
-                continue
-            tau = (point.deadline_s - self.fixed_s[index]) / option.repeat
-            solution = solve(self._problem([(index, tau)])).solution
-            assert solution is not None, "the option was priced at this deadline"
-            found.append(Choice(option, solution.bandwidth_hz, solution.power_w, solution.frequency_hz))
-        return tuple(found)
-
-    def _point(
-        self, deadline: float, value_j: FloatArray, bound_j: FloatArray, slope_w: FloatArray
-    ) -> _Point:
-        order = np.lexsort((value_j, self.cluster))
-        _, first = np.unique(self.cluster[order], return_index=True)
-        chosen = tuple(int(index) for index in order[first])
-        total = self.prices.energy * float(value_j[list(chosen)].sum()) + self.prices.time * deadline
-        ideal = self._weighted(bound_j, deadline)
-        return _Point(deadline, total, ideal, chosen, bound_j, slope_w)
-
-    def _price_cells(
-        self, deadlines: FloatArray, value_j: FloatArray, bound_j: FloatArray, slope_w: FloatArray
-    ) -> None:
-        tau = np.full(value_j.shape, -np.inf)
-        cells = np.array(self.cells)
-        tau[:, cells] = (deadlines[:, None] - self.fixed_s[cells]) / self.repeat[cells]
-        feasible = np.argwhere(tau >= self.least_tau_s * (1 - 1e-15))
-        feasible = feasible[np.isin(feasible[:, 1], cells)]
-        value_j[:, cells] = bound_j[:, cells] = np.inf
-        if not feasible.size:
-            return
-        asked = [
-            (int(option), max(float(tau[row, option]), self.least_tau_s[option])) for row, option in feasible
-        ]
-        problem = self._problem(asked)
-        result = solve(problem)
-        if result.solution is None:
-            return
-        overhead_j = self._overhead_j(asked, result.solution)
-        at = (feasible[:, 0], feasible[:, 1])
-        repeat = self.repeat[feasible[:, 1]]
-        fixed = self.fixed_j[feasible[:, 1]]
-        value_j[at] = fixed + repeat * (np.asarray(result.objective) + overhead_j)
-        bound_j[at] = fixed + repeat * np.asarray(result.bound)
-        slope_w[at] = -np.asarray(result.solution.deadline_price)
-
-    def _overhead_j(self, asked: Sequence[tuple[int, float]], solution: AllocationSolution) -> FloatArray:
-        overhead_w = np.concatenate([self._cell(option).overhead_w for option, _ in asked])
-        sizes = [len(self._cell(option).senders) for option, _ in asked]
-        starts = np.cumsum([0, *sizes[:-1]])
-        joules: FloatArray = np.add.reduceat(overhead_w * solution.transmit_s, starts)
-        return joules
-
-    def _cell(self, option: int) -> UplinkCell:
-        cell = self.options[option].cell
-        assert cell is not None, "only options with a cell are allocated"
-        return cell
-
-    def _problem(self, asked: Sequence[tuple[int, float]], *, free: bool = False) -> AllocationProblem:
-        """Return the least-energy problem of cells with deadlines, or the fastest if ``free``."""
-        cells = [self._cell(option) for option, _ in asked]
-        sizes = [len(cell.senders) for cell in cells]
-
-        def joined(name: str) -> FloatArray:
-            return np.concatenate([getattr(cell, name) for cell in cells])
-
-        return AllocationProblem(
-            bits=joined("bits"),
-            gain=joined("gain"),
-            noise_w_per_hz=joined("noise_w_per_hz"),
-            max_power_w=joined("max_power_w"),
-            cycles=joined("cycles"),
-            max_frequency_hz=joined("max_frequency_hz"),
-            capacitance=joined("capacitance"),
-            band_hz=np.array([cell.band_hz for cell in cells]),
-            energy_weight=np.zeros(len(cells)) if free else np.ones(len(cells)),
-            time_weight=np.ones(len(cells)) if free else np.zeros(len(cells)),
-            deadline_s=None if free else np.array([tau for _, tau in asked]),
-            cell=np.repeat(np.arange(len(cells)), sizes),
-        )

@@ -16,10 +16,11 @@ from hfedfm_opt.planning.cluster_options import (
     relayed_options,
     server_options,
 )
-from hfedfm_opt.planning.deadline_search import Choice, SearchResult, search_deadline
+from hfedfm_opt.planning.deadline_search import SearchResult, search_deadline
 from hfedfm_opt.planning.formulate_placement import PlacementTask, price
 from hfedfm_opt.planning.hops import MissingLink, backhaul
 from hfedfm_opt.planning.optimistic import optimistic_readiness
+from hfedfm_opt.planning.option_curves import Choice
 from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import Placed
 from hfedfm_opt.planning.recipes import period_name
@@ -69,34 +70,53 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
         If a cluster can average in no way, or not within the limit on latency.
     """
     ready = readiness(network, placed.servings)
-    shared = _shared(network, rhythm)
-    options = _options(network, rhythm, ready, allocate=settings.allocate)
+    shared = shared_legs(network, rhythm)
+    options = options_of(network, rhythm, ready, allocate=settings.allocate)
     found = _search(network, options, shared, rhythm, settings)
     if not found.choices:
-        lost = sorted(set(network.members) - {option.plan.id for option in options})
-        if lost:
-            raise MissingLink(
-                f"the cluster of {lost[0]!r} can average neither at its server (a member has no link to it "
-                "or from it) nor at a member (D2D links do not connect them)"
-            )
-        latest = network.instance.limits.max_latency_s
-        raise MissingLink(f"no plan ends a round within limits.max_latency_s = {latest} s: relax it")
-    large = [server for server, members in network.members.items() if len(members) > MAX_ENUMERATED_MEMBERS]
-    bound, proof = -math.inf, _too_large(network, large[0]) if large else ""
+        raise nothing_in_time(network, options)
+    large = large_clusters(network)
+    bound, proof = -math.inf, too_large(network, large[0]) if large else ""
     if not large:
         bound = _per_round(network, found.bound, shared, rhythm)
         proof = _proof(rhythm, settings, "the given placement")
-    clusters, frequencies = _assemble(network, found.choices)
+    clusters, frequencies = assemble_choices(network, found.choices)
     return Arrangement(clusters, frequencies, bound, proof, found.timed_out)
 
 
-def _options(network: Network, rhythm: Rhythm, ready: Readiness, *, allocate: bool) -> list[Option]:
+def options_of(
+    network: Network, rhythm: Rhythm, ready: Readiness, *, allocate: bool, whole_band: bool = False
+) -> list[Option]:
+    """Return the options of all clusters; those of large clusters are at their servers only.
+
+    ``allocate`` and ``whole_band`` are those of :func:`relayed_options`.
+    """
     options: list[Option] = []
     for index, (server, members) in enumerate(network.members.items()):
         options.extend(server_options(network, index, server, rhythm, ready, allocate=allocate))
         if len(members) <= MAX_ENUMERATED_MEMBERS:
-            options.extend(relayed_options(network, index, server, rhythm, ready, allocate=allocate))
+            more = relayed_options(
+                network, index, server, rhythm, ready, allocate=allocate, whole_band=whole_band
+            )
+            options.extend(more)
     return options
+
+
+def nothing_in_time(network: Network, options: Sequence[Option]) -> MissingLink:
+    """Return the error of clusters that cannot average, or not within the limit on latency."""
+    lost = sorted(set(network.members) - {option.plan.id for option in options})
+    if lost:
+        return MissingLink(
+            f"the cluster of {lost[0]!r} can average neither at its server (a member has no link to it "
+            "or from it) nor at a member (D2D links do not connect them)"
+        )
+    latest = network.instance.limits.max_latency_s
+    return MissingLink(f"no plan ends a round within limits.max_latency_s = {latest} s: relax it")
+
+
+def large_clusters(network: Network) -> list[str]:
+    """Return the servers of clusters with too many members to price all their trees."""
+    return [server for server, members in network.members.items() if len(members) > MAX_ENUMERATED_MEMBERS]
 
 
 def _search(
@@ -114,7 +134,7 @@ def _search(
     )
 
 
-def _shared(network: Network, rhythm: Rhythm) -> Shared:
+def shared_legs(network: Network, rhythm: Rhythm) -> Shared:
     """Return what the cloud leg takes: it is the same for every arrangement of the clusters."""
     if not rhythm.num_cloud_rounds:
         return Shared((0.0,) * len(network.members), 0.0, 0.0)
@@ -168,11 +188,11 @@ def bound_over_placements(
         What a second of training costs on each device.
     """
     ready = optimistic_readiness(network, task)
-    shared = _shared(network, rhythm)
-    large = [server for server, members in network.members.items() if len(members) > MAX_ENUMERATED_MEMBERS]
-    searched, proof = -math.inf, _too_large(network, large[0]) if large else ""
+    shared = shared_legs(network, rhythm)
+    large = large_clusters(network)
+    searched, proof = -math.inf, too_large(network, large[0]) if large else ""
     if not large:
-        options = _options(network, rhythm, ready, allocate=settings.allocate)
+        options = options_of(network, rhythm, ready, allocate=settings.allocate)
         found = _search(network, options, shared, rhythm, settings)
         searched = _per_round(network, found.bound, shared, rhythm)
         anywhere = "any placement (each device relaxed to its best hosts, whatever fits their memories)"
@@ -201,7 +221,8 @@ def _per_round(network: Network, cycle_cost: float, shared: Shared, rhythm: Rhyt
     return (cycle_cost + rest) / rhythm.num_rounds
 
 
-def _too_large(network: Network, server: str) -> str:
+def too_large(network: Network, server: str) -> str:
+    """Return why nothing is proven of a network with a large cluster."""
     return (
         f"no bound: the cluster of {server!r} has {len(network.members[server])} members, "
         f"more than the {MAX_ENUMERATED_MEMBERS} whose trees are all priced"
@@ -222,7 +243,7 @@ def _proof(rhythm: Rhythm, settings: SearchSettings, placement: str) -> str:
     )
 
 
-def _assemble(
+def assemble_choices(
     network: Network, choices: Sequence[Choice]
 ) -> tuple[tuple[Cluster, ...], tuple[Frequency, ...]]:
     """Return the clusters with their allocated hops, and the frequencies that were allocated."""

@@ -8,7 +8,7 @@ from hfedfm_opt.planning.check import check_plan
 from hfedfm_opt.planning.compile import compile_schedule
 from hfedfm_opt.planning.costs import Prediction, predict
 from hfedfm_opt.planning.violations import PlanViolation
-from hfedfm_opt.system.decisions import Decisions, precisions_of
+from hfedfm_opt.system.decisions import Claim, Decisions, precisions_of
 from hfedfm_opt.system.instance import Instance
 from hfedfm_opt.system.network import Network, resolve_network
 from solvers.common import Status, StopReason, relative_gap
@@ -49,6 +49,20 @@ class Plan:
     def compile(self, rounds: int | None = None) -> Schedule:
         """Return the schedule that executes the plan for a number of rounds (default: the instance's)."""
         return compile_schedule(self.network, self.decisions, rounds or self.instance.training.rounds)
+
+    def claiming(self, bound: float | None, proof: str) -> "Plan":
+        """Return the plan with a claim: its predicted cost at the instance's prices, and what is proven."""
+        prices, cost = self.instance.objective, self.prediction
+        claim = Claim(
+            energy_weight_per_j=prices.energy_weight_per_j,
+            time_weight_per_s=prices.time_weight_per_s,
+            latency_s=cost.latency_s,
+            energy_j=cost.energy_j,
+            objective=prices.energy_weight_per_j * cost.energy_j + prices.time_weight_per_s * cost.latency_s,
+            bound=bound,
+            proof=proof,
+        )
+        return Plan(self.instance, self.decisions.model_copy(update={"claim": claim}))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from hfedfm_opt.planning.plan import Plan, PlanResult
 from hfedfm_opt.planning.precision import precision_note, transport_of
 from hfedfm_opt.planning.recipes import RECIPES, period_name, recipe_of
 from hfedfm_opt.planning.settings import PlannerOptions
-from hfedfm_opt.system.decisions import Claim, Decisions, precisions_of
+from hfedfm_opt.system.decisions import Decisions, precisions_of
 from hfedfm_opt.system.instance import Instance, Objective
 from hfedfm_opt.system.network import resolve_network
 from solvers.common import Options, Status, StopReason, relative_gap
@@ -126,26 +126,18 @@ def _result(
             seconds=seconds,
             explanation=f"the plan breaks limits: {reason}" + (f"; and {more} more" if more > 0 else ""),
         )
-    prices, prediction = instance.objective, draft.prediction
-    objective = (
-        prices.energy_weight_per_j * prediction.energy_j + prices.time_weight_per_s * prediction.latency_s
-    )
-    claim = Claim(
-        energy_weight_per_j=prices.energy_weight_per_j,
-        time_weight_per_s=prices.time_weight_per_s,
-        latency_s=prediction.latency_s,
-        energy_j=prediction.energy_j,
-        objective=objective,
-        bound=arrangement.bound if math.isfinite(arrangement.bound) else None,
-        proof=arrangement.proof,
-    )
+    prediction = draft.prediction
+    bound = arrangement.bound if math.isfinite(arrangement.bound) else None
+    claimed = draft.claiming(bound, arrangement.proof)
+    assert claimed.decisions.claim is not None, "the plan claims its cost"
+    objective = claimed.decisions.claim.objective
     optimal = relative_gap(objective, arrangement.bound) <= settings.gap
     stop = StopReason.TIME_LIMIT if arrangement.timed_out else StopReason.NO_PROGRESS
     return PlanResult(
         planner=decisions.planner,
         status=Status.OPTIMAL if optimal else Status.FEASIBLE,
         stop_reason=StopReason.GAP_REACHED if optimal else stop,
-        plan=Plan(instance, decisions.model_copy(update={"claim": claim})),
+        plan=claimed,
         objective=objective,
         bound=arrangement.bound,
         proof=arrangement.proof,
