@@ -19,6 +19,7 @@ from solvers.common.result import Result, Status, StopReason, relative_gap
 from solvers.relaying.bounds import ROUNDING, cheapest_links
 from solvers.relaying.by_enumeration import pareto_front
 from solvers.relaying.evaluate import evaluate
+from solvers.relaying.first_use import compile_loops
 from solvers.relaying.phase import ANY_ROOT, NO_LIMIT, Phase, phases_of
 from solvers.relaying.problem import RelayingProblem
 from solvers.relaying.solution import RelayingSolution
@@ -78,6 +79,7 @@ def solve_aggregators(
     ------
     InvalidProblem
     """
+    compile_loops()
     begun = time.perf_counter()
     options = options or Options()
     _check(problem, num_aggregators)
