@@ -32,7 +32,8 @@ def solve_cp_sat(problem: RelayingProblem, options: Options) -> Outcome:
     """Return the best plan that CP-SAT finds within the options, with its proven bound.
 
     The candidate roots are taken by rising cheap bound; each has to beat the best plan so far, and a root
-    whose cheap bound does not is skipped. A time limit is shared evenly among the roots that are left; compiling loops takes none of it.
+    whose cheap bound does not is skipped. A time limit is shared evenly among the roots that are left;
+    compiling loops takes none of it.
     """
     compile_arborescences()
     begin = time.perf_counter()

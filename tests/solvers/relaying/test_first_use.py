@@ -16,9 +16,7 @@ MODULES: tuple[ModuleType, ...] = (annealing, growing, prices, sparse_arborescen
 
 def num_compiled() -> dict[str, int]:
     """Return how many kinds of arguments each loop has been compiled for."""
-    loops = {
-        f"{module.__name__}.{name}": value for module in MODULES for name, value in vars(module).items()
-    }
+    loops = {f"{module.__name__}.{name}": value for module in MODULES for name, value in vars(module).items()}
     return {name: len(loop.signatures) for name, loop in loops.items() if hasattr(loop, "signatures")}
 
 
