@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 
+from solvers.relaying.loops.cuts import price_of_cuts
 from solvers.relaying.path_prices import PathPrices
 from solvers.relaying.phase import phases_of
 from solvers.relaying.problem import RelayingProblem
@@ -13,7 +14,9 @@ from solvers.relaying.tree_search import TreeSearch
 
 @cache
 def compile_arborescences() -> None:
-    """Find a tiny arborescence: bounds and baselines need no other compiled loop."""
+    """Find a tiny arborescence and price its cuts: bounds and baselines need no other compiled loop."""
+    links = (np.array([0, 0, 2, 4]), np.array([0, 2, 0, 1]), np.array([False, True, True]))
+    price_of_cuts(0, *links, np.array([2.0, 1.0, 2.0, 1.0]), 100)
     minimum_arborescence(3, np.array([1, 1, 2, 2]), np.array([0, 2, 0, 1]), np.array([2.0, 1.0, 2.0, 1.0]), 0)
 
 

@@ -9,9 +9,9 @@ from solvers.common import Options
 from solvers.common.compiled import has_compiler
 from solvers.relaying import solve, solve_aggregators, sparse_arborescence
 from solvers.relaying.first_use import compile_loops
-from solvers.relaying.loops import annealing, growing, prices, tree
+from solvers.relaying.loops import annealing, cuts, growing, prices, tree
 
-MODULES: tuple[ModuleType, ...] = (annealing, growing, prices, sparse_arborescence, tree)
+MODULES: tuple[ModuleType, ...] = (annealing, cuts, growing, prices, sparse_arborescence, tree)
 
 
 def num_compiled() -> dict[str, int]:
