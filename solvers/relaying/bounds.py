@@ -3,6 +3,7 @@
 import numpy as np
 
 from solvers.common.arrays import FloatArray, IntArray
+from solvers.relaying.loops.cuts import price_of_cuts
 from solvers.relaying.phase import ANY_ROOT, Phase, phases_of, root_price
 from solvers.relaying.problem import RelayingProblem
 from solvers.relaying.reach import path_seconds
@@ -10,6 +11,8 @@ from solvers.relaying.sparse_arborescence import minimum_arborescence
 
 _WORK = 3_000_000
 """Candidate roots times links up to which each root gets arborescences of its own."""
+WORK_PER_LINK = 100
+"""How often each link is looked at on average when cuts are priced, at most."""
 _LANDMARKS = 8
 """Nodes whose distances to all roots bound the makespans of large problems."""
 ROUNDING = 1e-12
@@ -51,9 +54,11 @@ def phase_bound(phase: Phase) -> float:
 
 
 def least_price(phase: Phase, price: FloatArray) -> float:
-    """Return the price of the cheapest tree, or where there are relays, of each member's cheapest link."""
+    """Return the price of the cheapest tree, or where there are relays, a bound on it by cuts."""
     if phase.relay.any():
-        return float(cheapest_links(phase, price)[phase.member].sum())
+        most_work = WORK_PER_LINK * phase.num_links
+        value = price_of_cuts(phase.root, phase.start, phase.parent, phase.member, price.copy(), most_work)
+        return value - ROUNDING * abs(value) if np.isfinite(value) else np.inf
     inside = np.flatnonzero(phase.member)
     number = np.full(phase.num_nodes, -1)
     number[phase.root], number[inside] = 0, np.arange(1, inside.size + 1)

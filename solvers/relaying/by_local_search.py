@@ -9,6 +9,7 @@ from solvers.common.arrays import FloatArray
 from solvers.common.options import Options
 from solvers.relaying.bounds import root_bounds
 from solvers.relaying.evaluate import evaluate, violations
+from solvers.relaying.first_use import compile_loops
 from solvers.relaying.outcome import Outcome
 from solvers.relaying.phase import phases_of
 from solvers.relaying.problem import RelayingProblem
@@ -69,7 +70,11 @@ class RootSearch:
 
 
 def local_search(problem: RelayingProblem, options: Options) -> Outcome:
-    """Return the best plan of a local search; without a time limit, the same seed gives the same plan."""
+    """Return the best plan of a local search; without a time limit, the same seed gives the same plan.
+
+    Compiling the loops, once per installation, does not count as time.
+    """
+    compile_loops()
     begun = time.perf_counter()
     bounds = root_bounds(problem)
     until = np.inf if options.time_limit_s is None else begun + options.time_limit_s

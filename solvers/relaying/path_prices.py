@@ -21,9 +21,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from solvers.common.arrays import BoolArray, FloatArray, IntArray
-from solvers.relaying.bounds import phase_bound
+from solvers.relaying.bounds import WORK_PER_LINK, cheapest_links, phase_bound
 from solvers.relaying.loops import prices
+from solvers.relaying.loops.cuts import price_of_cuts
 from solvers.relaying.phase import Phase
+from solvers.relaying.reach import path_seconds
 from solvers.relaying.sparse_arborescence import minimum_arborescence, reduced_costs
 
 _MOST_TOLLS = 2_000_000
@@ -97,8 +99,12 @@ class PathPrices:
         self._choose_ends(parent)
         num_ends = self._end.size
         self._first_s = float(np.where(phase.member, phase.ready_s + phase.distances_s, 0.0).max())
+        bound, self._cuts = phase_bound(phase), -math.inf
+        if phase.relay.any() and math.isfinite(bound):  # steps know each node's cheapest link alone
+            self._cuts = bound
+            bound = float(cheapest_links(phase, phase.least_price)[phase.member].sum())
         self.whole = Prices(
-            bound=phase_bound(phase),
+            bound=bound,
             links=np.arange(phase.num_links),
             part=np.full(num_ends, 1.0 / max(num_ends, 1)),
             toll=np.zeros((num_ends, phase.num_links)),
@@ -107,13 +113,26 @@ class PathPrices:
     @property
     def value(self) -> float:
         """The best bound so far; ``inf`` if there is no tree."""
-        return lowered(self.whole.bound)
+        return lowered(max(self.whole.bound, self._cuts))
 
     def climb(self, num_steps: int, target: float, until: float = math.inf) -> float:
         """Take steps towards ``target``, which no bound exceeds, until a time, and return the bound."""
         if self._end.size and self.value < target:
             self.whole = self.raised(self.whole, num_steps, target, until)
+            if self.phase.relay.any() and self.whole.is_priced:
+                self._cuts = max(self._cuts, self._by_cuts(self.whole)[0])
         return self.value
+
+    def _by_cuts(self, at: "Prices") -> tuple[float, FloatArray]:
+        """Return what prices prove with cuts for each node's cheapest link, and what links add, (L,)."""
+        phase, links = self.phase, at.links
+        value, residual = self._least_with(self._reduced(at), links)
+        graph = (self._nodes.size, self._number[phase.parent[links]], self._number[phase.child[links]])
+        for k, end in enumerate(self._end.tolist()):
+            rate = phase.time_price * at.part[k]
+            price = rate * phase.least_s[links] + at.toll[k]
+            value += rate * self._end_s[k] + float(path_seconds(*graph, price, self._root)[end])
+        return value, residual
 
     def raised(
         self, at: "Prices", num_steps: int, target: float, until: float = math.inf, patience: float = 0.0
@@ -169,29 +188,37 @@ class PathPrices:
         path_s = phase.ready_s[phase.child] + phase.least_s + phase.distances_s[phase.parent]
         path_s = np.maximum(np.where(phase.member[phase.child], path_s, 0.0), self._first_s)
         useful: BoolArray = cheap + extra + phase.time_price * path_s <= slack
-        useful &= self.extra(self.whole) <= slack - self.whole.bound
+        if phase.relay.any() and self.whole.is_priced:
+            bound, extra = self._by_cuts(self.whole)
+            useful &= bound + extra <= slack
+        else:
+            useful &= self.extra(self.whole) <= slack - self.whole.bound
         return np.flatnonzero(useful)
 
     def extra(self, at: "Prices") -> FloatArray:
         """Return by how much trees with each of the links cost more than the bound at least, (L,)."""
-        phase, links = self.phase, at.links
         if not at.is_priced:
-            return np.zeros(links.size)
+            return np.zeros(at.links.size)
+        return self._least_with(self._reduced(at), at.links)[1]
+
+    def _reduced(self, at: "Prices") -> FloatArray:
+        """Return the price of each link in a tree less the tolls that paths pay for it, (L,)."""
+        phase, links = self.phase, at.links
         per_s = np.zeros(self._nodes.size)
         np.add.at(per_s, self._end[self._in_series], at.part[self._in_series])
         reduced = phase.least_price[links] - at.toll.sum(axis=0)
         reduced += phase.time_price * per_s[self._number[phase.parent[links]]] * phase.least_s[links]
-        return self._least_with(reduced, links)[1]
+        return reduced
 
     def _least_with(self, price: FloatArray, links: IntArray) -> tuple[float, FloatArray]:
         """Return the price of the cheapest tree, and what one with each link costs more at least."""
         phase = self.phase
         child, parent = self._number[phase.child[links]], self._number[phase.parent[links]]
         if phase.relay.any():
-            least = np.full(self._nodes.size, np.inf)
-            np.minimum.at(least, child, price)
-            least = np.where(phase.member[self._nodes], least, np.minimum(least, 0.0))
-            return float(least[np.flatnonzero(self._nodes != phase.root)].sum()), price - least[child]
+            start = np.searchsorted(child, np.arange(self._nodes.size + 1))
+            residual, most_work = price.copy(), WORK_PER_LINK * links.size
+            members = phase.member[self._nodes]
+            return price_of_cuts(self._root, start, parent, members, residual, most_work), residual
         tree = minimum_arborescence(self._nodes.size, child, parent, price, self._root)
         assert tree is not None, "the bound was finite"
         return tree.value, reduced_costs(tree, child, parent, price, self._root)

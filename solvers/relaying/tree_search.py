@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from solvers.common.arrays import FloatArray, IntArray
+from solvers.common.arrays import BoolArray, FloatArray, IntArray
 from solvers.relaying.loops import tree as columns
 from solvers.relaying.loops.annealing import anneal, choose_links
 from solvers.relaying.loops.growing import grow
@@ -20,8 +20,12 @@ PULLS = (0.0, 0.01, 0.03, 0.1, 0.3, 1.0)
 HOTTEST, HOTTER_BELOW_NODES, COLDEST = 0.3, 40, 0.003
 """First and last temperature of a round, in mean prices of a node's likeliest links; small trees, in which
 every move is a large part, start hotter: 0.3 + 40 / (20 + nodes)."""
-CHILD_PRICE = 1.0
-"""Price of a child of the root above the limit, in the same unit."""
+CHILD_PRICE, DEARER, CHEAPER = 1.0, 2.0, 0.7
+"""Least price of a child of the root above the limit, in the same unit, and what it is multiplied by after a
+block of moves that ends with too many children, and after others: where time alone counts, a child too many
+may save several mean prices, and a search that can pay for it never comes back within the limit."""
+MOST_HUBS = 24
+"""Children of the root below each of which trees are grown where the root may have few."""
 MOVES_IN_BLOCK = 20_000
 """Moves between two looks at the clock."""
 
@@ -70,10 +74,24 @@ class TreeSearch:
         ):
             for pull in PULLS:
                 self.offer(self._grown(kept, pull * phase.time_price, limit=limit))
+            if limit and phase.max_root_children < NO_LIMIT:
+                self._grow_below_hubs(kept)
             if math.isfinite(self._best[0]):
                 return
         fewest_hops = self._grown(np.arange(phase.num_links), math.inf, limit=False)
         self.offer(fewest_hops)
+
+    def _grow_below_hubs(self, kept: IntArray) -> None:
+        """Grow trees whose root has other children than the nearest: each likely one, and what it lacks."""
+        phase = self.phase
+        to_root = phase.parent[kept] == phase.root
+        near = kept[to_root][np.argsort(phase.least_s[kept[to_root]], kind="stable")]
+        for hub in phase.child[near[:MOST_HUBS]].tolist():
+            hubs = _with_others(phase, hub, kept)
+            some = kept[~to_root | hubs[phase.child[kept]]]
+            for pull in (PULLS[0], PULLS[-1]):
+                self.offer(self._grown(some, pull * phase.time_price, limit=True))
+            self.offer(self._grown(some, math.inf, limit=True))
 
     def offer(self, links: IntArray | None) -> None:
         """Take a tree, given by the link of each node, if it is better than the best so far."""
@@ -93,7 +111,7 @@ class TreeSearch:
         size = max(moves // num_blocks, 1)
         scale, begun, done, share = self._scale(), time.perf_counter(), 0, 0.0
         hottest = HOTTEST + HOTTER_BELOW_NODES / (20 + self._senders.size)
-        now_links = self.links
+        now_links, child_price = self.links, CHILD_PRICE
         while share < 1:
             heat = scale * hottest * (COLDEST / hottest) ** share
             draw, wait = self.rng.random((4, size)), self.rng.standard_exponential(size)
@@ -104,7 +122,7 @@ class TreeSearch:
                 self._start,
                 self._link,
                 phase.time_price,
-                CHILD_PRICE * scale,
+                child_price * scale,
                 phase.max_root_children,
                 phase.max_hops,
                 draw,
@@ -113,6 +131,8 @@ class TreeSearch:
                 self._best,
             )
             now_links = tree.node_i[:, columns.LINK].copy()
+            too_many = tree.size[columns.ROOT_CHILDREN] > phase.max_root_children
+            child_price = child_price * DEARER if too_many else max(child_price * CHEAPER, CHILD_PRICE)
             done += 1
             now = time.perf_counter()
             passed = (now - begun) / (until - begun) if now < until else 1.0
@@ -188,6 +208,23 @@ def _likely_links(phase: Phase) -> tuple[IntArray, IntArray]:
     return np.searchsorted(phase.child[kept], np.arange(phase.num_nodes + 1)), kept
 
 
+def _with_others(phase: Phase, hub: int, kept: IntArray) -> BoolArray:
+    """Return a choice of the root's children with ``hub``, (N,): each next one hears most nodes not heard."""
+    chosen, heard = np.zeros(phase.num_nodes, dtype=np.bool_), ~phase.member
+    may = np.zeros(phase.num_nodes, dtype=np.bool_)
+    may[phase.child[kept[phase.parent[kept] == phase.root]]] = True
+    child, parent, node = phase.child[kept], phase.parent[kept], hub
+    for _ in range(phase.max_root_children):
+        chosen[node], heard[node] = True, True
+        heard[child[parent == node]] = True
+        new = np.bincount(parent[~heard[child]], minlength=phase.num_nodes) + ~heard
+        new = np.where(may & ~chosen, new, 0)
+        node = int(np.argmax(new))
+        if new[node] == 0:
+            break
+    return chosen
+
+
 def _detours(phase: Phase) -> FloatArray:
     """Return how much later than on the fastest path a node's items come over each link, (L,)."""
     order = np.argsort(phase.parent, kind="stable")
@@ -247,8 +284,8 @@ def _empty_tree(phase: Phase) -> Tree:
         moving=np.zeros(num_items, dtype=np.bool_),
         served=np.zeros((num_nodes, 2)),
         stack=np.zeros(num_nodes, dtype=np.int64),
-        logged=np.zeros(32 * num_nodes + 64, dtype=np.int64),
-        logged_f=np.zeros((32 * num_nodes + 64, 4)),
+        logged=np.zeros(columns.MOST_MOVES * (4 * num_nodes + 8), dtype=np.int64),
+        logged_f=np.zeros((columns.MOST_MOVES * (4 * num_nodes + 8), 4)),
         moved=np.zeros((columns.MOST_MOVES, 2), dtype=np.int64),
         size=np.array([phase.root, int(is_broadcast), 0, 0, 0]),
         total=np.array([0.0, 0.0, phase.fixed_bits]),

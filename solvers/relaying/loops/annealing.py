@@ -75,6 +75,7 @@ def anneal(
     """
     root, since = t.size[ROOT], 0
     value = t.total[TOTAL] + time_price * t.node_f[root, HAS_S]
+    is_limited = min(max_root_children, max_hops) < t.node_i.shape[0]
     for turn in range(threshold.size):
         node = senders[int(draw[0, turn] * senders.size)]
         num = start[node + 1] - start[node]
@@ -84,15 +85,20 @@ def anneal(
         if new == t.node_i[node, LINK]:
             continue
         depth = depth_below(t, t.link_parent[new], node)
-        if depth >= 0 and _is_hopeless(t, node, new, threshold[turn]):
+        exchanges = is_limited and draw[2, turn] < 0.5 and _is_grandparent(t, node, t.link_parent[new])
+        if depth >= 0 and not exchanges and _is_hopeless(t, node, new, threshold[turn]):
             continue
         children = t.size[ROOT_CHILDREN]
         begin(t)
-        if not _change(t, node, new, depth, start, link, draw[2, turn], draw[3, turn]):
+        if exchanges:
+            done = _exchange(t, node, new, start, link, draw[3, turn])
+        else:
+            done = _change(t, node, new, depth, start, link, draw[2, turn], draw[3, turn])
+        if not done:
             undo(t)
             continue
         if t.size[ROOT_CHILDREN] > max_root_children and t.size[ROOT_CHILDREN] > children:
-            _make_room(t, node, start, link, draw[2, turn], draw[3, turn])
+            _make_room(t, node, start, link, (8.0 * draw[2, turn]) % 1.0, draw[3, turn])
         _drop_idle(t)
         after = t.total[TOTAL] + time_price * t.node_f[root, HAS_S]
         excess = max(t.size[ROOT_CHILDREN] - max_root_children, 0)
@@ -147,6 +153,49 @@ def _change(
         return False
     relink(t, node, new)
     return True
+
+
+@compiled
+def _is_grandparent(t: Tree, node: int, target: int) -> bool:
+    above = t.node_i[node, PARENT]
+    return above != t.size[ROOT] and t.node_i[above, PARENT] == target
+
+
+@compiled
+def _exchange(t: Tree, node: int, new: int, start: IntArray, link: IntArray, draw: float) -> bool:
+    """Let a node take its parent's place: the parent and its other children send to the node if they can.
+
+    Under limits on hops and on the root's children, trees may differ in nothing less.
+    """
+    above, num = t.node_i[node, PARENT], 0
+    child = t.node_i[above, FIRST]
+    while child >= 0:
+        num += 1
+        child = t.node_i[child, NEXT]
+    if num > MOST_MOVES - 3:  # with the parent, and one that makes room
+        return False
+    relink(t, node, new)
+    child = t.node_i[above, FIRST]
+    while child >= 0:
+        after = t.node_i[child, NEXT]
+        if not _send_to(t, child, node, start, link) and not _leave_for_another(
+            t, child, child, start, link, draw
+        ):
+            return False
+        child = after
+    if t.node_i[above, IS_RELAY] == 1 or _send_to(t, above, node, start, link):
+        return True
+    return _leave_for_another(t, above, above, start, link, draw)
+
+
+@compiled
+def _send_to(t: Tree, node: int, target: int, start: IntArray, link: IntArray) -> bool:
+    """Send a node to a parent that is not below it; return whether there is a link."""
+    for place in range(start[node], start[node + 1]):
+        if t.link_parent[link[place]] == target:
+            relink(t, node, link[place])
+            return True
+    return False
 
 
 @compiled

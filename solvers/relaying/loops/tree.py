@@ -22,7 +22,7 @@ ROOT, BROADCAST, NUM_LOGGED, NUM_MOVES, ROOT_CHILDREN = 0, 1, 2, 3, 4
 """Places of ``Tree.size``."""
 TOTAL, SAVED, FIXED_BITS = 0, 1, 2
 """Places of ``Tree.total``: price of all sendings, now and before the move that may be undone."""
-MOST_MOVES = 8
+MOST_MOVES = 32
 """Changes of parents in one move."""
 
 
@@ -46,10 +46,11 @@ class Tree(NamedTuple):
         Room for the children of a node, by rising readiness.
     stack : (N,) int
         Room for walks.
-    logged : (32 * N + 64,) int
-    logged_f : (32 * N + 64, 4) float
+    logged : (32 * (4 * N + 8),) int
+        Room for ``MOST_MOVES`` changes of parents, each of which changes 4 N + 1 clocks at most.
+    logged_f : (32 * (4 * N + 8), 4) float
         What the first columns of ``node_f`` (but readiness) were before.
-    moved : (8, 2) int
+    moved : (32, 2) int
         Nodes that moved, and the links that they had.
     size : (5,) int
     total : (3,) float

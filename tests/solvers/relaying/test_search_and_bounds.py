@@ -80,6 +80,14 @@ def test_local_search_is_within_a_hundredth_of_the_bound_of_a_wide_cluster(half_
     assert result.objective <= solve(problem, method="best_baseline").objective
 
 
+@pytest.mark.parametrize("seed", [13, 28, 77])
+def test_local_search_changes_who_is_the_only_child_of_the_root(make_cluster, seed):
+    limits = {"max_hops": 2, "max_root_children": 1, "energy_weight": 0.0, "time_weight": 1.0}
+    problem = make_cluster(np.random.default_rng(seed), 6, **limits)
+    exact = solve(problem, method="enumeration")
+    assert solve(problem, method="local_search").objective == pytest.approx(exact.objective, rel=1e-9)
+
+
 def test_the_same_seed_gives_the_same_bytes():
     problem = wide_cluster(40, 6, roots=None)
     plans = [solve(problem, method="local_search", options=Options(seed=3)).solution for _ in range(2)]
