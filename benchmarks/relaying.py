@@ -3,7 +3,7 @@
     python benchmarks/relaying.py            under a minute on two cores
     python benchmarks/relaying.py --clusters 10000 --sizes 10 15 20 --time-limit 30
     python benchmarks/relaying.py --large    under five minutes
-    python benchmarks/relaying.py --agreement 500    exact methods against all trees
+    python benchmarks/relaying.py --agreement 500    exact methods against all trees, some minutes
 
 Nodes are uniform in a square of 200 m; a link has 8 MHz, path loss exponent 3 and Rayleigh fading each way;
 every node sends one update of 48 Mbit, and the merged update travels back.
