@@ -206,7 +206,7 @@ class PathPrices:
         phase, links = self.phase, at.links
         per_s = np.zeros(self._nodes.size)
         np.add.at(per_s, self._end[self._in_series], at.part[self._in_series])
-        reduced = phase.least_price[links] - at.toll.sum(axis=0)
+        reduced: FloatArray = phase.least_price[links] - at.toll.sum(axis=0)
         reduced += phase.time_price * per_s[self._number[phase.parent[links]]] * phase.least_s[links]
         return reduced
 
