@@ -176,18 +176,34 @@ def _one_client(model, cohort, parts, chosen, pool):
     else:
         tokens = pool[torch.from_numpy(chosen)]
     width = tokens.shape[2]
-    first, second = parts["adapter"].chunk(2)
+    first, second = parts["adapter"].chunk(2) if "adapter" in parts else (None, None)
     tokens = _adapted(tokens, first, model.size)
     if "prompt" in parts:
         prompt = parts["prompt"].view(1, -1, width)
         tokens = torch.cat([tokens, prompt.expand(len(tokens), -1, -1)], dim=1)
-    read = model.blocks[-1](tokens, num_read=1)[:, 0]
+    read = _with_low_rank(model.blocks[-1], parts.get("lora"), model.size)(tokens, num_read=1)[:, 0]
     features = model.norm(_adapted(read, second, model.size))
     weight = head[: -cohort.task.num_classes].view(width, -1)
     return functional.linear(features, weight.T, head[-cohort.task.num_classes :])
 
 
+def _with_low_rank(block, flat, size):
+    """Return the block with its weights replaced by W + (down up)^T."""
+    if flat is None:
+        return block
+    weights, start = dict(block.named_parameters()), 0
+    for name in ("query", "key_value", "join", "expand", "contract"):
+        outer, inner = weights[f"{name}.weight"].shape
+        middle, end = start + inner * size.rank, start + (inner + outer) * size.rank
+        product = flat[start:middle].view(inner, -1) @ flat[middle:end].view(-1, outer)
+        weights[f"{name}.weight"] = weights[f"{name}.weight"] + product.T
+        start = end
+    return lambda *inputs, **options: torch.func.functional_call(block, weights, inputs, options)
+
+
 def _adapted(tokens, flat, size):
+    if flat is None:
+        return tokens
     product = size.width * size.bottleneck
     down, up, bias_down, bias_up = torch.split(flat, [product, product, size.bottleneck, size.width])
     normed = functional.layer_norm(tokens, (size.width,))

@@ -6,7 +6,7 @@ from fl_runtime.check_transport import check_transport
 from fl_runtime.defects import Defects
 from fl_runtime.schedule import Cpu, Node, Schedule, Training
 
-MODULE_KINDS = ("adapter", "backbone", "encoder", "expert", "head", "prompt")
+MODULE_KINDS = ("adapter", "backbone", "encoder", "expert", "head", "lora", "prompt")
 """What a module can be."""
 
 

@@ -9,7 +9,7 @@ from fl_runtime.schedule import Module, Route, Schedule
 from fl_runtime.tasks.partition import draw_held
 from fl_runtime.tasks.workload import IntArray, Task, Workload
 
-TRAINED_KINDS = ("adapter", "prompt", "head")
+TRAINED_KINDS = ("adapter", "lora", "prompt", "head")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Part:
     Parameters
     ----------
     kind : str
-        ``adapter``, ``prompt`` or ``head``.
+        ``adapter``, ``lora``, ``prompt`` or ``head``.
     module : str
         Its name.
     rows : array of int, shape (clients,)
@@ -47,7 +47,7 @@ class Cohort:
     devices : tuple of str
         One name per client.
     parts : tuple of Part
-        At most one adapter, at most one prompt, and one head.
+        At most one adapter, one LoRA and one prompt, and one head.
     held : tuple of array of int
         Each client's samples, indices into the task's pool.
     """
@@ -62,15 +62,16 @@ class Cohort:
 def form_cohorts(schedule: Schedule, workload: Workload, seed: int) -> tuple[Cohort, ...]:
     """Return the cohorts of a schedule, their training sets drawn.
 
-    A route uses the adapter, the trainable prompt and the head that its ``hosts`` name; so there may be one
-    adapter for all tasks, one per task, or none.  A frozen prompt counts as a part of the backbone.
+    A route uses the adapter, the trainable LoRA and prompt, and the head that its ``hosts`` name; so there
+    may be one adapter for all tasks, one per task, or none.  A frozen LoRA or prompt counts as a part of the
+    backbone.
 
     Raises
     ------
     ValueError
         If a trainable module is of a kind that this engine does not train or is hosted elsewhere than on the
-        device that uses it, if a route names two adapters or prompts or not exactly one head, if a task or
-        modality is unknown, or if there are no routes.
+        device that uses it, if a route names two adapters, LoRAs or prompts or not exactly one head, if a
+        task or modality is unknown, or if there are no routes.
     """
     if not schedule.routes:
         raise ValueError(f"schedule {schedule.name!r} has no routes: no device has data to learn from")
@@ -113,24 +114,25 @@ def _check_kinds(schedule: Schedule) -> None:
 
 
 def _parts_of(route: Route, modules: Mapping[str, Module]) -> tuple[str, ...]:
-    """Return the names of the route's adapter, prompt and head; those that it does not have are left out."""
+    """Return the names of the route's adapter, LoRA, prompt and head; those that it lacks are left out."""
     where = f"route of device {route.device!r}, task {route.task!r}"
     for name in route.hosts:
         if name not in modules:
             raise ValueError(f"{where}: unknown module {name!r}")
     used = [modules[name] for name in sorted(route.hosts)]
     adapters = [module for module in used if module.kind == "adapter"]
+    loras = [module for module in used if module.kind == "lora" and module.trainable]
     prompts = [module for module in used if module.kind == "prompt" and module.trainable]
     heads = [module for module in used if module.kind == "head"]
-    for kind, found in (("adapters", adapters), ("trainable prompts", prompts)):
+    for kind, found in (("adapters", adapters), ("trainable loras", loras), ("trainable prompts", prompts)):
         if len(found) > 1:
             raise ValueError(f"{where}: names the {kind} {_listed(found)}; at most one can serve")
     if len(heads) != 1:
         raise ValueError(f"{where}: names the heads {_listed(heads)}; one head of the task must serve")
-    for module in (*prompts, *heads):
+    for module in (*loras, *prompts, *heads):
         if module.task != route.task and (module.kind == "head" or module.task is not None):
             raise ValueError(f"{where}: names {module.id!r}, the {module.kind} of task {module.task!r}")
-    return tuple(module.id for module in (*adapters, *prompts, *heads))
+    return tuple(module.id for module in (*adapters, *loras, *prompts, *heads))
 
 
 def _listed(modules: list[Module]) -> str:

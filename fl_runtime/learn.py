@@ -42,7 +42,7 @@ class LearningCurve:
     reached_cloud : array of bool, shape (rounds,)
         In which rounds the cloud averaged.
     state : mapping of str to array
-        After the last round: of each adapter, prompt and head its replicas' parameters, (replicas, size).
+        After the last round: of each trained kind of module its replicas' parameters, (replicas, size).
     """
 
     tasks: tuple[str, ...]
@@ -87,7 +87,7 @@ def learn(
     Parameters
     ----------
     schedule : Schedule
-        Trainable modules must be adapters, prompts or heads, hosted on the devices that use them.
+        Trainable modules must be adapters, LoRAs, prompts or heads, hosted on the devices that use them.
     workload : Workload or None
         Tasks and data; ``None``: the default, ``digits``.
     seed : int
@@ -187,6 +187,7 @@ def initial_state(
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Return the first parameters of each module that this engine trains: equal in all replicas."""
     from fl_runtime.modules.heads import initial_head
+    from fl_runtime.modules.lora import initial_lora
     from fl_runtime.modules.model import ModelSize, initial_adapters
     from fl_runtime.modules.prompts import initial_prompt
 
@@ -200,6 +201,8 @@ def initial_state(
         rng = np.random.default_rng([seed, crc32(f"{module.kind}:{module.task}".encode())])
         if module.kind == "adapter":
             first = initial_adapters(size, rng)
+        elif module.kind == "lora":
+            first = initial_lora(size.width, size.rank, rng)
         elif module.kind == "prompt":
             first = initial_prompt(size.width, size.prompt_tokens, rng)
         else:

@@ -106,13 +106,13 @@ class Module:
     id : str
         Unique name.
     kind : str
-        ``encoder``, ``prompt``, ``backbone``, ``expert``, ``adapter`` or ``head``.
+        ``encoder``, ``prompt``, ``backbone``, ``expert``, ``adapter``, ``lora`` or ``head``.
     update_bits : float
         Bits of one update of it on a link, >= 0.
     trainable : bool
         Whether its replicas are trained and averaged.
     task, modality : str or None
-        The task of a head (or prompt), the modality of an encoder.
+        The task of a head (or prompt or LoRA), the modality of an encoder.
     """
 
     id: str

@@ -155,7 +155,7 @@ def _logits(
     model: FrozenModel, cohort: Cohort, tokens: torch.Tensor, used: Mapping[str, torch.Tensor]
 ) -> torch.Tensor:
     """Return logits (clients, samples, classes) of prefixes (clients, samples, tokens, width)."""
-    features = model.features(tokens, used.get("adapter"), used.get("prompt"))
+    features = model.features(tokens, used.get("adapter"), used.get("prompt"), used.get("lora"))
     return classify(features, used["head"], cohort.task.num_classes)
 
 

@@ -19,7 +19,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
 Modality = Literal["image", "audio", "text"]
-ModuleKind = Literal["encoder", "prompt", "backbone", "expert", "adapter", "head"]
+ModuleKind = Literal["encoder", "prompt", "backbone", "expert", "adapter", "lora", "head"]
 
 
 class Part(BaseModel):
@@ -163,7 +163,7 @@ class Module(Part):
     trainable: bool = Field(description="Whether it is trained and averaged; otherwise frozen.")
     memory_bytes: NonNegative = Field(0.0, description="Memory of a replica with all it needs to run, byte.")
     modality: Modality | None = Field(None, description="encoder: its modality.")
-    task: Name | None = Field(None, description="head or prompt: its task.")
+    task: Name | None = Field(None, description="head, prompt or lora: its task.")
     expert_group: Name | None = Field(None, description="expert: the mixture that it belongs to.")
     update_bits: NonNegative | None = Field(
         None, description="Bits of an update; null: parameters * training.bits_per_parameter."

@@ -262,7 +262,7 @@ def broken(schedule, what):
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("kind", r"'adapter' is a trainable expert; this engine trains adapters, prompts, heads"),
+        ("kind", r"'adapter' is a trainable expert; this engine trains adapters, loras, prompts, heads"),
         ("host", r"device 'd0': the trainable module 'adapter' is hosted at 'e0'"),
         ("nobody", r"device 'd0': no replica of 'adapter' is hosted at 'd0'"),
         ("task", r"unknown task 'sing': the workload 'digits' knows cmp, read, spoken"),
