@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from fl_runtime.cohorts import Cohort
+from fl_runtime.modules.experts import Mixture
 from fl_runtime.modules.heads import classify
 from fl_runtime.modules.model import FrozenModel
 from fl_runtime.schedule import Training
@@ -74,7 +75,14 @@ def train_round(
     modules, gradients = _views(flat, state), _views(flat.grad, state)
     optimiser = torch.optim.AdamW([flat], lr=training.learning_rate, fused=True)
     jobs = [
-        _Job(model, cohort, prefix, training_clients(cohort)[part], torch.from_numpy(batch[part]))
+        _Job(
+            model,
+            cohort,
+            prefix,
+            training_clients(cohort)[part],
+            torch.from_numpy(batch[part]),
+            training.balance_weight,
+        )
         for cohort, prefix, batch in zip(cohorts, prefixes, batches, strict=True)
         for part in _chunks(len(batch), _TRAIN_CHUNK)
         if any(used.trained for used in cohort.parts)
@@ -112,23 +120,26 @@ class _Job:
     prefix: Prefixes
     clients: IntArray
     batches: torch.Tensor
+    balance_weight: float
 
     def add_gradients(
         self, modules: Mapping[str, torch.Tensor], gradients: Mapping[str, torch.Tensor], step: int
     ) -> None:
         """Add the gradients of one step to those of the replicas in use; ``gradients`` is changed.
 
-        The loss is the sum over clients of their mean cross-entropies: each client sees its own gradient.
+        The loss is the sum over clients of their mean cross-entropies, and of how unevenly they use their
+        experts: each client sees its own gradient.
         """
         chosen = self.batches[:, step]  # (clients, batch)
         labels = torch.from_numpy(self.cohort.task.train.labels[chosen.numpy()])
         used = _replicas_of(self.cohort, modules, self.clients)
         trained = [part for part in self.cohort.parts if part.trained]
         for part in trained:
-            used[part.kind].requires_grad_()
-        logits = _logits(self.model, self.cohort, self.prefix.train[chosen], used)
+            used[part.slot].requires_grad_()
+        logits, imbalance = _logits(self.model, self.cohort, self.prefix.train[chosen], used)
         loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
-        found = torch.autograd.grad(loss / chosen.shape[1], [used[part.kind] for part in trained])
+        loss = loss / chosen.shape[1] + self.balance_weight * imbalance.sum()
+        found = torch.autograd.grad(loss, [used[part.slot] for part in trained])
         for part, gradient in zip(trained, found, strict=True):
             gradients[part.module].index_add_(0, torch.from_numpy(part.rows[self.clients]), gradient)
 
@@ -147,16 +158,34 @@ def _views(flat: torch.Tensor, state: State) -> dict[str, torch.Tensor]:
 def _replicas_of(
     cohort: Cohort, modules: Mapping[str, torch.Tensor], clients: IntArray
 ) -> dict[str, torch.Tensor]:
-    """Return copies of the replicas that clients use, by kind of module: (clients, size)."""
-    return {part.kind: modules[part.module][torch.from_numpy(part.rows[clients])] for part in cohort.parts}
+    """Return copies of the replicas that clients use, by slot: (clients, size)."""
+    return {part.slot: modules[part.module][torch.from_numpy(part.rows[clients])] for part in cohort.parts}
 
 
 def _logits(
     model: FrozenModel, cohort: Cohort, tokens: torch.Tensor, used: Mapping[str, torch.Tensor]
-) -> torch.Tensor:
-    """Return logits (clients, samples, classes) of prefixes (clients, samples, tokens, width)."""
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return logits and imbalance of experts of prefixes (clients, samples, tokens, width).
+
+    The logits are (clients, samples, classes); the imbalance is (clients,), zeros where no gate chooses.
+    """
+    imbalance = tokens.new_zeros(len(tokens))
+    if cohort.experts:
+        tokens, imbalance = _mixture(model, cohort, used).mixed(tokens)
     features = model.features(tokens, used.get("adapter"), used.get("prompt"), used.get("lora"))
-    return classify(features, used["head"], cohort.task.num_classes)
+    return classify(features, used["head"], cohort.task.num_classes), imbalance
+
+
+def _mixture(model: FrozenModel, cohort: Cohort, used: Mapping[str, torch.Tensor]) -> Mixture:
+    gate = used["gate"].view(
+        len(used["gate"]), model.size.width, -1
+    )  # (clients, width, experts of the group)
+    return Mixture(
+        gate=gate[..., [part.column for part in cohort.experts]],
+        experts=torch.stack([used[part.slot] for part in cohort.experts], dim=1),
+        bottleneck=model.size.expert_bottleneck,
+        num_chosen=cohort.experts_per_token,
+    )
 
 
 def _accuracies(model: FrozenModel, cohort: Cohort, tokens: torch.Tensor, state: State) -> list[float]:
@@ -174,7 +203,7 @@ def _accuracies(model: FrozenModel, cohort: Cohort, tokens: torch.Tensor, state:
         clients = distinct[chunk]
         with torch.no_grad():
             used = _replicas_of(cohort, modules, clients)
-            logits = _logits(model, cohort, tokens.expand(len(clients), -1, -1, -1), used)
+            logits, _ = _logits(model, cohort, tokens.expand(len(clients), -1, -1, -1), used)
         right = (logits.argmax(dim=2) == labels).double().mean(dim=1)
         accuracy_of.update(zip(clients.tolist(), right.tolist(), strict=True))
     return [accuracy_of[client] for client in speaker]

@@ -30,6 +30,7 @@ class ModelSize:
     bottleneck: int = 16
     prompt_tokens: int = 4
     rank: int = 4
+    expert_bottleneck: int = 32
     canvas: int = 24
     num_sound_samples: int = 256
     num_tokens: int = 8

@@ -11,9 +11,9 @@ from hfedfm_opt.system.instance import Module, Task
 _KINDS_WITH = {
     "modality": ("encoder",),
     "task": ("head", "prompt", "lora"),
-    "expert_group": ("expert",),
+    "expert_group": ("expert", "gate"),
 }
-_MUST_HAVE = {"encoder": "modality", "head": "task", "expert": "expert_group"}
+_MUST_HAVE = {"encoder": "modality", "head": "task", "expert": "expert_group", "gate": "expert_group"}
 
 
 def check_model(draft: Draft, spelling: Spelling) -> Iterator[Defect]:

@@ -67,3 +67,26 @@ def with_frozen_heads(schedule):
         modules=tuple(replace(m, trainable=m.trainable and m.id not in heads) for m in schedule.modules),
         kinds=tuple(replace(k, steps=tuple(map(changed, k.steps))) for k in schedule.kinds),
     )
+
+
+EXPERTS_OF_TASK = {"read": ("x0", "x1"), "spoken": ("x2", "x3"), "cmp": ("x1", "x2")}
+
+
+def with_experts(schedule, trainable_gate=True):
+    """The same schedule with four experts and a gate in place of the adapter."""
+    return in_place_of_adapter(schedule, _experts_and_gate(trainable_gate))
+
+
+def with_experts_of_task(schedule):
+    """The same, but each task has two of the four experts."""
+    return in_place_of_adapter(
+        schedule,
+        _experts_and_gate(True),
+        on=lambda r, name: name == "gate" or name in EXPERTS_OF_TASK[r.task],
+    )
+
+
+def _experts_and_gate(trainable_gate):
+    group = {"update_bits": 1e5, "expert_group": "mixture"}
+    gate = Module(id="gate", kind="gate", trainable=trainable_gate, **group)
+    return [*(Module(id=f"x{i}", kind="expert", trainable=True, **group) for i in range(4)), gate]

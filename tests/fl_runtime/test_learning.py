@@ -233,7 +233,11 @@ def broken(schedule, what):
     adapter, *heads = schedule.modules
     match what:
         case "kind":
-            return replace(schedule, modules=(replace(adapter, kind="expert"), *heads))
+            return replace(schedule, modules=(replace(adapter, kind="backbone"), *heads))
+        case "expert":
+            return replace(schedule, modules=(replace(adapter, kind="expert", expert_group="x"), *heads))
+        case "gate":
+            return replace(schedule, modules=(replace(adapter, kind="gate", expert_group="x"), *heads))
         case "host":
             replicas = (*schedule.replicas, Replica(module="adapter", host="e0"))
             hosts = {**route.hosts, "adapter": "e0"}
@@ -262,7 +266,12 @@ def broken(schedule, what):
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("kind", r"'adapter' is a trainable expert; this engine trains adapters, loras, prompts, heads"),
+        (
+            "kind",
+            r"'adapter' is a trainable backbone; this engine trains adapters, experts, gates, lo",
+        ),
+        ("expert", r"names the trainable expert 'adapter' of the group 'x', but no gate of that group"),
+        ("gate", r"names the gate 'adapter', but no expert of its group 'x'"),
         ("host", r"device 'd0': the trainable module 'adapter' is hosted at 'e0'"),
         ("nobody", r"device 'd0': no replica of 'adapter' is hosted at 'd0'"),
         ("task", r"unknown task 'sing': the workload 'digits' knows cmp, read, spoken"),

@@ -132,3 +132,43 @@ def test_loras_are_trained_like_one_after_another(bench, kinds, small):
 def test_a_frozen_lora_is_a_part_of_the_backbone(kinds, small):
     cohorts, *_ = prepared(kinds.with_lora(small, trainable=False))
     assert {part.kind for cohort in cohorts for part in cohort.parts} == {"head"}
+
+
+@pytest.mark.parametrize("which", ["with_experts", "with_experts_of_task"])
+def test_experts_and_gate_are_trained_like_one_after_another(bench, kinds, small, which):
+    cohorts, prefixes, state, batches = prepared(getattr(kinds, which)(small))
+    stacked = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+    one_by_one = bench.train_one_by_one(load_frozen(), cohorts, state, batches, TRAINING)
+    assert set(stacked) == {"gate", "x0", "x1", "x2", "x3", *(f"head-{t}" for t in bench.MODALITIES)}
+    if which == "with_experts":
+        assert_trained_alike(stacked, one_by_one, state)
+    for name, rows in stacked.items():
+        assert np.quantile(abs(rows - one_by_one[name]), 0.99) < 2e-7
+
+
+def test_an_expert_is_trained_only_where_a_task_has_it(kinds, small):
+    cohorts, prefixes, state, batches = prepared(kinds.with_experts_of_task(small))
+    trained = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+    for name in ("x0", "x1", "x2", "x3"):
+        users = {r.device for r in small.routes if name in kinds.EXPERTS_OF_TASK[r.task]}
+        moved = abs(trained[name] - state[name]).max(axis=1) > 0
+        assert {f"d{place}" for place in np.flatnonzero(moved)} == users
+    assert len({rows[0].tobytes() for name, rows in state.items() if name.startswith("x")}) == 4
+
+
+def test_a_frozen_gate_still_chooses(kinds, small):
+    cohorts, prefixes, state, batches = prepared(kinds.with_experts(small, trainable_gate=False))
+    trained = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+    assert trained["gate"].tobytes() == state["gate"].tobytes()
+    assert (abs(trained["x0"] - state["x0"]).max(axis=1) > 1e-3).all()
+
+
+def test_the_weight_of_the_balance_moves_the_gate(kinds, small):
+    cohorts, prefixes, state, batches = prepared(kinds.with_experts(small))
+    gates = [
+        train_round(load_frozen(), cohorts, prefixes, state, batches, replace(TRAINING, balance_weight=w))[
+            "gate"
+        ]
+        for w in (0.0, 10.0)
+    ]
+    assert abs(gates[0] - gates[1]).max() > 1e-3

@@ -13,7 +13,7 @@ from fl_runtime.order import in_order  # noqa: E402
 from fl_runtime.schedule import Training  # noqa: E402
 from fl_runtime.variants import with_precision  # noqa: E402
 
-KINDS = ("lora",)
+KINDS = ("experts", "lora")
 
 
 @pytest.fixture(scope="module", params=KINDS)
