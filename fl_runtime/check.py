@@ -52,9 +52,8 @@ def _check_world(schedule: Schedule, defects: Defects) -> None:
         defects.number(where, "update_bits", module.update_bits)
         defects.name(where, "kind", module.kind, MODULE_KINDS, "kind of module")
         if module.expert_group is not None and module.kind not in ("expert", "gate"):
-            defects.add(
-                where, f"expert_group is {module.expert_group!r}, must be left out: it is no expert or gate"
-            )
+            got = f"expert_group is {module.expert_group!r}"
+            defects.add(where, f"{got}, must be left out for the kind {module.kind!r}")
 
 
 def _check_node(node: Node, defects: Defects) -> None:

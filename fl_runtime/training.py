@@ -177,9 +177,8 @@ def _logits(
 
 
 def _mixture(model: FrozenModel, cohort: Cohort, used: Mapping[str, torch.Tensor]) -> Mixture:
-    gate = used["gate"].view(
-        len(used["gate"]), model.size.width, -1
-    )  # (clients, width, experts of the group)
+    flat = used["gate"]
+    gate = flat.view(len(flat), model.size.width, -1)  # (clients, width, experts of the group)
     return Mixture(
         gate=gate[..., [part.column for part in cohort.experts]],
         experts=torch.stack([used[part.slot] for part in cohort.experts], dim=1),
