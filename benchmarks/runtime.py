@@ -150,7 +150,16 @@ def train_one_by_one(model, cohorts, state, batches, training, prefixes=None):
             jobs.append((cohort, keys, batches[place][clients.index(client)], pool))
         if not own:
             continue
-        optimiser = torch.optim.AdamW(own.values(), lr=training.learning_rate)
+        rates = dict.fromkeys((name for name, _ in own), training.learning_rate)
+        rates |= {
+            part.module: training.learning_rate * training.encoder_rate
+            for cohort, *_ in jobs
+            for part in cohort.parts
+            if part.kind == "encoder"
+        }
+        optimiser = torch.optim.AdamW(
+            [{"params": [tensor], "lr": rates[name]} for (name, _), tensor in own.items()]
+        )
         for step in range(training.local_steps):
             losses = []
             for cohort, keys, batch, pool in jobs:
@@ -171,8 +180,7 @@ def _one_client(model, cohort, parts, chosen, pool):
     head = parts["head"]
     if pool is None:
         inputs = {name: torch.tensor(cohort.task.train.inputs[name][chosen]) for name in cohort.modalities}
-        with torch.no_grad():
-            tokens = model.prefix(inputs)
+        tokens = _prefix(model, inputs, parts)
     else:
         tokens = pool[torch.from_numpy(chosen)]
     width = tokens.shape[2]
@@ -186,6 +194,21 @@ def _one_client(model, cohort, parts, chosen, pool):
     features = model.norm(_adapted(read, second, model.size))
     weight = head[: -cohort.task.num_classes].view(width, -1)
     return functional.linear(features, weight.T, head[-cohort.task.num_classes :]), imbalance
+
+
+def _prefix(model, inputs, parts):
+    """Run encoders with the client's own weights in place of the shipped ones."""
+    encoded = {}
+    for name, values in inputs.items():
+        encoder, flat = model.encoders[name], parts.get(f"encoder-{name}")
+        if flat is None:
+            encoded[name] = encoder(values)
+            continue
+        shapes = {key: weight.shape for key, weight in encoder.named_parameters()}
+        split = flat.split([shape.numel() for shape in shapes.values()])
+        weights = {key: part.view(shapes[key]) for key, part in zip(shapes, split, strict=True)}
+        encoded[name] = torch.func.functional_call(encoder, weights, (values,))
+    return model.prefix_of_encoded(encoded)
 
 
 def _through_experts(tokens, cohort, parts, size):

@@ -9,7 +9,7 @@ from fl_runtime.schedule import Module, Route, Schedule
 from fl_runtime.tasks.partition import draw_held
 from fl_runtime.tasks.workload import IntArray, Task, Workload
 
-TRAINED_KINDS = ("adapter", "expert", "gate", "lora", "prompt", "head")
+TRAINED_KINDS = ("adapter", "encoder", "expert", "gate", "lora", "prompt", "head")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Part:
     Parameters
     ----------
     kind : str
-        ``adapter``, ``expert``, ``gate``, ``lora``, ``prompt`` or ``head``.
+        ``adapter``, ``encoder``, ``expert``, ``gate``, ``lora``, ``prompt`` or ``head``.
     module : str
         Its name.
     rows : array of int, shape (clients,)
@@ -28,6 +28,8 @@ class Part:
         Whether it is trained; otherwise it keeps its first parameters.
     column : int or None
         Of an expert: its column of the gate, which has one for each expert of the group in the schedule.
+    modality : str or None
+        Of an encoder.
     """
 
     kind: str
@@ -35,10 +37,13 @@ class Part:
     rows: IntArray
     trained: bool
     column: int | None = None
+    modality: str | None = None
 
     @property
     def slot(self) -> str:
         """Where it stands in the model: unlike its kind, different for each part of a cohort."""
+        if self.modality is not None:
+            return f"{self.kind}-{self.modality}"
         return self.kind if self.column is None else f"{self.kind}-{self.column}"
 
 
@@ -55,7 +60,8 @@ class Cohort:
     devices : tuple of str
         One name per client.
     parts : tuple of Part
-        At most one adapter, one LoRA and one prompt, at most one gate with its experts, and one head.
+        At most one encoder of each modality, one adapter, one LoRA and one prompt, at most one gate with its
+        experts, and one head.
     held : tuple of array of int
         Each client's samples, indices into the task's pool.
     experts_per_token : int
@@ -74,22 +80,27 @@ class Cohort:
         """The experts among the parts, in the order of the schedule."""
         return tuple(part for part in self.parts if part.kind == "expert")
 
+    @property
+    def trains_encoders(self) -> bool:
+        """Whether what enters the first adapter differs from client to client."""
+        return any(part.kind == "encoder" for part in self.parts)
+
 
 def form_cohorts(schedule: Schedule, workload: Workload, seed: int) -> tuple[Cohort, ...]:
     """Return the cohorts of a schedule, their training sets drawn.
 
     A route uses the adapter, the trainable LoRA and prompt, and the head that its ``hosts`` name; so there
     may be one adapter for all tasks, one per task, or none.  Where it names a gate, it uses the experts of
-    the gate's group that it names.  A frozen LoRA or prompt, and a frozen expert without a gate, count as
-    parts of the backbone.
+    the gate's group that it names.  A frozen encoder, LoRA or prompt, and a frozen expert without a gate,
+    count as parts of the backbone.
 
     Raises
     ------
     ValueError
         If a trainable module is of a kind that this engine does not train or is hosted elsewhere than on the
-        device that uses it, if a route names two adapters, LoRAs, prompts or gates or not exactly one head,
-        trainable experts without a gate or a gate without experts, if a task or modality is unknown, or if
-        there are no routes.
+        device that uses it, if a route names two adapters, LoRAs, prompts, gates or trainable encoders of a
+        modality, not exactly one head, trainable experts without a gate or a gate without experts, if a task
+        or modality is unknown, or if there are no routes.
     """
     if not schedule.routes:
         raise ValueError(f"schedule {schedule.name!r} has no routes: no device has data to learn from")
@@ -99,7 +110,7 @@ def form_cohorts(schedule: Schedule, workload: Workload, seed: int) -> tuple[Coh
     members: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[Route]] = {}
     for route in schedule.routes:
         modalities = workload.used_modalities(route.task, route.modalities)
-        members.setdefault((route.task, modalities, _parts_of(route, modules)), []).append(route)
+        members.setdefault((route.task, modalities, _parts_of(route, modules, modalities)), []).append(route)
     return tuple(
         Cohort(
             task=workload.task(task),
@@ -143,7 +154,7 @@ def _check_kinds(schedule: Schedule) -> None:
             )
 
 
-def _parts_of(route: Route, modules: Mapping[str, Module]) -> tuple[str, ...]:
+def _parts_of(route: Route, modules: Mapping[str, Module], modalities: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names of what the route uses and this engine may train; what it lacks is left out."""
     where = f"route of device {route.device!r}, task {route.task!r}"
     for name in route.hosts:
@@ -169,7 +180,24 @@ def _parts_of(route: Route, modules: Mapping[str, Module]) -> tuple[str, ...]:
         if module.task != route.task and (module.kind == "head" or module.task is not None):
             raise ValueError(f"{where}: names {module.id!r}, the {module.kind} of task {module.task!r}")
     experts = _experts_of(used, gates, where)
-    return tuple(module.id for module in (*adapters, *gates, *experts, *loras, *prompts, *heads))
+    encoders = _encoders_of(used, modalities, where)
+    return tuple(module.id for module in (*encoders, *adapters, *gates, *experts, *loras, *prompts, *heads))
+
+
+def _encoders_of(used: list[Module], modalities: tuple[str, ...], where: str) -> list[Module]:
+    """Return the trainable encoders of what the device has; it trains without those of other modalities."""
+    encoders = [module for module in used if module.kind == "encoder" and module.trainable]
+    for module in encoders:
+        if module.modality is None:
+            raise ValueError(f"{where}: the trainable encoder {module.id!r} has no modality; give it one")
+    for modality in modalities:
+        same = [module for module in encoders if module.modality == modality]
+        if len(same) > 1:
+            raise ValueError(
+                f"{where}: names the trainable encoders {_listed(same)} of {modality!r}; "
+                "at most one can serve"
+            )
+    return [module for module in encoders if module.modality in modalities]
 
 
 def _experts_of(used: list[Module], gates: list[Module], where: str) -> list[Module]:
@@ -207,7 +235,14 @@ def _part(
                 "this engine trains a replica on the device that uses it and does not split its training"
             )
     used = np.array([rows[module.id, route.hosts[module.id]] for route in routes], dtype=np.int64)
-    return Part(kind=module.kind, module=module.id, rows=used, trained=module.trainable, column=column)
+    return Part(
+        kind=module.kind,
+        module=module.id,
+        rows=used,
+        trained=module.trainable,
+        column=column,
+        modality=module.modality if module.kind == "encoder" else None,
+    )
 
 
 def _held_by(route: Route, workload: Workload, label_skew: float | None, seed: int) -> IntArray:

@@ -87,8 +87,8 @@ def learn(
     Parameters
     ----------
     schedule : Schedule
-        Trainable modules must be adapters, experts, gates, LoRAs, prompts or heads, hosted on the devices
-        that use them.
+        Trainable modules must be encoders, adapters, experts, gates, LoRAs, prompts or heads, hosted on
+        the devices that use them.
     workload : Workload or None
         Tasks and data; ``None``: the default, ``digits``.
     seed : int
@@ -200,7 +200,13 @@ def initial_state(
         drawn = f"{module.kind}:{module.id if module.kind == 'expert' else module.task}"
         rng = np.random.default_rng([seed, crc32(drawn.encode())])
         group = [m for m in schedule.modules if m.kind == "expert" and m.expert_group == module.expert_group]
-        first = initial_parameters(module.kind, rng, num_classes=classes[module.id], num_experts=len(group))
+        first = initial_parameters(
+            module.kind,
+            rng,
+            num_classes=classes[module.id],
+            num_experts=len(group),
+            modality=module.modality,
+        )
         state[module.id] = np.tile(first, (counts[module.id], 1))
     return state
 

@@ -367,6 +367,8 @@ class Training:
         Of AdamW, > 0.
     label_skew : float or None
         Concentration of the Dirichlet distribution that draws each device's labels, > 0; ``None``: even.
+    encoder_rate : float
+        Learning rate of encoders, as a part of ``learning_rate``, > 0: they are pretrained.
     experts_per_token : int
         To how many of its experts a device sends a token where a gate chooses, >= 1.
     balance_weight : float
@@ -377,6 +379,7 @@ class Training:
     batch_size: int = 8
     learning_rate: float = 3e-3
     label_skew: float | None = 0.1
+    encoder_rate: float = 0.1
     experts_per_token: int = 2
     balance_weight: float = 0.01
 

@@ -9,28 +9,34 @@ from fl_runtime.modules.heads import initial_head
 from fl_runtime.modules.lora import initial_lora
 from fl_runtime.modules.model import ModelSize, initial_adapters
 from fl_runtime.modules.prompts import initial_prompt
+from fl_runtime.modules.trained_encoders import encoder_parameters
+from fl_runtime.modules.weights import load_frozen
 
 
 def initial_parameters(
-    kind: str, rng: np.random.Generator, *, num_classes: int, num_experts: int
+    kind: str, rng: np.random.Generator, *, num_classes: int, num_experts: int, modality: str | None
 ) -> npt.NDArray[np.float32]:
     """Return one flat vector of a module's parameters before it is trained.
 
     Parameters
     ----------
     kind : str
-        ``adapter``, ``expert``, ``gate``, ``lora``, ``prompt`` or ``head``.
+        ``adapter``, ``encoder``, ``expert``, ``gate``, ``lora``, ``prompt`` or ``head``.
     rng : Generator
         Draws what is not zero.
     num_classes : int
         Of the task of a head.
     num_experts : int
         Experts of the group of a gate.
+    modality : str or None
+        Of an encoder, which starts from the shipped weights.
     """
     size = ModelSize()
     match kind:
         case "adapter":
             return initial_adapters(size, rng)
+        case "encoder":
+            return encoder_parameters(load_frozen().encoders[str(modality)])
         case "expert":
             return initial_adapter(size.width, size.expert_bottleneck, rng)
         case "gate":

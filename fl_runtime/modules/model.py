@@ -1,8 +1,8 @@
 """The compact multi-modal model: a frozen part that all share, and parts stacked by client.
 
 The adapters sit behind blocks 3 and 4, prompts join in before block 4, and LoRA adds to the layers of block
-4.  So everything up to the end of block 3 is the same for all clients and for the whole run:
-:meth:`FrozenModel.prefix` is computed once per sample and kept.
+4.  So everything up to the end of block 3 is the same for all clients and for the whole run, unless they
+train encoders: :meth:`FrozenModel.prefix` is computed once per sample and kept.
 """
 
 from collections.abc import Mapping
@@ -56,9 +56,13 @@ class FrozenModel(nn.Module):
 
     def prefix(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return what enters the first adapter, (n, tokens, width); the read-out token comes first."""
-        encoded = [self.encoders[name](inputs[name]) for name in sorted(inputs)]
-        read_out = self.read_out.expand(len(encoded[0]), 1, -1)
-        tokens = torch.cat([read_out, *encoded], dim=1)  # (n, 1 + tokens of all modalities, width)
+        return self.prefix_of_encoded({name: self.encoders[name](inputs[name]) for name in inputs})
+
+    def prefix_of_encoded(self, encoded: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the prefix of what encoders made of each modality, (n, tokens of the modality, width)."""
+        parts = [encoded[name] for name in sorted(encoded)]
+        read_out = self.read_out.expand(len(parts[0]), 1, -1)
+        tokens = torch.cat([read_out, *parts], dim=1)  # (n, 1 + tokens of all modalities, width)
         for block in self.blocks[:-1]:
             tokens = block(tokens)
         return tokens

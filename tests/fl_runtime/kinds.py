@@ -90,3 +90,12 @@ def _experts_and_gate(trainable_gate):
     group = {"update_bits": 1e5, "expert_group": "mixture"}
     gate = Module(id="gate", kind="gate", trainable=trainable_gate, **group)
     return [*(Module(id=f"x{i}", kind="expert", trainable=True, **group) for i in range(4)), gate]
+
+
+def with_encoders(schedule, modalities=("audio", "image", "text")):
+    """The same schedule with trainable encoders in place of the adapter."""
+    encoders = [
+        Module(id=f"encoder-{name}", kind="encoder", update_bits=1e5, trainable=True, modality=name)
+        for name in modalities
+    ]
+    return in_place_of_adapter(schedule, encoders)

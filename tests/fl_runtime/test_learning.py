@@ -232,12 +232,17 @@ def broken(schedule, what):
     route, *others = schedule.routes
     adapter, *heads = schedule.modules
     match what:
-        case "kind":
-            return replace(schedule, modules=(replace(adapter, kind="backbone"), *heads))
-        case "expert":
-            return replace(schedule, modules=(replace(adapter, kind="expert", expert_group="x"), *heads))
-        case "gate":
-            return replace(schedule, modules=(replace(adapter, kind="gate", expert_group="x"), *heads))
+        case "backbone" | "encoder" | "expert" | "gate":
+            return replace(schedule, modules=(replace(adapter, kind=what, expert_group="x"), *heads))
+        case "encoders":
+            encoder = replace(adapter, kind="encoder", modality="text")
+            hosts = {**route.hosts, "second": "d0"}
+            return replace(
+                schedule,
+                modules=(encoder, replace(encoder, id="second"), *heads),
+                replicas=(*schedule.replicas, Replica(module="second", host="d0")),
+                routes=(replace(route, hosts=hosts), *others),
+            )
         case "host":
             replicas = (*schedule.replicas, Replica(module="adapter", host="e0"))
             hosts = {**route.hosts, "adapter": "e0"}
@@ -267,10 +272,12 @@ def broken(schedule, what):
     ("what", "message"),
     [
         (
-            "kind",
-            r"'adapter' is a trainable backbone; this engine trains adapters, experts, gates, lo",
+            "backbone",
+            r"'adapter' is a trainable backbone; this engine trains adapters, encoders, experts, ",
         ),
         ("expert", r"names the trainable expert 'adapter' of the group 'x', but no gate of that group"),
+        ("encoder", r"the trainable encoder 'adapter' has no modality; give it one"),
+        ("encoders", r"names the trainable encoders adapter, second of 'text'; at most one can serve"),
         ("gate", r"names the gate 'adapter', but no expert of its group 'x'"),
         ("host", r"device 'd0': the trainable module 'adapter' is hosted at 'e0'"),
         ("nobody", r"device 'd0': no replica of 'adapter' is hosted at 'd0'"),

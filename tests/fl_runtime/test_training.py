@@ -172,3 +172,47 @@ def test_the_weight_of_the_balance_moves_the_gate(kinds, small):
         for w in (0.0, 10.0)
     ]
     assert abs(gates[0] - gates[1]).max() > 1e-3
+
+
+def test_encoders_are_trained_like_one_after_another(bench, kinds, small):
+    schedule = kinds.with_encoders(small)
+    cohorts, prefixes, state, batches = prepared(schedule)
+    assert prefixes == [None] * len(cohorts)
+    stacked = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+    one_by_one = bench.train_one_by_one(load_frozen(), cohorts, state, batches, TRAINING)
+    for name, rows in stacked.items():
+        rate = TRAINING.learning_rate * (TRAINING.encoder_rate if name.startswith("encoder") else 1.0)
+        assert 0.5 * rate < abs(rows - state[name]).max() < 4 * rate
+        difference = abs(rows - one_by_one[name])
+        assert np.quantile(difference, 0.99) < 2e-7
+        assert difference.max() < 0.1 * rate
+
+
+def test_a_device_without_a_modality_trains_without_its_encoder(kinds, small):
+    schedule = kinds.with_encoders(small)
+    deaf = tuple(
+        replace(r, modalities=tuple(name for name in r.modalities if name != "audio"))
+        if r.device in {"d1", "d2"} and r.task == "cmp"
+        else r
+        for r in schedule.routes
+    )
+    cohorts, prefixes, state, batches = prepared(replace(schedule, routes=deaf))
+    slots = {(c.task.name, c.devices): {part.slot for part in c.parts} for c in cohorts}
+    without = next(found for (task, devices), found in slots.items() if task == "cmp" and "d2" in devices)
+    assert without == {"encoder-image", "encoder-text", "head"}
+    trained = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+    assert (trained["encoder-audio"][2] == state["encoder-audio"][2]).all()
+    assert (trained["encoder-image"][2] != state["encoder-image"][2]).any()
+
+
+def test_accuracy_with_encoders_of_their_own_is_that_of_each_device(kinds, small):
+    cohorts, prefixes, state, batches = prepared(kinds.with_encoders(small, ("image",)))
+    trained = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+    found = accuracy_of_devices(load_frozen(), cohorts, prefixes, trained)
+    back = accuracy_of_devices(
+        load_frozen(), cohorts, prefixes, {**trained, "encoder-image": state["encoder-image"]}
+    )
+    cached_cohorts, cached, *_ = prepared(small)
+    parts = [replace(c, parts=tuple(p for p in c.parts if p.kind == "head")) for c in cached_cohorts]
+    assert back == accuracy_of_devices(load_frozen(), parts, cached, trained)
+    assert found != back

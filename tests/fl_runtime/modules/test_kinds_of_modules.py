@@ -13,10 +13,14 @@ from fl_runtime.order import in_order  # noqa: E402
 from fl_runtime.schedule import Training  # noqa: E402
 from fl_runtime.variants import with_precision  # noqa: E402
 
-KINDS = ("experts", "lora")
+GAIN_OF_KIND = {
+    "encoders": 0.04,
+    "experts": 0.1,
+    "lora": 0.1,
+}  # encoders are pretrained: less is left to gain
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=GAIN_OF_KIND)
 def alone(request, bench, kinds):
     """A federation of six devices that trains this kind only; the heads keep their random weights."""
     training = Training(local_steps=8, learning_rate=6e-3, label_skew=None)
@@ -31,9 +35,10 @@ def curve(alone):
     return learn(alone, seed=0)
 
 
-def test_it_learns_with_random_heads_and_all_replicas_agree(alone, curve):
+def test_it_learns_with_random_heads_and_all_replicas_agree(request, alone, curve):
     assert check_schedule(alone) == ()
-    assert curve.mean_accuracy[-1] > curve.mean_accuracy[0] + 0.1
+    kind = request.node.callspec.params["alone"]
+    assert curve.mean_accuracy[-1] > curve.mean_accuracy[0] + GAIN_OF_KIND[kind]
     trained = [module.id for module in alone.modules if module.trainable]
     assert trained
     for name in trained:
@@ -41,10 +46,10 @@ def test_it_learns_with_random_heads_and_all_replicas_agree(alone, curve):
 
 
 def test_four_bits_learn_nearly_as_much(alone, curve):
-    packed = with_precision(alone, 4)
+    packed = replace(with_precision(alone, 4), rounds=4)
     assert learning_key(packed) != learning_key(alone)
     found = learn(packed, seed=0)
-    assert abs(found.mean_accuracy[-3:].mean() - curve.mean_accuracy[-3:].mean()) < 0.04
+    assert found.mean_accuracy == pytest.approx(curve.mean_accuracy[:4], abs=0.05)
     assert any((found.state[m.id] != curve.state[m.id]).any() for m in alone.modules if m.trainable)
 
 
