@@ -99,3 +99,18 @@ def with_encoders(schedule, modalities=("audio", "image", "text")):
         for name in modalities
     ]
     return in_place_of_adapter(schedule, encoders)
+
+
+def with_everything(schedule):
+    """The same schedule with an adapter, a LoRA, experts, a gate, encoders and prompts, all trainable."""
+    sizes = {"update_bits": 1e5, "trainable": True}
+    one_each = [Module(id="the-adapter", kind="adapter", **sizes), Module(id="lora", kind="lora", **sizes)]
+    encoders = [
+        Module(id=f"encoder-{name}", kind="encoder", modality=name, **sizes)
+        for name in ("audio", "image", "text")
+    ]
+
+    def on(route, name):
+        return name not in {"x0", "x1", "x2", "x3"} or name in EXPERTS_OF_TASK[route.task]
+
+    return in_place_of_adapter(with_prompts(schedule), [*one_each, *_experts_and_gate(True), *encoders], on)
