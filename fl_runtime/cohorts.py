@@ -77,7 +77,7 @@ class Cohort:
 
     @property
     def experts(self) -> tuple[Part, ...]:
-        """The experts among the parts, in the order of the schedule."""
+        """The experts among the parts, in the order of their names."""
         return tuple(part for part in self.parts if part.kind == "expert")
 
     @property
