@@ -143,21 +143,30 @@ def train_one_by_one(model, cohorts, state, batches, training, prefixes=None):
             if device not in cohort.devices or cohort.devices.index(device) not in clients:
                 continue
             client = cohort.devices.index(device)
-            keys = {part.kind: (part.module, part.rows[client]) for part in cohort.parts}
+            keys = {part.slot: (part.module, part.rows[client]) for part in cohort.parts}
             for name, row in keys.values():
                 own.setdefault((name, row), torch.tensor(state[name][row], requires_grad=True))
             pool = None if prefixes is None else prefixes[place].train
             jobs.append((cohort, keys, batches[place][clients.index(client)], pool))
         if not own:
             continue
-        optimiser = torch.optim.AdamW(own.values(), lr=training.learning_rate)
+        rates = dict.fromkeys((name for name, _ in own), training.learning_rate)
+        rates |= {
+            part.module: training.learning_rate * training.encoder_rate
+            for cohort, *_ in jobs
+            for part in cohort.parts
+            if part.kind == "encoder"
+        }
+        optimiser = torch.optim.AdamW(
+            [{"params": [tensor], "lr": rates[name]} for (name, _), tensor in own.items()]
+        )
         for step in range(training.local_steps):
             losses = []
             for cohort, keys, batch, pool in jobs:
-                parts = {kind: own[key] for kind, key in keys.items()}
-                logits = _one_client(model, cohort, parts, batch[step], pool)
+                parts = {slot: own[key] for slot, key in keys.items()}
+                logits, imbalance = _one_client(model, cohort, parts, batch[step], pool)
                 labels = torch.tensor(cohort.task.train.labels[batch[step]])
-                losses.append(functional.cross_entropy(logits, labels))
+                losses += [functional.cross_entropy(logits, labels), training.balance_weight * imbalance]
             optimiser.zero_grad()
             torch.autograd.backward(sum(losses))
             optimiser.step()
@@ -167,32 +176,83 @@ def train_one_by_one(model, cohorts, state, batches, training, prefixes=None):
 
 
 def _one_client(model, cohort, parts, chosen, pool):
-    """Return one client's logits (batch, classes) with plain linear layers."""
+    """Return one client's logits (batch, classes) and imbalance of experts, with plain linear layers."""
     head = parts["head"]
     if pool is None:
         inputs = {name: torch.tensor(cohort.task.train.inputs[name][chosen]) for name in cohort.modalities}
-        with torch.no_grad():
-            tokens = model.prefix(inputs)
+        tokens = _prefix(model, inputs, parts)
     else:
         tokens = pool[torch.from_numpy(chosen)]
     width = tokens.shape[2]
-    first, second = parts["adapter"].chunk(2)
+    tokens, imbalance = _through_experts(tokens, cohort, parts, model.size)
+    first, second = parts["adapter"].chunk(2) if "adapter" in parts else (None, None)
     tokens = _adapted(tokens, first, model.size)
     if "prompt" in parts:
         prompt = parts["prompt"].view(1, -1, width)
         tokens = torch.cat([tokens, prompt.expand(len(tokens), -1, -1)], dim=1)
-    read = model.blocks[-1](tokens, num_read=1)[:, 0]
+    read = _with_low_rank(model.blocks[-1], parts.get("lora"), model.size)(tokens, num_read=1)[:, 0]
     features = model.norm(_adapted(read, second, model.size))
     weight = head[: -cohort.task.num_classes].view(width, -1)
-    return functional.linear(features, weight.T, head[-cohort.task.num_classes :])
+    return functional.linear(features, weight.T, head[-cohort.task.num_classes :]), imbalance
+
+
+def _prefix(model, inputs, parts):
+    """Run encoders with the client's own weights in place of the shipped ones."""
+    encoded = {}
+    for name, values in inputs.items():
+        encoder, flat = model.encoders[name], parts.get(f"encoder-{name}")
+        if flat is None:
+            encoded[name] = encoder(values)
+            continue
+        shapes = {key: weight.shape for key, weight in encoder.named_parameters()}
+        split = flat.split([shape.numel() for shape in shapes.values()])
+        weights = {key: part.view(shapes[key]) for key, part in zip(shapes, split, strict=True)}
+        encoded[name] = torch.func.functional_call(encoder, weights, (values,))
+    return model.prefix_of_encoded(encoded)
+
+
+def _through_experts(tokens, cohort, parts, size):
+    """Run every expert on every token, and drop what was not chosen."""
+    if not cohort.experts:
+        return tokens, torch.zeros(())
+    normed = functional.layer_norm(tokens, (size.width,))
+    gate = parts["gate"].view(size.width, -1)[:, [part.column for part in cohort.experts]]
+    probabilities = torch.softmax(normed @ gate, dim=-1)
+    ranks = probabilities.argsort(dim=-1, descending=True).argsort(dim=-1)
+    is_chosen = (ranks < cohort.experts_per_token).float()  # (batch, tokens, experts)
+    for index, part in enumerate(cohort.experts):
+        weight = (probabilities * is_chosen)[..., index, None]
+        tokens = tokens + weight * _perceptron(normed, parts[part.slot], size.width, size.expert_bottleneck)
+    shares = is_chosen.flatten(0, 1).mean(dim=0) / is_chosen[0, 0].sum()
+    return tokens, len(cohort.experts) * (shares * probabilities.flatten(0, 1).mean(dim=0)).sum()
+
+
+def _with_low_rank(block, flat, size):
+    """Return the block with its weights replaced by W + (down up)^T."""
+    if flat is None:
+        return block
+    weights, start = dict(block.named_parameters()), 0
+    for name in ("query", "key_value", "join", "expand", "contract"):
+        outer, inner = weights[f"{name}.weight"].shape
+        middle, end = start + inner * size.rank, start + (inner + outer) * size.rank
+        product = flat[start:middle].view(inner, -1) @ flat[middle:end].view(-1, outer)
+        weights[f"{name}.weight"] = weights[f"{name}.weight"] + product.T
+        start = end
+    return lambda *inputs, **options: torch.func.functional_call(block, weights, inputs, options)
 
 
 def _adapted(tokens, flat, size):
-    product = size.width * size.bottleneck
-    down, up, bias_down, bias_up = torch.split(flat, [product, product, size.bottleneck, size.width])
+    if flat is None:
+        return tokens
     normed = functional.layer_norm(tokens, (size.width,))
-    hidden = functional.gelu(functional.linear(normed, down.view(size.width, -1).T, bias_down))
-    return tokens + functional.linear(hidden, up.view(-1, size.width).T, bias_up)
+    return tokens + _perceptron(normed, flat, size.width, size.bottleneck)
+
+
+def _perceptron(normed, flat, width, bottleneck):
+    product = width * bottleneck
+    down, up, bias_down, bias_up = torch.split(flat, [product, product, bottleneck, width])
+    hidden = functional.gelu(functional.linear(normed, down.view(width, -1).T, bias_down))
+    return functional.linear(hidden, up.view(-1, width).T, bias_up)
 
 
 def measure_accuracy(seeds, samples, rounds, training):

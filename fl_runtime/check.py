@@ -6,7 +6,7 @@ from fl_runtime.check_transport import check_transport
 from fl_runtime.defects import Defects
 from fl_runtime.schedule import Cpu, Node, Schedule, Training
 
-MODULE_KINDS = ("adapter", "backbone", "encoder", "expert", "head", "prompt")
+MODULE_KINDS = ("adapter", "backbone", "encoder", "expert", "gate", "head", "lora", "prompt")
 """What a module can be."""
 
 
@@ -51,6 +51,9 @@ def _check_world(schedule: Schedule, defects: Defects) -> None:
         where = f"module {module.id!r}"
         defects.number(where, "update_bits", module.update_bits)
         defects.name(where, "kind", module.kind, MODULE_KINDS, "kind of module")
+        if module.expert_group is not None and module.kind not in ("expert", "gate"):
+            got = f"expert_group is {module.expert_group!r}"
+            defects.add(where, f"{got}, must be left out for the kind {module.kind!r}")
 
 
 def _check_node(node: Node, defects: Defects) -> None:
@@ -109,5 +112,8 @@ def _check_training(training: Training, defects: Defects) -> None:
     defects.count("training", "local_steps", training.local_steps, 1)
     defects.count("training", "batch_size", training.batch_size, 1)
     defects.number("training", "learning_rate", training.learning_rate, positive=True)
+    defects.number("training", "encoder_rate", training.encoder_rate, positive=True)
+    defects.count("training", "experts_per_token", training.experts_per_token, 1)
+    defects.number("training", "balance_weight", training.balance_weight)
     if training.label_skew is not None:
         defects.number("training", "label_skew", training.label_skew, positive=True)

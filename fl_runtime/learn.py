@@ -42,7 +42,7 @@ class LearningCurve:
     reached_cloud : array of bool, shape (rounds,)
         In which rounds the cloud averaged.
     state : mapping of str to array
-        After the last round: of each adapter, prompt and head its replicas' parameters, (replicas, size).
+        After the last round: of each trained kind of module its replicas' parameters, (replicas, size).
     """
 
     tasks: tuple[str, ...]
@@ -87,7 +87,8 @@ def learn(
     Parameters
     ----------
     schedule : Schedule
-        Trainable modules must be adapters, prompts or heads, hosted on the devices that use them.
+        Trainable modules must be encoders, adapters, experts, gates, LoRAs, prompts or heads, hosted on
+        the devices that use them.
     workload : Workload or None
         Tasks and data; ``None``: the default, ``digits``.
     seed : int
@@ -165,7 +166,9 @@ def learning_key(schedule: Schedule, seed: int = 0) -> str:
         "seed": seed,
         "rounds": [digest_of_kind[schedule.kind_of_round(index).name] for index in range(schedule.rounds)],
         "training": asdict(schedule.training),
-        "modules": [[m.id, m.kind, m.trainable, m.task, m.modality] for m in schedule.modules],
+        "modules": [
+            [m.id, m.kind, m.trainable, m.task, m.modality, m.expert_group] for m in schedule.modules
+        ],
         "replicas": [[replica.module, replica.host] for replica in schedule.replicas],
         "routes": [
             [route.device, route.task, route.samples, route.modalities, sorted(route.hosts.items())]
@@ -186,24 +189,24 @@ def initial_state(
     schedule: Schedule, cohorts: Sequence[Cohort], seed: int
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Return the first parameters of each module that this engine trains: equal in all replicas."""
-    from fl_runtime.modules.heads import initial_head
-    from fl_runtime.modules.model import ModelSize, initial_adapters
-    from fl_runtime.modules.prompts import initial_prompt
+    from fl_runtime.modules.initial import initial_parameters
 
-    size = ModelSize()
     classes = {part.module: cohort.task.num_classes for cohort in cohorts for part in cohort.parts}
     counts = Counter(replica.module for replica in schedule.replicas)
     state = {}
     for module in schedule.modules:
         if module.id not in classes:
             continue
-        rng = np.random.default_rng([seed, crc32(f"{module.kind}:{module.task}".encode())])
-        if module.kind == "adapter":
-            first = initial_adapters(size, rng)
-        elif module.kind == "prompt":
-            first = initial_prompt(size.width, size.prompt_tokens, rng)
-        else:
-            first = initial_head(size.width, classes[module.id], rng)
+        drawn = f"{module.kind}:{module.id if module.kind == 'expert' else module.task}"
+        rng = np.random.default_rng([seed, crc32(drawn.encode())])
+        group = [m for m in schedule.modules if m.kind == "expert" and m.expert_group == module.expert_group]
+        first = initial_parameters(
+            module.kind,
+            rng,
+            num_classes=classes[module.id],
+            num_experts=len(group),
+            modality=module.modality,
+        )
         state[module.id] = np.tile(first, (counts[module.id], 1))
     return state
 

@@ -106,13 +106,15 @@ class Module:
     id : str
         Unique name.
     kind : str
-        ``encoder``, ``prompt``, ``backbone``, ``expert``, ``adapter`` or ``head``.
+        ``encoder``, ``prompt``, ``backbone``, ``expert``, ``gate``, ``adapter``, ``lora`` or ``head``.
     update_bits : float
         Bits of one update of it on a link, >= 0.
     trainable : bool
         Whether its replicas are trained and averaged.
     task, modality : str or None
-        The task of a head (or prompt), the modality of an encoder.
+        The task of a head (or prompt or LoRA), the modality of an encoder.
+    expert_group : str or None
+        The mixture to which an expert belongs, or among whose experts a gate chooses.
     """
 
     id: str
@@ -121,6 +123,7 @@ class Module:
     trainable: bool
     task: str | None = None
     modality: str | None = None
+    expert_group: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -364,12 +367,21 @@ class Training:
         Of AdamW, > 0.
     label_skew : float or None
         Concentration of the Dirichlet distribution that draws each device's labels, > 0; ``None``: even.
+    encoder_rate : float
+        Learning rate of encoders, as a part of ``learning_rate``, > 0: they are pretrained.
+    experts_per_token : int
+        To how many of its experts a device sends a token where a gate chooses, >= 1.
+    balance_weight : float
+        Weight of the loss that keeps the experts evenly used, >= 0.
     """
 
     local_steps: int = 4
     batch_size: int = 8
     learning_rate: float = 3e-3
     label_skew: float | None = 0.1
+    encoder_rate: float = 0.1
+    experts_per_token: int = 2
+    balance_weight: float = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ starts afresh in each round: its memory is not averaged, so it would not fit the
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,10 @@ import torch
 from torch.nn import functional
 
 from fl_runtime.cohorts import Cohort
+from fl_runtime.modules.experts import Mixture
 from fl_runtime.modules.heads import classify
 from fl_runtime.modules.model import FrozenModel
+from fl_runtime.modules.trained_encoders import encode
 from fl_runtime.schedule import Training
 from fl_runtime.tasks.workload import IntArray, Samples, Task
 
@@ -26,6 +29,7 @@ State = Mapping[str, npt.NDArray[np.float32]]
 _PREFIX_CHUNK = 512  # samples
 _TRAIN_CHUNK = 256  # clients trained in one pass
 _TEST_CHUNK = 8  # distinct models tested in one pass
+_ENCODER_SHARE = 4  # passes with trained encoders hold more, so they are this much smaller
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,12 @@ class Prefixes:
     test: torch.Tensor
 
 
-def prefixes_of(model: FrozenModel, cohorts: Sequence[Cohort]) -> list[Prefixes]:
-    """Return what the frozen part of the model makes of the data of each cohort."""
-    return [_prefixes(model, cohort.task, cohort.modalities) for cohort in cohorts]
+def prefixes_of(model: FrozenModel, cohorts: Sequence[Cohort]) -> list[Prefixes | None]:
+    """Return what the frozen part makes of the data of each cohort; ``None`` if it trains encoders."""
+    return [
+        None if cohort.trains_encoders else _prefixes(model, cohort.task, cohort.modalities)
+        for cohort in cohorts
+    ]
 
 
 @lru_cache(maxsize=8)  # runs that differ in seeds or periods share it; about 15 MB each
@@ -49,7 +56,7 @@ def _prefixes(model: FrozenModel, task: Task, modalities: tuple[str, ...]) -> Pr
 def train_round(
     model: FrozenModel,
     cohorts: Sequence[Cohort],
-    prefixes: Sequence[Prefixes],
+    prefixes: Sequence[Prefixes | None],
     state: State,
     batches: Sequence[IntArray],
     training: Training,
@@ -69,29 +76,45 @@ def train_round(
     training : Training
         Steps and learning rate.
     """
-    flat = torch.cat([torch.from_numpy(rows).flatten() for rows in state.values()])
-    flat.grad = torch.zeros_like(flat)
-    modules, gradients = _views(flat, state), _views(flat.grad, state)
-    optimiser = torch.optim.AdamW([flat], lr=training.learning_rate, fused=True)
+    encoders = {part.module for cohort in cohorts for part in cohort.parts if part.kind == "encoder"}
+    groups = [
+        _Group.of(
+            {name: rows for name, rows in state.items() if name not in encoders}, training.learning_rate
+        ),
+        _Group.of(
+            {name: rows for name, rows in state.items() if name in encoders},
+            training.learning_rate * training.encoder_rate,
+        ),
+    ]
+    modules = {name: part for group in groups for name, part in group.modules.items()}
+    gradients = {name: part for group in groups for name, part in group.gradients.items()}
+    optimiser = torch.optim.AdamW([group.options for group in groups if group.modules], fused=True)
     jobs = [
-        _Job(model, cohort, prefix, training_clients(cohort)[part], torch.from_numpy(batch[part]))
+        _Job(
+            model,
+            cohort,
+            prefix,
+            training_clients(cohort)[part],
+            torch.from_numpy(batch[part]),
+            training.balance_weight,
+        )
         for cohort, prefix, batch in zip(cohorts, prefixes, batches, strict=True)
-        for part in _chunks(len(batch), _TRAIN_CHUNK)
+        for part in _chunks(len(batch), _of_a_pass(_TRAIN_CHUNK, cohort))
         if any(used.trained for used in cohort.parts)
     ]
     for step in range(training.local_steps if jobs else 0):
-        flat.grad.zero_()
+        optimiser.zero_grad(set_to_none=False)
         for job in jobs:
             job.add_gradients(modules, gradients, step)
         optimiser.step()
     return {
-        name: _with_rows(state[name], part.numpy(), _trained_rows(name, cohorts))
-        for name, part in modules.items()
+        name: _with_rows(rows, modules[name].numpy(), _trained_rows(name, cohorts))
+        for name, rows in state.items()
     }
 
 
 def accuracy_of_devices(
-    model: FrozenModel, cohorts: Sequence[Cohort], prefixes: Sequence[Prefixes], state: State
+    model: FrozenModel, cohorts: Sequence[Cohort], prefixes: Sequence[Prefixes | None], state: State
 ) -> dict[str, float]:
     """Return per task the accuracy on its common test set, mean over the devices that run it.
 
@@ -99,8 +122,23 @@ def accuracy_of_devices(
     """
     found: dict[str, list[float]] = {}
     for cohort, prefix in zip(cohorts, prefixes, strict=True):
-        found.setdefault(cohort.task.name, []).extend(_accuracies(model, cohort, prefix.test, state))
+        found.setdefault(cohort.task.name, []).extend(_accuracies(model, cohort, prefix, state))
     return {task: float(np.mean(found[task])) for task in sorted(found)}
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Modules of one learning rate as one flat vector, with views of it and of its gradient by module."""
+
+    options: dict[str, Any]
+    modules: dict[str, torch.Tensor]
+    gradients: dict[str, torch.Tensor]
+
+    @staticmethod
+    def of(state: State, rate: float) -> "_Group":
+        flat = torch.cat([torch.empty(0), *(torch.from_numpy(rows).flatten() for rows in state.values())])
+        flat.grad = torch.zeros_like(flat)
+        return _Group({"params": [flat], "lr": rate}, _views(flat, state), _views(flat.grad, state))
 
 
 @dataclass(frozen=True)
@@ -109,26 +147,33 @@ class _Job:
 
     model: FrozenModel
     cohort: Cohort
-    prefix: Prefixes
+    prefix: Prefixes | None
     clients: IntArray
     batches: torch.Tensor
+    balance_weight: float
 
     def add_gradients(
         self, modules: Mapping[str, torch.Tensor], gradients: Mapping[str, torch.Tensor], step: int
     ) -> None:
         """Add the gradients of one step to those of the replicas in use; ``gradients`` is changed.
 
-        The loss is the sum over clients of their mean cross-entropies: each client sees its own gradient.
+        The loss is the sum over clients of their mean cross-entropies, and of how unevenly they use their
+        experts: each client sees its own gradient.
         """
         chosen = self.batches[:, step]  # (clients, batch)
         labels = torch.from_numpy(self.cohort.task.train.labels[chosen.numpy()])
         used = _replicas_of(self.cohort, modules, self.clients)
         trained = [part for part in self.cohort.parts if part.trained]
         for part in trained:
-            used[part.kind].requires_grad_()
-        logits = _logits(self.model, self.cohort, self.prefix.train[chosen], used)
+            used[part.slot].requires_grad_()
+        if self.prefix is None:
+            tokens = _encoded(self.model, self.cohort, self.cohort.task.train, chosen, used)
+        else:
+            tokens = self.prefix.train[chosen]
+        logits, imbalance = _logits(self.model, self.cohort, tokens, used)
         loss = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
-        found = torch.autograd.grad(loss / chosen.shape[1], [used[part.kind] for part in trained])
+        loss = loss / chosen.shape[1] + self.balance_weight * imbalance.sum()
+        found = torch.autograd.grad(loss, [used[part.slot] for part in trained])
         for part, gradient in zip(trained, found, strict=True):
             gradients[part.module].index_add_(0, torch.from_numpy(part.rows[self.clients]), gradient)
 
@@ -147,20 +192,57 @@ def _views(flat: torch.Tensor, state: State) -> dict[str, torch.Tensor]:
 def _replicas_of(
     cohort: Cohort, modules: Mapping[str, torch.Tensor], clients: IntArray
 ) -> dict[str, torch.Tensor]:
-    """Return copies of the replicas that clients use, by kind of module: (clients, size)."""
-    return {part.kind: modules[part.module][torch.from_numpy(part.rows[clients])] for part in cohort.parts}
+    """Return copies of the replicas that clients use, by slot: (clients, size)."""
+    return {part.slot: modules[part.module][torch.from_numpy(part.rows[clients])] for part in cohort.parts}
+
+
+def _encoded(
+    model: FrozenModel,
+    cohort: Cohort,
+    samples: Samples,
+    chosen: torch.Tensor,
+    used: Mapping[str, torch.Tensor],
+) -> torch.Tensor:
+    """Return the prefixes (clients, batch, tokens, width) of samples (clients, batch) by own encoders."""
+    encoded = {}
+    for name in cohort.modalities:
+        inputs = torch.from_numpy(samples.inputs[name][chosen.numpy()])  # (clients, batch, ...)
+        encoder, own = model.encoders[name], used.get(f"encoder-{name}")
+        if own is None:
+            encoded[name] = encoder(inputs.flatten(0, 1))
+        else:
+            encoded[name] = encode(encoder, inputs, own).flatten(0, 1)
+    tokens = model.prefix_of_encoded(encoded)
+    return tokens.view(*chosen.shape, *tokens.shape[1:])
 
 
 def _logits(
     model: FrozenModel, cohort: Cohort, tokens: torch.Tensor, used: Mapping[str, torch.Tensor]
-) -> torch.Tensor:
-    """Return logits (clients, samples, classes) of prefixes (clients, samples, tokens, width)."""
-    features = model.features(tokens, used.get("adapter"), used.get("prompt"))
-    return classify(features, used["head"], cohort.task.num_classes)
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return logits and imbalance of experts of prefixes (clients, samples, tokens, width).
+
+    The logits are (clients, samples, classes); the imbalance is (clients,), zeros where no gate chooses.
+    """
+    imbalance = tokens.new_zeros(len(tokens))
+    if cohort.experts:
+        tokens, imbalance = _mixture(model, cohort, used).mixed(tokens)
+    features = model.features(tokens, used.get("adapter"), used.get("prompt"), used.get("lora"))
+    return classify(features, used["head"], cohort.task.num_classes), imbalance
 
 
-def _accuracies(model: FrozenModel, cohort: Cohort, tokens: torch.Tensor, state: State) -> list[float]:
-    """Return the accuracy of each client of a cohort on test prefixes (samples, tokens, width)."""
+def _mixture(model: FrozenModel, cohort: Cohort, used: Mapping[str, torch.Tensor]) -> Mixture:
+    flat = used["gate"]
+    gate = flat.view(len(flat), model.size.width, -1)  # (clients, width, experts of the group)
+    return Mixture(
+        gate=gate[..., [part.column for part in cohort.experts]],
+        experts=torch.stack([used[part.slot] for part in cohort.experts], dim=1),
+        bottleneck=model.size.expert_bottleneck,
+        num_chosen=cohort.experts_per_token,
+    )
+
+
+def _accuracies(model: FrozenModel, cohort: Cohort, prefix: Prefixes | None, state: State) -> list[float]:
+    """Return the accuracy of each client of a cohort on the test set of its task."""
     first_with: dict[tuple[bytes, ...], int] = {}  # the first client that uses a model speaks for all
     speaker = []
     for client in range(len(cohort.devices)):
@@ -170,11 +252,16 @@ def _accuracies(model: FrozenModel, cohort: Cohort, tokens: torch.Tensor, state:
     distinct = np.unique(speaker)
     accuracy_of: dict[int, float] = {}
     labels = torch.tensor(cohort.task.test.labels)
-    for chunk in _chunks(len(distinct), _TEST_CHUNK):
+    for chunk in _chunks(len(distinct), _of_a_pass(_TEST_CHUNK, cohort)):
         clients = distinct[chunk]
         with torch.no_grad():
             used = _replicas_of(cohort, modules, clients)
-            logits = _logits(model, cohort, tokens.expand(len(clients), -1, -1, -1), used)
+            if prefix is None:
+                everyone = torch.arange(len(labels)).expand(len(clients), -1)
+                tokens = _encoded(model, cohort, cohort.task.test, everyone, used)
+            else:
+                tokens = prefix.test.expand(len(clients), -1, -1, -1)
+            logits, _ = _logits(model, cohort, tokens, used)
         right = (logits.argmax(dim=2) == labels).double().mean(dim=1)
         accuracy_of.update(zip(clients.tolist(), right.tolist(), strict=True))
     return [accuracy_of[client] for client in speaker]
@@ -187,6 +274,10 @@ def _prefix(model: FrozenModel, samples: Samples, modalities: tuple[str, ...]) -
         with torch.no_grad():
             parts.append(model.prefix(inputs))
     return torch.cat(parts)
+
+
+def _of_a_pass(clients: int, cohort: Cohort) -> int:
+    return clients // _ENCODER_SHARE if cohort.trains_encoders else clients
 
 
 def _chunks(length: int, size: int) -> list[slice]:

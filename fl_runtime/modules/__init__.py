@@ -1,1 +1,1 @@
-"""The compact model: frozen encoders and backbone, adapters and heads stacked by client."""
+"""The compact model: a frozen backbone, and around it modules of many kinds, stacked by client."""

@@ -33,10 +33,15 @@ def adapt(tokens: torch.Tensor, flat: torch.Tensor, bottleneck: int) -> torch.Te
     bottleneck : int
         Width of the bottleneck.
     """
-    width = tokens.shape[-1]
+    normed = functional.layer_norm(tokens, tokens.shape[-1:])
+    return tokens + perceptron(normed, flat, bottleneck)
+
+
+def perceptron(normed: torch.Tensor, flat: torch.Tensor, bottleneck: int) -> torch.Tensor:
+    """Return ``up(gelu(down(x)))`` of rows (clients, rows, width), without norm and residual."""
+    width = normed.shape[-1]
     product = width * bottleneck
     down, up, bias_down, bias_up = torch.split(flat, [product, product, bottleneck, width], dim=1)
-    normed = functional.layer_norm(tokens, (width,))
     hidden = torch.baddbmm(bias_down[:, None], normed, down.reshape(-1, width, bottleneck))
     hidden = functional.gelu(hidden)  # (clients, rows, bottleneck)
-    return tokens + torch.baddbmm(bias_up[:, None], hidden, up.reshape(-1, bottleneck, width))
+    return torch.baddbmm(bias_up[:, None], hidden, up.reshape(-1, bottleneck, width))

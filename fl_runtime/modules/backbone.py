@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from fl_runtime.modules.lora import Lora
+
 
 class Block(nn.Module):
     """Self-attention and a two-layer perceptron, each after a normalisation and with a residual."""
@@ -19,7 +21,9 @@ class Block(nn.Module):
         self.expand = nn.Linear(width, 2 * width)
         self.contract = nn.Linear(2 * width, width)
 
-    def forward(self, tokens: torch.Tensor, num_read: int | None = None) -> torch.Tensor:
+    def forward(
+        self, tokens: torch.Tensor, num_read: int | None = None, lora: Lora | None = None
+    ) -> torch.Tensor:
         """Return the first ``num_read`` tokens (all: ``None``) after the block.
 
         Parameters
@@ -28,15 +32,22 @@ class Block(nn.Module):
             Input; all of its tokens are attended to.
         num_read : int or None
             How many of the first tokens are wanted; the others cost no query and no perceptron.
+        lora : Lora or None
+            What clients add to the linear layers; the samples then come client after client, equally many.
         """
         normed = self.norm_attention(tokens)
-        query = self._by_head(self.query(normed[:, :num_read]))  # (n, heads, read, width / heads)
-        key, value = (self._by_head(part) for part in self.key_value(normed).chunk(2, dim=-1))
+        query = self._by_head(self._layer("query", normed[:, :num_read], lora))
+        joint = self._layer("key_value", normed, lora)  # (n, tokens, 2 * width)
+        key, value = (self._by_head(part) for part in joint.chunk(2, dim=-1))
         mixed = functional.scaled_dot_product_attention(query, key, value)
-        tokens = tokens[:, :num_read] + self.join(mixed.transpose(1, 2).flatten(2))  # (n, read, width)
-        hidden = functional.gelu(self.expand(self.norm_mlp(tokens)))
-        result: torch.Tensor = tokens + self.contract(hidden)
-        return result
+        mixed = mixed.transpose(1, 2).flatten(2)  # (n, read, width)
+        tokens = tokens[:, :num_read] + self._layer("join", mixed, lora)
+        hidden = functional.gelu(self._layer("expand", self.norm_mlp(tokens), lora))
+        return tokens + self._layer("contract", hidden, lora)
+
+    def _layer(self, name: str, tokens: torch.Tensor, lora: Lora | None) -> torch.Tensor:
+        result: torch.Tensor = self.get_submodule(name)(tokens)
+        return result if lora is None else lora.added(name, tokens, result)
 
     def _by_head(self, tokens: torch.Tensor) -> torch.Tensor:
         samples, length, width = tokens.shape

@@ -37,10 +37,13 @@ class AudioEncoder(nn.Module):
 
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
         """Return tokens (n, frames, width) of waveforms (n, samples)."""
-        frames = audio.unfold(1, FRAME, FRAME)  # (n, frames, 64)
-        spectra = torch.log1p(torch.fft.rfft(frames).abs())  # (n, frames, 33)
-        tokens: torch.Tensor = self.project(spectra)
+        tokens: torch.Tensor = self.project(self.spectra(audio))
         return tokens + self.position
+
+    def spectra(self, audio: torch.Tensor) -> torch.Tensor:
+        """Return log-magnitude spectra (n, frames, 33) of waveforms (n, samples)."""
+        frames = audio.unfold(1, FRAME, FRAME)  # (n, frames, 64)
+        return torch.log1p(torch.fft.rfft(frames).abs())
 
 
 class TextEncoder(nn.Module):

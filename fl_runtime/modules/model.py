@@ -1,8 +1,8 @@
 """The compact multi-modal model: a frozen part that all share, and parts stacked by client.
 
-The adapters sit behind blocks 3 and 4, and prompts join in before block 4, so that everything up to the end
-of block 3 is the same for all clients and for the whole run: :meth:`FrozenModel.prefix` is computed once per
-sample and kept.
+The adapters sit behind blocks 3 and 4, prompts join in before block 4, and LoRA adds to the layers of block
+4.  So everything up to the end of block 3 is the same for all clients and for the whole run, unless they
+train encoders: :meth:`FrozenModel.prefix` is computed once per sample and kept.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from torch import nn
 from fl_runtime.modules.adapters import adapt, adapter_size, initial_adapter
 from fl_runtime.modules.backbone import Block
 from fl_runtime.modules.encoders import AudioEncoder, ImageEncoder, TextEncoder
+from fl_runtime.modules.lora import Lora
 from fl_runtime.modules.prompts import with_prompts
 
 
@@ -28,6 +29,8 @@ class ModelSize:
     num_heads: int = 4
     bottleneck: int = 16
     prompt_tokens: int = 4
+    rank: int = 4
+    expert_bottleneck: int = 32
     canvas: int = 24
     num_sound_samples: int = 256
     num_tokens: int = 8
@@ -53,9 +56,13 @@ class FrozenModel(nn.Module):
 
     def prefix(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return what enters the first adapter, (n, tokens, width); the read-out token comes first."""
-        encoded = [self.encoders[name](inputs[name]) for name in sorted(inputs)]
-        read_out = self.read_out.expand(len(encoded[0]), 1, -1)
-        tokens = torch.cat([read_out, *encoded], dim=1)  # (n, 1 + tokens of all modalities, width)
+        return self.prefix_of_encoded({name: self.encoders[name](inputs[name]) for name in inputs})
+
+    def prefix_of_encoded(self, encoded: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the prefix of what encoders made of each modality, (n, tokens of the modality, width)."""
+        parts = [encoded[name] for name in sorted(encoded)]
+        read_out = self.read_out.expand(len(parts[0]), 1, -1)
+        tokens = torch.cat([read_out, *parts], dim=1)  # (n, 1 + tokens of all modalities, width)
         for block in self.blocks[:-1]:
             tokens = block(tokens)
         return tokens
@@ -69,7 +76,11 @@ class FrozenModel(nn.Module):
         return tokens[:, start : start + lengths[modality]]
 
     def features(
-        self, tokens: torch.Tensor, adapters: torch.Tensor | None = None, prompts: torch.Tensor | None = None
+        self,
+        tokens: torch.Tensor,
+        adapters: torch.Tensor | None = None,
+        prompts: torch.Tensor | None = None,
+        lora: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return what the heads read, (clients, samples, width).
 
@@ -81,6 +92,8 @@ class FrozenModel(nn.Module):
             Each client's adapters behind the last two blocks.
         prompts : tensor, shape (clients, prompt tokens * width), or None
             Each client's prompt, which joins the tokens before the last block.
+        lora : tensor, shape (clients, lora_size), or None
+            Each client's low-rank additions to the layers of the last block.
         """
         clients, samples, _, width = shape = tokens.shape
         if adapters is not None:
@@ -88,7 +101,8 @@ class FrozenModel(nn.Module):
             tokens = adapt(tokens.flatten(1, 2), first, self.size.bottleneck).view(shape)
         if prompts is not None:
             tokens = with_prompts(tokens, prompts)
-        read = self.blocks[-1](tokens.flatten(0, 1), num_read=1)  # (clients * samples, 1, width)
+        low_rank = None if lora is None else Lora.of(lora, width, self.size.rank)
+        read = self.blocks[-1](tokens.flatten(0, 1), 1, low_rank)  # (clients * samples, 1, width)
         read = read.view(clients, samples, width)
         if adapters is not None:
             read = adapt(read, second, self.size.bottleneck)

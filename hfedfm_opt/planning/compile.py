@@ -85,6 +85,7 @@ def _module(network: Network, module: given.Module) -> runtime.Module:
         trainable=module.trainable,
         task=module.task,
         modality=module.modality,
+        expert_group=module.expert_group,
     )
 
 

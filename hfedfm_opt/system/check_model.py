@@ -10,10 +10,10 @@ from hfedfm_opt.system.instance import Module, Task
 
 _KINDS_WITH = {
     "modality": ("encoder",),
-    "task": ("head", "prompt"),
-    "expert_group": ("expert",),
+    "task": ("head", "prompt", "lora"),
+    "expert_group": ("expert", "gate"),
 }
-_MUST_HAVE = {"encoder": "modality", "head": "task", "expert": "expert_group"}
+_MUST_HAVE = {"encoder": "modality", "head": "task", "expert": "expert_group", "gate": "expert_group"}
 
 
 def check_model(draft: Draft, spelling: Spelling) -> Iterator[Defect]:
@@ -89,7 +89,7 @@ def _check_fits(draft: Draft, task: Task, module: Module, path: str) -> Iterator
         remedy = f"add {module.modality!r} to the modalities of the task, or leave the module out"
         yield Defect(path, f"{module.id!r} of {module.modality!r}", f"an encoder of {names}", remedy)
     is_known = draft.task_names is not None and module.task in draft.task_names
-    if module.kind in ("head", "prompt") and is_known and module.task != task.id:
+    if module.kind in _KINDS_WITH["task"] and is_known and module.task != task.id:
         got = f"{module.id!r}, the {module.kind} of {module.task!r}"
         yield Defect(path, got, f"a {module.kind} of {task.id!r}")
 

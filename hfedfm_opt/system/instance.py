@@ -19,7 +19,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
 Modality = Literal["image", "audio", "text"]
-ModuleKind = Literal["encoder", "prompt", "backbone", "expert", "adapter", "head"]
+ModuleKind = Literal["encoder", "prompt", "backbone", "expert", "gate", "adapter", "lora", "head"]
 
 
 class Part(BaseModel):
@@ -163,8 +163,10 @@ class Module(Part):
     trainable: bool = Field(description="Whether it is trained and averaged; otherwise frozen.")
     memory_bytes: NonNegative = Field(0.0, description="Memory of a replica with all it needs to run, byte.")
     modality: Modality | None = Field(None, description="encoder: its modality.")
-    task: Name | None = Field(None, description="head or prompt: its task.")
-    expert_group: Name | None = Field(None, description="expert: the mixture that it belongs to.")
+    task: Name | None = Field(None, description="head, prompt or lora: its task.")
+    expert_group: Name | None = Field(
+        None, description="expert: the mixture that it belongs to; gate: the one whose experts it chooses."
+    )
     update_bits: NonNegative | None = Field(
         None, description="Bits of an update; null: parameters * training.bits_per_parameter."
     )

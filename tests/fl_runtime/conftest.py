@@ -18,7 +18,17 @@ def bench():
 @pytest.fixture(scope="session")
 def worlds():
     """Small schedules by hand."""
-    spec = importlib.util.spec_from_file_location("worlds", Path(__file__).parent / "worlds.py")
+    return _beside("worlds")
+
+
+@pytest.fixture(scope="session")
+def kinds():
+    """Schedules of the benchmark with other kinds of modules."""
+    return _beside("kinds")
+
+
+def _beside(name):
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -232,8 +232,17 @@ def broken(schedule, what):
     route, *others = schedule.routes
     adapter, *heads = schedule.modules
     match what:
-        case "kind":
-            return replace(schedule, modules=(replace(adapter, kind="expert"), *heads))
+        case "backbone" | "encoder" | "expert" | "gate":
+            return replace(schedule, modules=(replace(adapter, kind=what, expert_group="x"), *heads))
+        case "encoders":
+            encoder = replace(adapter, kind="encoder", modality="text")
+            hosts = {**route.hosts, "second": "d0"}
+            return replace(
+                schedule,
+                modules=(encoder, replace(encoder, id="second"), *heads),
+                replicas=(*schedule.replicas, Replica(module="second", host="d0")),
+                routes=(replace(route, hosts=hosts), *others),
+            )
         case "host":
             replicas = (*schedule.replicas, Replica(module="adapter", host="e0"))
             hosts = {**route.hosts, "adapter": "e0"}
@@ -262,7 +271,14 @@ def broken(schedule, what):
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("kind", r"'adapter' is a trainable expert; this engine trains adapters, prompts, heads"),
+        (
+            "backbone",
+            r"'adapter' is a trainable backbone; this engine trains adapters, encoders, experts, ",
+        ),
+        ("expert", r"names the trainable expert 'adapter' of the group 'x', but no gate of that group"),
+        ("encoder", r"the trainable encoder 'adapter' has no modality; give it one"),
+        ("encoders", r"names the trainable encoders adapter, second of 'text'; at most one can serve"),
+        ("gate", r"names the gate 'adapter', but no expert of its group 'x'"),
         ("host", r"device 'd0': the trainable module 'adapter' is hosted at 'e0'"),
         ("nobody", r"device 'd0': no replica of 'adapter' is hosted at 'd0'"),
         ("task", r"unknown task 'sing': the workload 'digits' knows cmp, read, spoken"),

@@ -147,6 +147,15 @@ WORLD = {
     "module 'head': update_bits is -1.0, must be a finite number >= 0": replace(
         SOUND, modules=(replace(SOUND.modules[0], update_bits=-1.0),)
     ),
+    "module 'head': expert_group is 'x', must be left out for the kind 'head'": replace(
+        SOUND, modules=(replace(SOUND.modules[0], expert_group="x"), *SOUND.modules[1:])
+    ),
+    "training: encoder_rate is 0.0, must be a finite number > 0": replace(
+        SOUND, training=Training(encoder_rate=0.0)
+    ),
+    "training: experts_per_token is 0, must be a whole number >= 1": replace(
+        SOUND, training=Training(experts_per_token=0)
+    ),
     "module 'head': kind names 'heads', which is no kind of module; did you mean 'head'?": replace(
         SOUND, modules=(replace(SOUND.modules[0], kind="heads"),)
     ),

@@ -1,0 +1,79 @@
+"""Low-rank additions to a block's linear layers, stacked by client: ``W x + up(down(x))`` (Hu et al. 2021).
+
+The layers are those of a :class:`fl_runtime.modules.backbone.Block`, attention and perceptron.  The paper's
+scale ``alpha / rank`` is one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+
+def layer_shapes(width: int) -> dict[str, tuple[int, int]]:
+    """Return the widths that enter and leave each linear layer, in the order of the flat vector."""
+    return {
+        "query": (width, width),
+        "key_value": (width, 2 * width),
+        "join": (width, width),
+        "expand": (width, 2 * width),
+        "contract": (2 * width, width),
+    }
+
+
+def lora_size(width: int, rank: int) -> int:
+    """Return the number of parameters for one block."""
+    return sum(rank * (inner + outer) for inner, outer in layer_shapes(width).values())
+
+
+def initial_lora(width: int, rank: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return additions that change nothing yet: each ``down`` is drawn, each ``up`` is zero."""
+    parts = []
+    for inner, outer in layer_shapes(width).values():
+        parts += [rng.normal(0.0, inner**-0.5, size=inner * rank), np.zeros(rank * outer)]
+    return np.concatenate(parts).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Each client's additions to the layers of one block.
+
+    Parameters
+    ----------
+    down, up : mapping of str to tensor
+        By layer: (clients, inner, rank) and (clients, rank, outer).
+    """
+
+    down: Mapping[str, torch.Tensor]
+    up: Mapping[str, torch.Tensor]
+
+    @staticmethod
+    def of(flat: torch.Tensor, width: int, rank: int) -> "Lora":
+        """Return the additions in ``flat`` (clients, lora_size): ``down`` and ``up`` of layer after layer."""
+        shapes = layer_shapes(width)
+        sizes = [length * rank for shape in shapes.values() for length in shape]
+        parts = torch.split(flat, sizes, dim=1)
+        down, up = zip(shapes, parts[::2], strict=True), zip(shapes, parts[1::2], strict=True)
+        return Lora(
+            down={name: part.reshape(len(flat), -1, rank) for name, part in down},
+            up={name: part.reshape(len(flat), rank, -1) for name, part in up},
+        )
+
+    def added(self, name: str, tokens: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
+        """Return a layer's result with each client's addition.
+
+        Parameters
+        ----------
+        name : str
+            The layer.
+        tokens : tensor, shape (clients * samples, tokens, inner)
+            What enters the layer, client after client.
+        result : tensor, shape (clients * samples, tokens, outer)
+            What the shared layer makes of it.
+        """
+        down, up = self.down[name], self.up[name]
+        hidden = torch.bmm(tokens.reshape(len(down), -1, tokens.shape[-1]), down)  # (clients, rows, rank)
+        rows = result.reshape(len(up), -1, result.shape[-1])
+        return torch.baddbmm(rows, hidden, up).view(result.shape)

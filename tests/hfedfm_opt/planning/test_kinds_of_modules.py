@@ -1,0 +1,56 @@
+"""Instances may have trainable experts, gates, LoRAs and encoders: they are planned, compiled and trained."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fl_runtime import check_schedule
+from hfedfm_opt import plan, read_instance
+
+PAPER = Path(__file__).parents[3] / "instances" / "paper-40.json"
+ADDED: dict[str, dict[str, Any]] = {
+    "lora": {"kind": "lora"},
+    "gate": {"kind": "gate", "expert_group": "mixture"},
+    "expert-seen": {"kind": "expert", "expert_group": "mixture"},
+    "expert-heard": {"kind": "expert", "expert_group": "mixture"},
+}
+OF_TASK = {
+    "read": ["lora", "gate", "expert-seen"],
+    "spoken": ["lora", "gate", "expert-heard"],
+    "cmp": ["lora", "gate", "expert-seen", "expert-heard"],
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """The published network with further trainable modules, and the text encoder trainable."""
+    content = json.loads(PAPER.read_text(encoding="utf-8"))
+    for module in content["modules"]:
+        module["trainable"] = module["trainable"] or module["id"] == "encoder-text"
+    content["modules"] += [
+        {"id": name, "parameters": 10_000, "trainable": True, **fields} for name, fields in ADDED.items()
+    ]
+    for task in content["tasks"]:
+        task["modules"] += OF_TASK[task["id"]]
+    content["training"]["local_steps"] = 1
+    file = tmp_path / "kinds.json"
+    file.write_text(json.dumps(content), encoding="utf-8")
+    return file
+
+
+def test_a_plan_with_every_kind_is_sound_and_trains_each(path: Path) -> None:
+    pytest.importorskip("torch", reason="training needs torch")
+    from fl_runtime.learn import learn
+
+    found = plan(read_instance(path), "star").plan
+    assert found is not None
+    schedule = found.compile(rounds=1)
+    assert check_schedule(schedule) == ()
+    groups = {module.id: module.expert_group for module in schedule.modules if module.expert_group}
+    assert groups == dict.fromkeys(("gate", "expert-seen", "expert-heard"), "mixture")
+    state = learn(schedule).state
+    assert {*ADDED, "encoder-text", "adapter"} <= set(state)
+    for name in ADDED:
+        assert len({row.tobytes() for row in state[name]}) == 1  # the cloud averaged and all got it
