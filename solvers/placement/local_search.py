@@ -126,9 +126,12 @@ class Search:
         if self._overfull(of, state):
             return None
         best, least = state.chosen.copy(), self.cost(of.slot[state.chosen])
+        look_every = max(of.num_demands // DRAWS_IN_BLOCK, 1)  # a look takes time in proportion to demands
         while run.share < 1 and least > enough:
             part = (run.share - SOFT_SHARE) / (1 - SOFT_SHARE)
             run.block(state, run.scale * HARD_HOTTEST * (HARD_COLDEST / HARD_HOTTEST) ** part, hard=True)
+            if run.share < 1 and run.done % look_every:
+                continue
             cost = self.cost(of.slot[state.chosen])
             if cost < least:
                 best, least = state.chosen.copy(), cost

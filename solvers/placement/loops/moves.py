@@ -12,6 +12,9 @@ from solvers.common.arrays import FloatArray, IntArray
 from solvers.common.compiled import compiled
 from solvers.placement.choices import Choices
 
+_MOST_ATTRACTED = 1000
+"""Options of a seat beyond which no other seat shifts to it: looking at all of them would take too long."""
+
 
 class State(NamedTuple):
     """What moves change in place.
@@ -303,6 +306,8 @@ def shift_seat(of: Choices, state: State, s: int, first: float, second: float) -
     begin, length = of.demand_start[d], of.demand_start[d + 1] - of.demand_start[d]
     other = of.seat[begin + int((scaled - int(scaled)) * length)]
     if state.users[other] > 0 or of.seat_node[other] == of.seat_node[s]:
+        return np.inf, 0
+    if of.seat_start[other + 1] - of.seat_start[other] > _MOST_ATTRACTED:
         return np.inf, 0
     change, logged = open_seat(of, state, other, second, np.inf)
     if change == np.inf or state.users[other] == 0:
