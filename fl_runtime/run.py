@@ -12,6 +12,7 @@ from fl_runtime.measurements import Measurements
 from fl_runtime.schedule import Schedule
 
 if TYPE_CHECKING:
+    from fl_runtime.modules.shared import SharedModel
     from fl_runtime.tasks.workload import Workload
 
 
@@ -24,6 +25,7 @@ def run(
     observer: Callable[[int, Mapping[str, float]], None] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    model: "SharedModel | None" = None,
 ) -> Measurements:
     """Return what ``schedule`` costs and what it learns.
 
@@ -46,6 +48,8 @@ def run(
     resume : bool
         Whether to go on from the newest state there, if there is one.  A run that was killed at any moment
         and is resumed ends with the same bytes as one that was not.
+    model : SharedModel or None
+        What all clients share; ``None`` takes the compact model that comes with the package.
 
     Returns
     -------
@@ -70,5 +74,5 @@ def run(
         from fl_runtime.learn import learn as train  # torch is loaded here and nowhere earlier
 
         folder = None if checkpoint is None else Path(checkpoint)
-        curve = train(schedule, workload, seed, observer, folder, resume)
+        curve = train(schedule, workload, seed, observer, folder, resume, model)
     return Measurements(schedule_name=schedule.name, seed=seed, timeline=timeline, learning=curve)
