@@ -1,7 +1,7 @@
 """What a workload is: tasks with a training pool and a common test set, plain arrays."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ class Samples:
     ----------
     inputs : mapping of str to array
         For each modality, one row per sample: ``image`` (n, 24, 24) float, ``audio`` (n, 256) float,
-        ``text`` (n, 2) int tokens.
+        ``text`` (n, 2) int tokens; for another model than the compact one in the form that it takes.
     labels : array of int, shape (n,)
         Classes, from 0.
     """
@@ -46,6 +46,10 @@ class Task:
         The pool from which the devices' training sets are drawn.
     test : Samples
         The common test set.
+    answers : tuple of str
+        What each class means, where classes are answers to questions; otherwise none.
+    left_out : mapping of str to int
+        Of ``train`` and ``test``, how many questions were not taken since their answers are no classes.
     """
 
     name: str
@@ -53,14 +57,20 @@ class Task:
     modalities: tuple[str, ...]
     train: Samples
     test: Samples
+    answers: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """Tasks by name; a schedule's routes say which device has how many samples of which."""
+    """Tasks by name; a schedule's routes say which device has how many samples of which.
+
+    ``words`` are the words of the token numbers of ``text``, where the questions' own words were numbered.
+    """
 
     name: str
     tasks: Mapping[str, Task]
+    words: tuple[str, ...] = ()
 
     @property
     def modalities(self) -> tuple[str, ...]:
