@@ -12,6 +12,7 @@ from fl_runtime.round_report import Reporter, RoundObserver, RoundReport
 from fl_runtime.schedule import Schedule
 
 if TYPE_CHECKING:
+    from fl_runtime.modules.shared import SharedModel
     from fl_runtime.tasks.workload import Workload
 
 
@@ -19,11 +20,13 @@ def run(
     schedule: Schedule,
     workload: "Workload | None" = None,
     seed: int = 0,
+    *,
     learn: bool = True,
     fading: Fading | None = None,
     observer: RoundObserver | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
+    model: "SharedModel | None" = None,
 ) -> Measurements:
     """Return what ``schedule`` costs and what it learns.
 
@@ -48,6 +51,8 @@ def run(
     resume : bool
         Whether to go on from the newest state there, if there is one.  A run that was killed at any moment
         and is resumed ends with the same bytes as one that was not.
+    model : SharedModel or None
+        What all clients share; ``None`` takes the compact model that comes with the package.
 
     Returns
     -------
@@ -75,7 +80,16 @@ def run(
         from fl_runtime.learn import learn as train  # torch is loaded here and nowhere earlier
 
         folder = None if checkpoint is None else Path(checkpoint)
-        curve = train(schedule, workload, seed, reporter.tell, folder, resume, reporter.tell_replayed)
+        curve = train(
+            schedule,
+            workload,
+            seed,
+            observer=reporter.tell,
+            checkpoint=folder,
+            resume=resume,
+            on_resume=reporter.tell_replayed,
+            model=model,
+        )
     return Measurements(schedule_name=schedule.name, seed=seed, timeline=timeline, learning=curve)
 
 
