@@ -28,6 +28,9 @@ from fl_runtime.transport_state import Kept
 Observer = Callable[[int, Mapping[str, float]], None]
 """Called after each round with its index and the accuracy of each task."""
 
+ResumeObserver = Callable[[Sequence[Mapping[str, float]]], None]
+"""Called once with the accuracy of each task after each of the rounds that an earlier run trained."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LearningCurve:
@@ -74,9 +77,11 @@ def learn(
     schedule: Schedule,
     workload: Workload | None = None,
     seed: int = 0,
+    *,
     observer: Observer | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
+    on_resume: ResumeObserver | None = None,
     model: SharedModel | None = None,
 ) -> LearningCurve:
     """Train and average as a schedule says, and test after each round.
@@ -102,6 +107,8 @@ def learn(
     resume : bool
         Whether to go on from the newest state there, if there is one: the result has the same bytes as that
         of a run that never stopped.
+    on_resume : callable or None
+        Told, before any training, of the rounds of the run that this one resumes, if there are any.
     model : SharedModel or None
         What all clients share; ``None``: the compact model with the shipped weights.
 
@@ -133,6 +140,8 @@ def learn(
         schedule, initial_state(schedule, cohorts, seed, model)
     )
     state, accuracies = dict(progress.state), list(progress.accuracies)
+    if on_resume is not None and accuracies:
+        on_resume(tuple(accuracies))
     transports = {name: Transport(schedule, name, kept) for name, kept in progress.kept.items()}
     with _one_reproducible_thread():
         prefixes = prefixes_of(model, cohorts)

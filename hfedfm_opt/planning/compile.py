@@ -48,6 +48,9 @@ def compile_schedule(network: Network, decisions: Decisions, rounds: int) -> run
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,
             label_skew=settings.label_skew,
+            encoder_rate=settings.encoder_rate,
+            experts_per_token=settings.experts_per_token,
+            balance_weight=settings.balance_weight,
         ),
     )
 
