@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fl_runtime.data.annotations import NUM_NAMED
-from fl_runtime.data.inputs import InputFormat
 from fl_runtime.defects import Defects
+from fl_runtime.modules.inputs import InputFormat
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from fl_runtime.data.annotations import Question, read_questions
 from fl_runtime.data.folder import VqaFolder, annotation_files, image_folders
 from fl_runtime.data.images import image_files, name_some, read_images, require_pillow
-from fl_runtime.data.inputs import InputFormat
 from fl_runtime.data.words import Words
 from fl_runtime.defects import Defects
 from fl_runtime.errors import DataError
+from fl_runtime.modules.inputs import InputFormat
 from fl_runtime.tasks.workload import IntArray, Samples, Task, Workload
 
 MAX_BYTES = 2 * 1024**3

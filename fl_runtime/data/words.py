@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fl_runtime.modules.inputs import BEGIN, END, PAD, SPECIAL, UNKNOWN
 from fl_runtime.tasks.workload import IntArray
 
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
-"""Tokens before all words: what fills up, an unknown word, begin and end of a question."""
-
-_PAD, _UNKNOWN, _BEGIN, _END = range(len(SPECIAL))
 _WORD = re.compile(r"\w+(?:'\w+)?")
 
 
@@ -38,10 +35,10 @@ class Words:
     def tokenise(self, questions: Sequence[str], length: int) -> IntArray:
         """Return token numbers (n, length): begin, words, end, and zeros; long questions are cut."""
         number_of = {word: number for number, word in enumerate(self.words)}
-        tokens = np.full((len(questions), length), _PAD, dtype=np.int64)
+        tokens = np.full((len(questions), length), PAD, dtype=np.int64)
         for row, question in zip(tokens, questions, strict=True):
-            found = [number_of.get(word, _UNKNOWN) for word in _words(question)][: length - 2]
-            row[: len(found) + 2] = [_BEGIN, *found, _END]
+            found = [number_of.get(word, UNKNOWN) for word in _words(question)][: length - 2]
+            row[: len(found) + 2] = [BEGIN, *found, END]
         return tokens
 
 

@@ -220,7 +220,7 @@ class Training(Part):
     )
     quantity_skew: Positive | None = Field(
         None,
-        description="Shape of the gamma distribution of numbers of samples about those given; null: as given.",
+        description="Shape of the gamma law of numbers of samples about those given; null: as given.",
     )
 
 

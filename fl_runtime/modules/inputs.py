@@ -3,10 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fl_runtime.tasks.workload import IntArray
+import numpy as np
+import numpy.typing as npt
 
-Tokenise = Callable[[Sequence[str]], IntArray]
+Tokenise = Callable[[Sequence[str]], npt.NDArray[np.int64]]
 """Turns questions into token numbers, (n, length); shorter ones are filled up with 0."""
+
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+"""Tokens before all words: what fills up, an unknown word, begin and end of a question."""
+
+PAD, UNKNOWN, BEGIN, END = range(len(SPECIAL))
 
 
 @dataclass(frozen=True, kw_only=True)
