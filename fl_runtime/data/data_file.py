@@ -1,28 +1,48 @@
-"""A TOML file that names tasks, their formats and their folders."""
+"""A TOML file, or words of a command, that name tasks with their folders, and the model to train."""
 
 import dataclasses
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from fl_runtime.data.folder import FORMATS, VqaFolder
+from fl_runtime.data.model_choice import ModelChoice
+from fl_runtime.data.vqa import MAX_BYTES
 from fl_runtime.defects import Defects, nearest
 from fl_runtime.errors import DataError
 
+_KEYS = ("tasks", "model", "max_bytes")
 
-def read_data_file(path: Path) -> tuple[VqaFolder, ...]:
-    """Return the folders that a file names; relative ones are taken from where the file is.
 
-    The file has a table of each task::
+@dataclass(frozen=True)
+class DataFile:
+    """What a data file names: folders, the model if it names one, and the most bytes of all images."""
+
+    folders: tuple[VqaFolder, ...]
+    model: ModelChoice | None = None
+    max_bytes: int = MAX_BYTES
+
+
+def read_data_file(path: Path) -> DataFile:
+    """Return what a file names; relative folders are taken from where the file is.
+
+    The file has a table of each task, one of the model if it is not the compact one, and a limit if need be::
+
+        max_bytes = 4_000_000_000
 
         [tasks.things]
         format = "gqa"
         folder = "gqa"
         num_answers = 20
 
-    with the fields of :class:`fl_runtime.data.folder.VqaFolder` as keys.
+        [model]
+        name = "vilt"
+        folder = "vilt-b32"
+
+    with the fields of :class:`fl_runtime.data.VqaFolder` and :class:`fl_runtime.data.ModelChoice` as keys.
 
     Raises
     ------
@@ -38,19 +58,24 @@ def read_data_file(path: Path) -> tuple[VqaFolder, ...]:
         raise DataError([f"no TOML: {error}"], source) from error
     defects, folders = Defects(), []
     for key in content:
-        if key != "tasks":
-            defects.add(repr(key), "is unknown; the file has one table [tasks.NAME] of each task")
+        if key not in _KEYS:
+            known = "tables [tasks.NAME] and [model], and max_bytes"
+            defects.add(repr(key), f"is unknown{nearest(key, _KEYS)}; the file has {known}")
+    max_bytes = content.get("max_bytes", MAX_BYTES)
+    defects.count("data file", "max_bytes", max_bytes, 1)
     tasks = content.get("tasks")
     if not isinstance(tasks, dict) or not tasks:
         defects.add("tasks", "there are none; add a table [tasks.NAME] with format and folder")
         tasks = {}
     for name, table in tasks.items():
-        folder = _folder(name, table, path.parent, defects)
-        if folder is not None:
-            folders.append(folder)
+        found = _part(VqaFolder, f"tasks.{name}", table, path.parent, defects, task=name)
+        folders += [found] if found is not None else []
+    model = None
+    if "model" in content:
+        model = _part(ModelChoice, "model", content["model"], path.parent, defects)
     if defects.lines:
         raise DataError(defects.lines, source)
-    return tuple(folders)
+    return DataFile(tuple(folders), model, max_bytes)
 
 
 def named_folder(text: str) -> VqaFolder:
@@ -70,31 +95,55 @@ def named_folder(text: str) -> VqaFolder:
     defects.name(f"task {task!r}", "format", form, FORMATS, "format of annotations")
     if defects.lines:
         raise DataError(defects.lines, "data")
-    return _READ.validate_python({"task": task, "format": form, "folder": folder})
+    return TypeAdapter(VqaFolder).validate_python({"task": task, "format": form, "folder": folder})
 
 
-_READ = TypeAdapter(VqaFolder)
-_FIELDS = {field.name: field for field in dataclasses.fields(VqaFolder)}
+def named_model(text: str) -> ModelChoice:
+    """Return the model that ``compact``, ``vilt`` or ``vilt:FOLDER`` names.
+
+    Raises
+    ------
+    DataError
+        If the text has another form.
+    """
+    name, colon, folder = text.partition(":")
+    if text == "compact":
+        return ModelChoice()
+    if name != "vilt" or (colon and not folder):
+        raise DataError([f"{text!r} must be compact, vilt or vilt:FOLDER"], "model")
+    return ModelChoice(name="vilt", folder=Path(folder) if folder else None)
 
 
-def _folder(name: str, table: object, base: Path, defects: Defects) -> VqaFolder | None:
-    where = f"tasks.{name}"
+def _part(
+    kind: type[VqaFolder | ModelChoice],
+    where: str,
+    table: object,
+    base: Path,
+    defects: Defects,
+    **given: str,
+) -> Any:
+    """Return the dataclass that a table describes; ``None``, with defects, if it describes none."""
     if not isinstance(table, dict):
-        defects.add(where, f"is {table!r}, must be a table with format and folder")
+        defects.add(where, f"is {table!r}, must be a table")
         return None
-    known = [key for key in _FIELDS if key != "task"]
+    fields = dataclasses.fields(kind)
+    known = [field.name for field in fields if field.name not in given]
     wrong = [key for key in table if key not in known]
     for key in wrong:
         defects.add(f"{where}: {key}", f"is unknown{nearest(key, known)}; known are {', '.join(known)}")
-    for key in ("format", "folder"):
-        if key not in table:
+    missing = dataclasses.MISSING
+    needed = [field.name for field in fields if field.default is missing and field.default_factory is missing]
+    for key in needed:
+        if key not in table and key in known:
             defects.add(where, f"lacks {key!r}")
             wrong.append(key)
     if wrong:
         return None
+    values = {**table, **given}
+    if "folder" in table:
+        values["folder"] = base / str(table["folder"])
     try:
-        values: dict[str, Any] = {**table, "task": name, "folder": base / str(table["folder"])}
-        return _READ.validate_python(values)
+        return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         for found in error.errors():
             place = ".".join(map(str, found["loc"]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
@@ -71,9 +72,12 @@ def vilt_model(
         vilt = _random({**SMALL, **(config or {})}, seed) if folder is None else _loaded(folder)
         tokenise = None if folder is None else _tokeniser(folder, vilt.config)
     settings, modules = vilt.config, modules or ViltModules()
+    for name, value in asdict(modules).items():
+        if value < 1:
+            raise ValueError(f"{name} is {value}, must be 1 at least")
     size = settings.image_size if image_size is None else image_size
-    if not 1 <= modules.num_blocks <= settings.num_hidden_layers:
-        raise ValueError(f"num_blocks is {modules.num_blocks}, must be 1 to {settings.num_hidden_layers}")
+    if modules.num_blocks > settings.num_hidden_layers:
+        raise ValueError(f"num_blocks is {modules.num_blocks}, must be at most {settings.num_hidden_layers}")
     if size < settings.patch_size or size % settings.patch_size:
         raise ValueError(f"image_size is {size}, must be a multiple of the patch, {settings.patch_size}")
     inputs = InputFormat(

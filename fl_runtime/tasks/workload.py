@@ -9,6 +9,9 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
+MODALITIES = ("image", "audio", "text")
+"""What a device may sense."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Samples:
@@ -86,6 +89,8 @@ class Workload:
     def used_modalities(self, task: str, available: Iterable[str]) -> tuple[str, ...]:
         """Return the modalities that the task needs and a device has, in the task's order.
 
+        A device may have images, sounds or texts that no task needs.
+
         Raises
         ------
         ValueError
@@ -93,7 +98,7 @@ class Workload:
         """
         available = tuple(available)
         for name in available:
-            if name not in self.modalities:
+            if name not in (*self.modalities, *MODALITIES):
                 raise ValueError(_unknown("modality", name, self.name, self.modalities))
         needed = self.task(task).modalities
         used = tuple(name for name in needed if name in available)

@@ -123,8 +123,9 @@ def test_a_folder_of_another_model_is_one_line(folder):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"modules": ViltModules(num_blocks=3)}, "num_blocks is 3, must be 1 to 2"),
-        ({"modules": ViltModules(num_blocks=0)}, "num_blocks is 0, must be 1 to 2"),
+        ({"modules": ViltModules(num_blocks=3)}, "num_blocks is 3, must be at most 2"),
+        ({"modules": ViltModules(num_blocks=0)}, "num_blocks is 0, must be 1 at least"),
+        ({"modules": ViltModules(rank=0)}, "rank is 0, must be 1 at least"),
         ({"image_size": 40}, "image_size is 40, must be a multiple of the patch, 16"),
     ],
 )
