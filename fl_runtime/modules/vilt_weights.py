@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from fl_runtime.defects import nearest
 from fl_runtime.modules.inputs import BEGIN, END, InputFormat, Tokenise
 from fl_runtime.modules.vilt import Vilt, ViltModules
 
@@ -72,14 +73,8 @@ def vilt_model(
         vilt = _random({**SMALL, **(config or {})}, seed) if folder is None else _loaded(folder)
         tokenise = None if folder is None else _tokeniser(folder, vilt.config)
     settings, modules = vilt.config, modules or ViltModules()
-    for name, value in asdict(modules).items():
-        if value < 1:
-            raise ValueError(f"{name} is {value}, must be 1 at least")
     size = settings.image_size if image_size is None else image_size
-    if modules.num_blocks > settings.num_hidden_layers:
-        raise ValueError(f"num_blocks is {modules.num_blocks}, must be at most {settings.num_hidden_layers}")
-    if size < settings.patch_size or size % settings.patch_size:
-        raise ValueError(f"image_size is {size}, must be a multiple of the patch, {settings.patch_size}")
+    _check_sizes(settings, modules, size)
     inputs = InputFormat(
         image_size=size,
         colour=True,
@@ -91,16 +86,37 @@ def vilt_model(
     return Vilt(vilt, modules, inputs, torch.tensor(empty))
 
 
+def _check_sizes(settings: Any, modules: ViltModules, size: int) -> None:
+    for name, value in asdict(modules).items():
+        if value < 1:
+            raise ValueError(f"{name} is {value}, must be 1 at least")
+    for name, least in (("vocab_size", 8), ("max_position_embeddings", 4), ("num_hidden_layers", 1)):
+        if getattr(settings, name) < least:
+            raise ValueError(f"{name} is {getattr(settings, name)}, must be {least} at least")
+    if settings.num_channels != 3:
+        raise ValueError(f"num_channels is {settings.num_channels}, must be 3: images are in colour")
+    if modules.num_blocks > settings.num_hidden_layers:
+        raise ValueError(f"num_blocks is {modules.num_blocks}, must be at most {settings.num_hidden_layers}")
+    if size < settings.patch_size or size % settings.patch_size:
+        raise ValueError(f"image_size is {size}, must be a multiple of the patch, {settings.patch_size}")
+
+
 def _random(config: Mapping[str, Any], seed: int) -> Any:
     from transformers import ViltConfig, ViltModel
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return ViltModel(ViltConfig(**config))
+    known = ViltConfig().to_dict()
+    for name in config:
+        if name not in known:
+            raise ValueError(f"ViLT has no setting {name!r}{nearest(name, known)}")
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return ViltModel(ViltConfig(**config))
+    except _refusals() as error:
+        raise ValueError(f"there is no ViLT of these settings: {_first_line(error)}") from error
 
 
 def _loaded(folder: Path) -> Any:
-    from safetensors import SafetensorError
     from transformers import ViltConfig, ViltModel
 
     where = f"ViLT folder {str(folder)!r}"
@@ -120,7 +136,7 @@ def _loaded(folder: Path) -> Any:
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are refused below, in one line
         )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError, UnpicklingError) as error:
+    except _refusals() as error:
         raise ValueError(f"{where} cannot be loaded: {_first_line(error)}") from error
     wrong = [
         f"{name} has the shape {tuple(got)}, must have {tuple(expected)}"
@@ -162,6 +178,15 @@ def _tokeniser(folder: Path, config: Any) -> Tokenise | None:
         return numbers
 
     return tokenise
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """Return what transformers raises for settings and files that it cannot take."""
+    from huggingface_hub import errors
+    from safetensors import SafetensorError
+
+    strict = getattr(errors, "StrictDataclassError", ValueError)  # not in old releases
+    return (OSError, ValueError, RuntimeError, KeyError, SafetensorError, UnpicklingError, strict)
 
 
 def _first_line(error: Exception) -> str:

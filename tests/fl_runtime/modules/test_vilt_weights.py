@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import numpy as np
@@ -110,6 +111,12 @@ def test_a_damaged_file_is_one_line(folder, name):
     assert "cannot be loaded" in one_line(folder)
 
 
+def test_settings_of_the_wrong_type_are_one_line(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "hidden_size": "large"}))
+    assert "Validation error for field 'hidden_size'" in one_line(folder)
+
+
 def test_a_folder_that_is_none_is_one_line(tmp_path):
     assert one_line(tmp_path / "none").endswith("is no folder; give one with config.json and weights")
 
@@ -132,6 +139,25 @@ def test_a_folder_of_another_model_is_one_line(folder):
 def test_sizes_that_cannot_be_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         vilt_model(config=TINY, **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"hidden_size": "x"},
+            "there is no ViLT of these settings: Validation error for field 'hidden_size'",
+        ),
+        ({"hidden_size": 33}, "there is no ViLT of these settings: The hidden size 33 is not a multiple"),
+        ({"hidden_sise": 32}, "ViLT has no setting 'hidden_sise'; did you mean 'hidden_size'?"),
+        ({"num_channels": 1}, "num_channels is 1, must be 3"),
+        ({"vocab_size": 2}, "vocab_size is 2, must be 8 at least"),
+        ({"num_hidden_layers": 0}, "num_hidden_layers is 0, must be 1 at least"),
+    ],
+)
+def test_settings_that_vilt_cannot_have_are_refused(settings, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        vilt_model(config={**TINY, **settings})
 
 
 def test_random_weights_come_from_their_own_seed():
