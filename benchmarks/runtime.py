@@ -5,6 +5,7 @@ Run it with ``python benchmarks/runtime.py [accuracy|speed]``; it prints what it
 
 import argparse
 import time
+from itertools import product
 
 import numpy as np
 import torch
@@ -132,13 +133,14 @@ def _send(name, after, ends, modules, content):
 def train_one_by_one(model, cohorts, state, batches, training, prefixes=None):
     """Train the clients one after another, each with its own optimiser; the oracle of the stacked engine.
 
+    Clients that use a common replica take each step together, and it descends the sum of their losses.
     Without ``prefixes`` the frozen part of the model is run for each batch, as a loop over devices would.
     Nothing is copied between clients but what they train.
     """
     result = {name: rows.copy() for name, rows in state.items()}
-    for device in sorted({device for cohort in cohorts for device in cohort.devices}):
+    for devices in _that_share_replicas(cohorts):
         jobs, own = [], {}
-        for place, cohort in enumerate(cohorts):
+        for device, (place, cohort) in product(devices, enumerate(cohorts)):
             clients = training_clients(cohort).tolist()
             if device not in cohort.devices or cohort.devices.index(device) not in clients:
                 continue
@@ -173,6 +175,19 @@ def train_one_by_one(model, cohorts, state, batches, training, prefixes=None):
         for (name, row), parameters in own.items():
             result[name][row] = parameters.detach().numpy()
     return result
+
+
+def _that_share_replicas(cohorts):
+    """Return the devices in groups; those of different groups use no common replica."""
+    groups = []
+    for cohort in cohorts:
+        for client, device in enumerate(cohort.devices):
+            used = {(part.module, int(part.rows[client])) for part in cohort.parts} | {device}
+            touched = [group for group in groups if group[1] & used]
+            groups = [group for group in groups if not group[1] & used]
+            devices = {device}.union(*(group[0] for group in touched))
+            groups.append((devices, used.union(*(group[1] for group in touched))))
+    return sorted(sorted(devices) for devices, _ in groups)
 
 
 def _one_client(model, cohort, parts, chosen, pool):

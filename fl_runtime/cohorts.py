@@ -92,15 +92,15 @@ def form_cohorts(schedule: Schedule, workload: Workload, seed: int) -> tuple[Coh
     A route uses the adapter, the trainable LoRA and prompt, and the head that its ``hosts`` name; so there
     may be one adapter for all tasks, one per task, or none.  Where it names a gate, it uses the experts of
     the gate's group that it names.  A frozen encoder, LoRA or prompt, and a frozen expert without a gate,
-    count as parts of the backbone.
+    count as parts of the backbone.  A replica may be hosted on any node and serve several devices.
 
     Raises
     ------
     ValueError
-        If a trainable module is of a kind that this engine does not train or is hosted elsewhere than on the
-        device that uses it, if a route names two adapters, LoRAs, prompts, gates or trainable encoders of a
-        modality, not exactly one head, trainable experts without a gate or a gate without experts, if a task
-        or modality is unknown, or if there are no routes.
+        If a trainable module is of a kind that this engine does not train, if a route names a host without a
+        replica, two adapters, LoRAs, prompts, gates or trainable encoders of a modality, not exactly one
+        head, trainable experts without a gate or a gate without experts, if a task or modality is unknown,
+        or if there are no routes.
     """
     if not schedule.routes:
         raise ValueError(f"schedule {schedule.name!r} has no routes: no device has data to learn from")
@@ -229,11 +229,6 @@ def _part(
         where = f"route of device {route.device!r}"
         if (module.id, host) not in rows:
             raise ValueError(f"{where}: no replica of {module.id!r} is hosted at {host!r}")
-        if module.trainable and host != route.device:
-            raise ValueError(
-                f"{where}: the trainable module {module.id!r} is hosted at {host!r}; "
-                "this engine trains a replica on the device that uses it and does not split its training"
-            )
     used = np.array([rows[module.id, route.hosts[module.id]] for route in routes], dtype=np.int64)
     return Part(
         kind=module.kind,

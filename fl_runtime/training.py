@@ -3,6 +3,9 @@
 Each optimiser step takes one batch of every task that a device has and descends the sum of their losses, so
 that ``local_steps`` is both the steps of a device in a round and its batches of each task.  The optimiser
 starts afresh in each round: its memory is not averaged, so it would not fit the averaged model.
+
+All devices take their steps together.  A replica that serves several of them, on whatever node, gets the sum
+of their gradients and takes one step with it: what split execution delivers to its host.
 """
 
 from collections.abc import Mapping, Sequence
