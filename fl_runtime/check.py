@@ -116,6 +116,7 @@ def _check_training(training: Training, defects: Defects) -> None:
     defects.count("training", "batch_size", training.batch_size, 1)
     defects.number("training", "learning_rate", training.learning_rate, positive=True)
     defects.number("training", "encoder_rate", training.encoder_rate, positive=True)
+    defects.number("training", "backbone_rate", training.backbone_rate, positive=True)
     defects.count("training", "experts_per_token", training.experts_per_token, 1)
     defects.number("training", "balance_weight", training.balance_weight)
     if training.label_skew is not None:

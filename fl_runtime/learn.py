@@ -87,8 +87,7 @@ def learn(
     Parameters
     ----------
     schedule : Schedule
-        Trainable modules must be encoders, adapters, experts, gates, LoRAs, prompts or heads; a replica may
-        be hosted on any node and serve several devices.
+        A replica may be hosted on any node and serve several devices.
     workload : Workload or None
         Tasks and data; ``None``: the default, ``digits``.
     seed : int

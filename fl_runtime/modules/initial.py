@@ -7,8 +7,10 @@ from fl_runtime.modules.adapters import initial_adapter
 from fl_runtime.modules.experts import initial_gate
 from fl_runtime.modules.heads import initial_head
 from fl_runtime.modules.lora import initial_lora
-from fl_runtime.modules.model import ModelSize, initial_adapters
+from fl_runtime.modules.model import initial_adapters
 from fl_runtime.modules.prompts import initial_prompt
+from fl_runtime.modules.size import ModelSize
+from fl_runtime.modules.trained_backbone import backbone_parameters
 from fl_runtime.modules.trained_encoders import encoder_parameters
 from fl_runtime.modules.weights import load_frozen
 
@@ -21,7 +23,8 @@ def initial_parameters(
     Parameters
     ----------
     kind : str
-        ``adapter``, ``encoder``, ``expert``, ``gate``, ``lora``, ``prompt`` or ``head``.
+        ``adapter``, ``backbone``, ``encoder``, ``expert``, ``gate``, ``lora``, ``prompt`` or ``head``.  An
+        encoder and the backbone start from the shipped weights.
     rng : Generator
         Draws what is not zero.
     num_classes : int
@@ -29,12 +32,14 @@ def initial_parameters(
     num_experts : int
         Experts of the group of a gate.
     modality : str or None
-        Of an encoder, which starts from the shipped weights.
+        Of an encoder.
     """
     size = ModelSize()
     match kind:
         case "adapter":
             return initial_adapters(size, rng)
+        case "backbone":
+            return backbone_parameters(load_frozen().blocks[-1], load_frozen().norm)
         case "encoder":
             return encoder_parameters(load_frozen().encoders[str(modality)])
         case "expert":

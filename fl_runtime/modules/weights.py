@@ -3,7 +3,8 @@
 from functools import cache
 from pathlib import Path
 
-from fl_runtime.modules.model import FrozenModel, ModelSize
+from fl_runtime.modules.model import FrozenModel
+from fl_runtime.modules.size import ModelSize
 
 SHIPPED = Path(__file__).parent.parent / "tasks" / "data" / "backbone.safetensors"
 

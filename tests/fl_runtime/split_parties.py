@@ -25,7 +25,8 @@ class Node:
         groups = [
             {
                 "params": [self.parameters[part.module]],
-                "lr": training.learning_rate * (training.encoder_rate if part.kind == "encoder" else 1.0),
+                "lr": training.learning_rate
+                * {"encoder": training.encoder_rate, "backbone": training.backbone_rate}.get(part.kind, 1.0),
             }
             for part, _ in replicas
             if part.trained
@@ -33,9 +34,9 @@ class Node:
         self._optimiser = torch.optim.AdamW(groups) if groups else None
         self._open = {}
 
-    def work(self, part, place, numbers):
+    def work(self, part, place, numbers, **options):
         """Return the result with its graph: for what the node does for itself."""
-        return WORKS[part.kind](self._model, self.parameters[part.module], part, place, numbers)
+        return WORKS[part.kind](self._model, self.parameters[part.module], part, place, numbers, **options)
 
     def serve(self, part, place, array):
         """Return the number of the request and the result as an array; keep the graph."""
@@ -137,11 +138,12 @@ class Device:
         self.part = {part.slot: part for part in cohort.parts}
         self.host = {part.slot: parties.hosts[part.module][part.rows[client]] for part in cohort.parts}
 
-    def call(self, slot, numbers, place=""):
+    def call(self, slot, numbers, place="", **options):
         part, host = self.part[slot], self.host[slot]
         node = self.parties.nodes[host]
         if host == self.name:
-            return node.work(part, place, numbers)
+            return node.work(part, place, numbers, **options)
+        assert not options, "a host runs its module alone"
 
         def ask(what, array, ticket=None, wanted=True):
             if part.kind != "prompt" or what == "gradient":  # for a prompt nothing is sent but gradients
@@ -155,7 +157,7 @@ class Device:
                 self.parties.count(host, self.name, part.module, back)
             return back
 
-        return _Cut.apply(torch.zeros((), requires_grad=True), numbers, ask)
+        return _Cut.apply(torch.zeros((), requires_grad=part.trained), numbers, ask)
 
     def logits(self, chosen):
         model, cohort = self.parties.model, self.cohort
@@ -172,10 +174,12 @@ class Device:
             prompt = self.call("prompt", torch.zeros(0)).view(1, -1, tokens.shape[2])
             tokens = torch.cat([tokens, prompt.expand(len(tokens), -1, -1)], dim=1)
         lora = self if "lora" in self.part else None
-        read = model.blocks[-1](tokens, 1, lora)
+        own, options = "backbone" in self.part, {} if lora is None else {"lora": lora}
+        read = self.call("backbone", tokens, "block", **options) if own else model.blocks[-1](tokens, 1, lora)
         if "adapter" in self.part:
             read = self.call("adapter", read, "second")
-        return self.call("head", model.norm(read)[:, 0]), imbalance
+        read = self.call("backbone", read, "norm") if own else model.norm(read)
+        return self.call("head", read[:, 0]), imbalance
 
     def added(self, layer, tokens, result):
         """Add a layer's low-rank part, as a block asks of a LoRA."""
@@ -248,6 +252,20 @@ def _low_rank(model, flat, part, layer, tokens):
     raise KeyError(layer)
 
 
+def _backbone(model, flat, part, place, tokens, lora=None):
+    """Run the last block, for one's own device with a LoRA, the final norm, or one after the other."""
+    layers, rest = {"block": model.blocks[-1], "norm": model.norm}, flat
+    for name, layer in layers.items():
+        weights = {}
+        for key, parameter in layer.named_parameters():
+            weights[key] = rest[: parameter.numel()].view(parameter.shape)
+            rest = rest[parameter.numel() :]
+        if place in (name, "both"):
+            inputs = (tokens, 1, lora) if name == "block" else (tokens,)
+            tokens = torch.func.functional_call(layer, weights, inputs)
+    return tokens
+
+
 def _head(model, flat, part, place, features):
     width = features.shape[-1]
     classes = len(flat) // (width + 1)
@@ -261,5 +279,6 @@ WORKS = {
     "gate": _gate,
     "prompt": _prompt,
     "lora": _low_rank,
+    "backbone": _backbone,
     "head": _head,
 }

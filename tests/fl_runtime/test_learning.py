@@ -232,7 +232,7 @@ def broken(schedule, what):
     route, *others = schedule.routes
     adapter, *heads = schedule.modules
     match what:
-        case "backbone" | "encoder" | "expert" | "gate":
+        case "decoder" | "encoder" | "expert" | "gate":
             return replace(schedule, modules=(replace(adapter, kind=what, expert_group="x"), *heads))
         case "encoders":
             encoder = replace(adapter, kind="encoder", modality="text")
@@ -268,8 +268,8 @@ def broken(schedule, what):
     ("what", "message"),
     [
         (
-            "backbone",
-            r"'adapter' is a trainable backbone; this engine trains adapters, encoders, experts, ",
+            "decoder",
+            r"'adapter' is a trainable decoder; this engine trains adapters, backbones, encoders, experts, ",
         ),
         ("expert", r"names the trainable expert 'adapter' of the group 'x', but no gate of that group"),
         ("encoder", r"the trainable encoder 'adapter' has no modality; give it one"),
