@@ -6,6 +6,8 @@ from fl_runtime.clock import play
 from fl_runtime.errors import CheckpointError, ScheduleError, ScheduleFileError
 from fl_runtime.fading import Fading
 from fl_runtime.measurements import Measurements, write_rows_csv, write_rows_json, write_summary_json
+from fl_runtime.observers import RoundCsv, RoundTensorBoard
+from fl_runtime.round_report import RoundReport
 from fl_runtime.run import run
 from fl_runtime.schedule import (
     Aggregate,
@@ -53,7 +55,10 @@ __all__ = [
     "Node",
     "Plain",
     "Replica",
+    "RoundCsv",
     "RoundKind",
+    "RoundReport",
+    "RoundTensorBoard",
     "Route",
     "Schedule",
     "ScheduleError",

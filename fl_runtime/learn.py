@@ -18,6 +18,7 @@ from fl_runtime.aggregation import Mixing, mixings
 from fl_runtime.checkpoint import Checkpoints, Progress, Run
 from fl_runtime.cohorts import Cohort, form_cohorts
 from fl_runtime.errors import CheckpointError
+from fl_runtime.modules.shared import SharedModel
 from fl_runtime.schedule import RoundKind, Schedule, Training
 from fl_runtime.tasks.partition import draw_batches
 from fl_runtime.tasks.workload import IntArray, Workload
@@ -26,6 +27,9 @@ from fl_runtime.transport_state import Kept
 
 Observer = Callable[[int, Mapping[str, float]], None]
 """Called after each round with its index and the accuracy of each task."""
+
+ResumeObserver = Callable[[Sequence[Mapping[str, float]]], None]
+"""Called once with the accuracy of each task after each of the rounds that an earlier run trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +77,12 @@ def learn(
     schedule: Schedule,
     workload: Workload | None = None,
     seed: int = 0,
+    *,
     observer: Observer | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
+    on_resume: ResumeObserver | None = None,
+    model: SharedModel | None = None,
 ) -> LearningCurve:
     """Train and average as a schedule says, and test after each round.
 
@@ -99,6 +106,10 @@ def learn(
     resume : bool
         Whether to go on from the newest state there, if there is one: the result has the same bytes as that
         of a run that never stopped.
+    on_resume : callable or None
+        Told, before any training, of the rounds of the run that this one resumes, if there are any.
+    model : SharedModel or None
+        What all clients share; ``None``: the compact model with the shipped weights.
 
     Returns
     -------
@@ -120,14 +131,18 @@ def learn(
     from fl_runtime.training import accuracy_of_devices, prefixes_of, train_round
 
     workload = workload or digits_workload()
+    model = model or load_frozen()
     cohorts = form_cohorts(schedule, workload, seed)
     mixing_of_kind = {kind.name: mixings(schedule, kind) for kind in schedule.kinds}
-    store = None if checkpoint is None else Checkpoints(checkpoint, Run.of(schedule, workload, seed))
-    progress = _start(store, resume) or _first_progress(schedule, initial_state(schedule, cohorts, seed))
+    store = None if checkpoint is None else Checkpoints(checkpoint, Run.of(schedule, workload, model, seed))
+    progress = _start(store, resume) or _first_progress(
+        schedule, initial_state(schedule, cohorts, seed, model)
+    )
     state, accuracies = dict(progress.state), list(progress.accuracies)
+    if on_resume is not None and accuracies:
+        on_resume(tuple(accuracies))
     transports = {name: Transport(schedule, name, kept) for name, kept in progress.kept.items()}
     with _one_reproducible_thread():
-        model = load_frozen()
         prefixes = prefixes_of(model, cohorts)
         for index in range(len(accuracies), schedule.rounds):
             kind = schedule.kind_of_round(index)
@@ -149,8 +164,10 @@ def learn(
     )
 
 
-def learning_key(schedule: Schedule, seed: int = 0) -> str:
+def learning_key(schedule: Schedule, seed: int = 0, model: SharedModel | None = None) -> str:
     """Return a hash of all that decides what :func:`learn` makes of a schedule, a seed and a given workload.
+
+    ``model`` counts where one is given; ``None`` stands for the compact one.
 
     Schedules that differ in links, relays, powers or names of kinds, but average the same replicas with the
     same weights in the same rounds, have the same key: one training run serves them all.  Where modules
@@ -174,6 +191,8 @@ def learning_key(schedule: Schedule, seed: int = 0) -> str:
             for route in schedule.routes
         ],
     }
+    if model is not None:
+        facts["model"] = model.digest()
     packed = [
         module.id for module in schedule.modules if module.trainable and travels_packed(schedule, module.id)
     ]
@@ -185,11 +204,16 @@ def learning_key(schedule: Schedule, seed: int = 0) -> str:
 
 
 def initial_state(
-    schedule: Schedule, cohorts: Sequence[Cohort], seed: int
+    schedule: Schedule, cohorts: Sequence[Cohort], seed: int, model: SharedModel | None = None
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """Return the first parameters of each module that this engine trains: equal in all replicas."""
-    from fl_runtime.modules.initial import initial_parameters
+    """Return the first parameters of each module that this engine trains: equal in all replicas.
 
+    They are drawn for ``model``; ``None``: the compact one.
+    """
+    if model is None:
+        from fl_runtime.modules.weights import load_frozen
+
+        model = load_frozen()
     classes = {part.module: cohort.task.num_classes for cohort in cohorts for part in cohort.parts}
     counts = Counter(replica.module for replica in schedule.replicas)
     state = {}
@@ -199,7 +223,7 @@ def initial_state(
         drawn = f"{module.kind}:{module.id if module.kind == 'expert' else module.task}"
         rng = np.random.default_rng([seed, crc32(drawn.encode())])
         group = [m for m in schedule.modules if m.kind == "expert" and m.expert_group == module.expert_group]
-        first = initial_parameters(
+        first = model.initial(
             module.kind,
             rng,
             num_classes=classes[module.id],

@@ -21,8 +21,7 @@ from torch.nn import functional
 from fl_runtime.cohorts import Cohort
 from fl_runtime.modules.experts import Mixture
 from fl_runtime.modules.heads import classify
-from fl_runtime.modules.model import FrozenModel
-from fl_runtime.modules.trained_encoders import encode
+from fl_runtime.modules.shared import SharedModel
 from fl_runtime.schedule import Training
 from fl_runtime.tasks.workload import IntArray, Samples, Task
 
@@ -43,7 +42,7 @@ class Prefixes:
     test: torch.Tensor
 
 
-def prefixes_of(model: FrozenModel, cohorts: Sequence[Cohort]) -> list[Prefixes | None]:
+def prefixes_of(model: SharedModel, cohorts: Sequence[Cohort]) -> list[Prefixes | None]:
     """Return what the frozen part makes of the data of each cohort; ``None`` if it trains encoders."""
     return [
         None if cohort.trains_encoders else _prefixes(model, cohort.task, cohort.modalities)
@@ -52,12 +51,12 @@ def prefixes_of(model: FrozenModel, cohorts: Sequence[Cohort]) -> list[Prefixes 
 
 
 @lru_cache(maxsize=8)  # runs that differ in seeds or periods share it; about 15 MB each
-def _prefixes(model: FrozenModel, task: Task, modalities: tuple[str, ...]) -> Prefixes:
+def _prefixes(model: SharedModel, task: Task, modalities: tuple[str, ...]) -> Prefixes:
     return Prefixes(train=_prefix(model, task.train, modalities), test=_prefix(model, task.test, modalities))
 
 
 def train_round(
-    model: FrozenModel,
+    model: SharedModel,
     cohorts: Sequence[Cohort],
     prefixes: Sequence[Prefixes | None],
     state: State,
@@ -68,7 +67,7 @@ def train_round(
 
     Parameters
     ----------
-    model : FrozenModel
+    model : SharedModel
         Shared by all clients.
     cohorts, prefixes
         Clients, and what the model makes of their data.
@@ -112,7 +111,7 @@ def train_round(
 
 
 def accuracy_of_devices(
-    model: FrozenModel, cohorts: Sequence[Cohort], prefixes: Sequence[Prefixes | None], state: State
+    model: SharedModel, cohorts: Sequence[Cohort], prefixes: Sequence[Prefixes | None], state: State
 ) -> dict[str, float]:
     """Return per task the accuracy on its common test set, mean over the devices that run it.
 
@@ -143,7 +142,7 @@ class _Group:
 class _Job:
     """Some training clients of a cohort with their batches of one round, (clients, steps, batch)."""
 
-    model: FrozenModel
+    model: SharedModel
     cohort: Cohort
     prefix: Prefixes | None
     clients: IntArray
@@ -205,7 +204,7 @@ def _replicas_of(
 
 
 def _encoded(
-    model: FrozenModel,
+    model: SharedModel,
     cohort: Cohort,
     samples: Samples,
     chosen: torch.Tensor,
@@ -215,17 +214,13 @@ def _encoded(
     encoded = {}
     for name in cohort.modalities:
         inputs = torch.from_numpy(samples.inputs[name][chosen.numpy()])  # (clients, batch, ...)
-        encoder, own = model.encoders[name], used.get(f"encoder-{name}")
-        if own is None:
-            encoded[name] = encoder(inputs.flatten(0, 1))
-        else:
-            encoded[name] = encode(encoder, inputs, own).flatten(0, 1)
+        encoded[name] = model.encode(name, inputs, used.get(f"encoder-{name}"))
     tokens = model.prefix_of_encoded(encoded)
     return tokens.view(*chosen.shape, *tokens.shape[1:])
 
 
 def _logits(
-    model: FrozenModel, cohort: Cohort, tokens: torch.Tensor, used: Mapping[str, torch.Tensor]
+    model: SharedModel, cohort: Cohort, tokens: torch.Tensor, used: Mapping[str, torch.Tensor]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return logits and imbalance of experts of prefixes (clients, samples, tokens, width).
 
@@ -240,18 +235,18 @@ def _logits(
     return classify(features, used["head"], cohort.task.num_classes), imbalance
 
 
-def _mixture(model: FrozenModel, cohort: Cohort, used: Mapping[str, torch.Tensor]) -> Mixture:
+def _mixture(model: SharedModel, cohort: Cohort, used: Mapping[str, torch.Tensor]) -> Mixture:
     flat = used["gate"]
-    gate = flat.view(len(flat), model.size.width, -1)  # (clients, width, experts of the group)
+    gate = flat.view(len(flat), model.width, -1)  # (clients, width, experts of the group)
     return Mixture(
         gate=gate[..., [part.column for part in cohort.experts]],
         experts=torch.stack([used[part.slot] for part in cohort.experts], dim=1),
-        bottleneck=model.size.expert_bottleneck,
+        bottleneck=model.expert_bottleneck,
         num_chosen=cohort.experts_per_token,
     )
 
 
-def _accuracies(model: FrozenModel, cohort: Cohort, prefix: Prefixes | None, state: State) -> list[float]:
+def _accuracies(model: SharedModel, cohort: Cohort, prefix: Prefixes | None, state: State) -> list[float]:
     """Return the accuracy of each client of a cohort on the test set of its task."""
     first_with: dict[tuple[bytes, ...], int] = {}  # the first client that uses a model speaks for all
     speaker = []
@@ -277,7 +272,7 @@ def _accuracies(model: FrozenModel, cohort: Cohort, prefix: Prefixes | None, sta
     return [accuracy_of[client] for client in speaker]
 
 
-def _prefix(model: FrozenModel, samples: Samples, modalities: tuple[str, ...]) -> torch.Tensor:
+def _prefix(model: SharedModel, samples: Samples, modalities: tuple[str, ...]) -> torch.Tensor:
     parts = []
     for chunk in _chunks(len(samples), _PREFIX_CHUNK):
         inputs = {name: torch.tensor(samples.inputs[name][chunk]) for name in modalities}

@@ -6,7 +6,10 @@ the same for all clients and for the whole run, unless they train encoders: :met
 computed once per sample and kept.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +19,19 @@ from torch import nn
 from fl_runtime.modules.adapters import adapt, adapter_size, initial_adapter
 from fl_runtime.modules.backbone import Block
 from fl_runtime.modules.encoders import AudioEncoder, ImageEncoder, TextEncoder
-from fl_runtime.modules.lora import Lora
-from fl_runtime.modules.prompts import with_prompts
+from fl_runtime.modules.experts import initial_gate
+from fl_runtime.modules.heads import initial_head
+from fl_runtime.modules.lora import Lora, initial_lora
+from fl_runtime.modules.prompts import initial_prompt, with_prompts
 from fl_runtime.modules.size import ModelSize
-from fl_runtime.modules.trained_backbone import OwnWeights
+from fl_runtime.modules.trained_backbone import OwnWeights, backbone_parameters
+from fl_runtime.modules.trained_encoders import encode, encoder_parameters
 
 
 class FrozenModel(nn.Module):
-    """Encoders and backbone, shared by all clients."""
+    """Encoders and backbone, shared by all clients: a :class:`fl_runtime.modules.shared.SharedModel`."""
+
+    name = "compact"
 
     def __init__(self, size: ModelSize) -> None:
         super().__init__()
@@ -38,6 +46,64 @@ class FrozenModel(nn.Module):
         self.read_out = nn.Parameter(0.02 * torch.randn(size.width))
         self.blocks = nn.ModuleList(Block(size.width, size.num_heads) for _ in range(size.num_blocks))
         self.norm = nn.LayerNorm(size.width)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The kinds of input that it takes, sorted."""
+        return tuple(sorted(self.encoders))
+
+    @property
+    def width(self) -> int:
+        """Numbers of a token, and of what a head reads."""
+        return self.size.width
+
+    @property
+    def expert_bottleneck(self) -> int:
+        """Width of the hidden layer of an expert."""
+        return self.size.expert_bottleneck
+
+    def digest(self) -> str:
+        """Return a hash of its sizes and weights."""
+        digest = hashlib.sha256(json.dumps(asdict(self.size)).encode())
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def initial(
+        self, kind: str, rng: np.random.Generator, *, num_classes: int, num_experts: int, modality: str | None
+    ) -> npt.NDArray[np.float32]:
+        """Return a module's first parameters; encoders and backbone start from the model's own weights."""
+        size = self.size
+        match kind:
+            case "adapter":
+                return initial_adapters(size, rng)
+            case "backbone":
+                return backbone_parameters(self.blocks[-1], self.norm)
+            case "encoder":
+                return encoder_parameters(self.encoders[str(modality)])
+            case "expert":
+                return initial_adapter(size.width, size.expert_bottleneck, rng)
+            case "gate":
+                return initial_gate(size.width, num_experts, rng)
+            case "lora":
+                return initial_lora(size.width, size.rank, rng)
+            case "prompt":
+                return initial_prompt(size.width, size.prompt_tokens, rng)
+            case "head":
+                return initial_head(size.width, num_classes, rng)
+            case _:
+                raise ValueError(f"clients have no {kind} of their own in the {self.name} model")
+
+    def encode(self, modality: str, inputs: torch.Tensor, own: torch.Tensor | None = None) -> torch.Tensor:
+        """Return tokens (clients * samples, tokens, width) of inputs (clients, samples, ...).
+
+        ``own`` has the encoder's parameters of each client; ``None``: those of the model.
+        """
+        encoder = self.encoders[modality]
+        if own is not None:
+            return encode(encoder, inputs, own).flatten(0, 1)
+        tokens: torch.Tensor = encoder(inputs.flatten(0, 1))
+        return tokens
 
     def prefix(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return what enters the first adapter, (n, tokens, width); the read-out token comes first."""

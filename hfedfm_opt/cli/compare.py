@@ -33,7 +33,7 @@ class DuplexesChoice(StrEnum):
     BOTH = "both"
 
 
-def compare(  # noqa: PLR0913, PLR0917 - typer makes an option of each parameter
+def compare(
     file: Annotated[Path, typer.Argument(help="The instance file.", show_default=False)],
     planners: Annotated[
         str | None,

@@ -1,7 +1,5 @@
 """``hfedfm run``: executes a plan and measures latency, energy and accuracy."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -10,11 +8,11 @@ import typer
 from hfedfm_opt.cli.check import refuse_violations
 from hfedfm_opt.cli.outputs import make_folder
 from hfedfm_opt.cli.terminal import CommandError, figure, say_facts, say_json
+from hfedfm_opt.cli.watching import watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fl_runtime import Fading, Measurements, Schedule
+    from fl_runtime.round_report import RoundObserver
     from hfedfm_opt.planning.plan import Plan
 
 
@@ -37,7 +35,12 @@ def run(
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Folder for summary.json, timeline.csv and schedule.json."),
+        typer.Option(
+            "-o", "--output", help="Folder for summary.json, rounds.csv, timeline.csv and schedule.json."
+        ),
+    ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Log directory for TensorBoard.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
@@ -58,7 +61,9 @@ def run(
     refuse_violations(plan, [str(violation) for violation in found.violations])
     schedule = found.compile(rounds)
     kept = _Kept(checkpoint, resume)
-    measured = _measured(schedule, seed, not no_learning, fading_of(found.instance), kept)
+    rounds_csv = None if output is None else output / "rounds.csv"
+    with watched(not no_learning, rounds_csv, tensorboard) as observer:
+        measured = _measured(schedule, seed, not no_learning, fading_of(found.instance), kept, observer)
     if output is not None:
         _write(measured, schedule, output)
     if as_json:
@@ -85,49 +90,33 @@ def _refuse_wrong_checkpoint(kept: _Kept, learn: bool) -> None:
 
 
 def _measured(
-    schedule: "Schedule", seed: int, learn: bool, fading: "Fading | None", kept: _Kept
+    schedule: "Schedule",
+    seed: int,
+    learn: bool,
+    fading: "Fading | None",
+    kept: _Kept,
+    observer: "RoundObserver",
 ) -> "Measurements":
     from fl_runtime import CheckpointError
     from fl_runtime import run as execute
 
-    with _progress(schedule.rounds if learn else 0) as observer:
-        try:
-            return execute(
-                schedule,
-                seed=seed,
-                learn=learn,
-                fading=fading,
-                observer=observer,
-                checkpoint=kept.folder,
-                resume=kept.resume,
-            )
-        except CheckpointError as error:
-            raise CommandError(str(error)) from error
-        except ImportError as error:
-            raise CommandError(f"{error}, or run with --no-learning") from error
-        except ValueError as error:
-            remedy = "; --no-learning measures time and energy only" if learn else ""
-            raise CommandError(f"{error}{remedy}") from error
-
-
-@contextmanager
-def _progress(num_rounds: int) -> "Iterator[Callable[[int, Mapping[str, float]], None] | None]":
-    """Show a bar on stderr while rounds are trained; the bar is gone when they are."""
-    if num_rounds == 0:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("training", total=num_rounds)
-
-        def observe(index: int, accuracy: Mapping[str, float]) -> None:
-            mean = sum(accuracy.values()) / len(accuracy)
-            progress.update(task, completed=index + 1, description=f"training, accuracy {mean:.3f}")
-
-        yield observe
+    try:
+        return execute(
+            schedule,
+            seed=seed,
+            learn=learn,
+            fading=fading,
+            observer=observer,
+            checkpoint=kept.folder,
+            resume=kept.resume,
+        )
+    except CheckpointError as error:
+        raise CommandError(str(error)) from error
+    except ImportError as error:
+        raise CommandError(f"{error}, or run with --no-learning") from error
+    except ValueError as error:
+        remedy = "; --no-learning measures time and energy only" if learn else ""
+        raise CommandError(f"{error}{remedy}") from error
 
 
 def _write(measured: "Measurements", schedule: "Schedule", folder: Path) -> None:

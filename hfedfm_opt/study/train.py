@@ -55,7 +55,7 @@ def train_all(schedules: Mapping[str, Schedule], seeds: Sequence[int], progress:
         schedule = schedules[keys[0]]
         tell = _teller(progress, keys[0], position * len(seeds), len(sharing) * len(seeds), schedule.rounds)
         try:
-            curves = [learn(schedule, None, seed, tell(index)) for index, seed in enumerate(seeds)]
+            curves = [learn(schedule, None, seed, observer=tell(index)) for index, seed in enumerate(seeds)]
         except (ImportError, ValueError) as error:  # no torch, or nothing that this workload can train
             refused.setdefault(str(error), []).extend(keys)
             continue

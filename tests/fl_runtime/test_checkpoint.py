@@ -129,8 +129,8 @@ def test_a_finished_run_is_told_again_without_training(schedule, whole, tmp_path
 
 
 def test_a_resumed_run_measures_the_same_time_energy_and_summary(schedule, tmp_path):
-    def kill(index, accuracy):
-        if index == 1:
+    def kill(report):
+        if report.index == 1:
             raise Killed
 
     expected = run(schedule, seed=3)
