@@ -5,6 +5,7 @@ Run it with ``python benchmarks/runtime.py [accuracy|speed]``; it prints what it
 
 import argparse
 import time
+from itertools import product
 
 import numpy as np
 import torch
@@ -132,13 +133,14 @@ def _send(name, after, ends, modules, content):
 def train_one_by_one(model, cohorts, state, batches, training, prefixes=None):
     """Train the clients one after another, each with its own optimiser; the oracle of the stacked engine.
 
+    Clients that use a common replica take each step together, and it descends the sum of their losses.
     Without ``prefixes`` the frozen part of the model is run for each batch, as a loop over devices would.
     Nothing is copied between clients but what they train.
     """
     result = {name: rows.copy() for name, rows in state.items()}
-    for device in sorted({device for cohort in cohorts for device in cohort.devices}):
+    for devices in _that_share_replicas(cohorts):
         jobs, own = [], {}
-        for place, cohort in enumerate(cohorts):
+        for device, (place, cohort) in product(devices, enumerate(cohorts)):
             clients = training_clients(cohort).tolist()
             if device not in cohort.devices or cohort.devices.index(device) not in clients:
                 continue
@@ -150,12 +152,11 @@ def train_one_by_one(model, cohorts, state, batches, training, prefixes=None):
             jobs.append((cohort, keys, batches[place][clients.index(client)], pool))
         if not own:
             continue
-        rates = dict.fromkeys((name for name, _ in own), training.learning_rate)
-        rates |= {
-            part.module: training.learning_rate * training.encoder_rate
+        part_of_rate = {"encoder": training.encoder_rate, "backbone": training.backbone_rate}
+        rates = {
+            part.module: training.learning_rate * part_of_rate.get(part.kind, 1.0)
             for cohort, *_ in jobs
             for part in cohort.parts
-            if part.kind == "encoder"
         }
         optimiser = torch.optim.AdamW(
             [{"params": [tensor], "lr": rates[name]} for (name, _), tensor in own.items()]
@@ -175,6 +176,19 @@ def train_one_by_one(model, cohorts, state, batches, training, prefixes=None):
     return result
 
 
+def _that_share_replicas(cohorts):
+    """Return the devices in groups; those of different groups use no common replica."""
+    groups = []
+    for cohort in cohorts:
+        for client, device in enumerate(cohort.devices):
+            used = {(part.module, int(part.rows[client])) for part in cohort.parts} | {device}
+            touched = [group for group in groups if group[1] & used]
+            groups = [group for group in groups if not group[1] & used]
+            devices = {device}.union(*(group[0] for group in touched))
+            groups.append((devices, used.union(*(group[1] for group in touched))))
+    return sorted(sorted(devices) for devices, _ in groups)
+
+
 def _one_client(model, cohort, parts, chosen, pool):
     """Return one client's logits (batch, classes) and imbalance of experts, with plain linear layers."""
     head = parts["head"]
@@ -190,8 +204,10 @@ def _one_client(model, cohort, parts, chosen, pool):
     if "prompt" in parts:
         prompt = parts["prompt"].view(1, -1, width)
         tokens = torch.cat([tokens, prompt.expand(len(tokens), -1, -1)], dim=1)
-    read = _with_low_rank(model.blocks[-1], parts.get("lora"), model.size)(tokens, num_read=1)[:, 0]
-    features = model.norm(_adapted(read, second, model.size))
+    weights, norm = _last_block_and_norm(model, parts.get("backbone"))
+    weights = _with_low_rank(weights, parts.get("lora"), model.size)
+    read = torch.func.functional_call(model.blocks[-1], weights, (tokens,), {"num_read": 1})[:, 0]
+    features = torch.func.functional_call(model.norm, norm, (_adapted(read, second, model.size),))
     weight = head[: -cohort.task.num_classes].view(width, -1)
     return functional.linear(features, weight.T, head[-cohort.task.num_classes :]), imbalance
 
@@ -227,18 +243,29 @@ def _through_experts(tokens, cohort, parts, size):
     return tokens, len(cohort.experts) * (shares * probabilities.flatten(0, 1).mean(dim=0)).sum()
 
 
-def _with_low_rank(block, flat, size):
-    """Return the block with its weights replaced by W + (down up)^T."""
+def _last_block_and_norm(model, flat):
+    """Return the last block's and the norm's weights by name, the client's own in place of the shared."""
+    shared = [dict(layer.named_parameters()) for layer in (model.blocks[-1], model.norm)]
     if flat is None:
-        return block
-    weights, start = dict(block.named_parameters()), 0
-    for name in ("query", "key_value", "join", "expand", "contract"):
+        return shared
+    start = 0
+    for weights in shared:
+        for name, weight in weights.items():
+            weights[name] = flat[start : start + weight.numel()].view(weight.shape)
+            start += weight.numel()
+    return shared
+
+
+def _with_low_rank(weights, flat, size):
+    """Return the weights of a block with W + (down up)^T in place of W."""
+    result, start = dict(weights), 0
+    for name in ("query", "key_value", "join", "expand", "contract") if flat is not None else ():
         outer, inner = weights[f"{name}.weight"].shape
         middle, end = start + inner * size.rank, start + (inner + outer) * size.rank
         product = flat[start:middle].view(inner, -1) @ flat[middle:end].view(-1, outer)
-        weights[f"{name}.weight"] = weights[f"{name}.weight"] + product.T
+        result[f"{name}.weight"] = weights[f"{name}.weight"] + product.T
         start = end
-    return lambda *inputs, **options: torch.func.functional_call(block, weights, inputs, options)
+    return result
 
 
 def _adapted(tokens, flat, size):

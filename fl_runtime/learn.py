@@ -96,8 +96,7 @@ def learn(
     Parameters
     ----------
     schedule : Schedule
-        Trainable modules must be encoders, adapters, experts, gates, LoRAs, prompts or heads, hosted on
-        the devices that use them.
+        A replica may be hosted on any node and serve several devices.
     workload : Workload or None
         Tasks and data; ``None``: the default, ``digits``.
     seed : int

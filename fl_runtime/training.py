@@ -3,6 +3,9 @@
 Each optimiser step takes one batch of every task that a device has and descends the sum of their losses, so
 that ``local_steps`` is both the steps of a device in a round and its batches of each task.  The optimiser
 starts afresh in each round: its memory is not averaged, so it would not fit the averaged model.
+
+All devices take their steps together.  A replica that serves several of them, on whatever node, gets the sum
+of their gradients and takes one step with it: what split execution delivers to its host.
 """
 
 from collections.abc import Mapping, Sequence
@@ -75,19 +78,14 @@ def train_round(
     training : Training
         Steps and learning rate.
     """
-    encoders = {part.module for cohort in cohorts for part in cohort.parts if part.kind == "encoder"}
+    rate_of = _rates(cohorts, training)
     groups = [
-        _Group.of(
-            {name: rows for name, rows in state.items() if name not in encoders}, training.learning_rate
-        ),
-        _Group.of(
-            {name: rows for name, rows in state.items() if name in encoders},
-            training.learning_rate * training.encoder_rate,
-        ),
+        _Group.of({name: rows for name, rows in state.items() if rate_of[name] == rate}, rate)
+        for rate in sorted(set(rate_of.values()), reverse=True)
     ]
     modules = {name: part for group in groups for name, part in group.modules.items()}
     gradients = {name: part for group in groups for name, part in group.gradients.items()}
-    optimiser = torch.optim.AdamW([group.options for group in groups if group.modules], fused=True)
+    optimiser = torch.optim.AdamW([group.options for group in groups], fused=True)
     jobs = [
         _Job(
             model,
@@ -177,6 +175,16 @@ class _Job:
             gradients[part.module].index_add_(0, torch.from_numpy(part.rows[self.clients]), gradient)
 
 
+def _rates(cohorts: Sequence[Cohort], training: Training) -> dict[str, float]:
+    """Return the learning rate of each module; what is pretrained has one of its own."""
+    factor_of = {"encoder": training.encoder_rate, "backbone": training.backbone_rate}
+    return {
+        part.module: training.learning_rate * factor_of.get(part.kind, 1.0)
+        for cohort in cohorts
+        for part in cohort.parts
+    }
+
+
 def training_clients(cohort: Cohort) -> IntArray:
     """Return the positions of the clients that have data."""
     return np.array([place for place, held in enumerate(cohort.held) if len(held)], dtype=np.int64)
@@ -221,7 +229,9 @@ def _logits(
     imbalance = tokens.new_zeros(len(tokens))
     if cohort.experts:
         tokens, imbalance = _mixture(model, cohort, used).mixed(tokens, model.real(tokens))
-    features = model.features(tokens, used.get("adapter"), used.get("prompt"), used.get("lora"))
+    features = model.features(
+        tokens, used.get("adapter"), used.get("prompt"), used.get("lora"), used.get("backbone")
+    )
     return classify(features, used["head"], cohort.task.num_classes), imbalance
 
 

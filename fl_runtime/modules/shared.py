@@ -60,7 +60,7 @@ class SharedModel(Protocol):
         Parameters
         ----------
         kind : str
-            ``adapter``, ``encoder``, ``expert``, ``gate``, ``lora``, ``prompt`` or ``head``.
+            ``adapter``, ``backbone``, ``encoder``, ``expert``, ``gate``, ``lora``, ``prompt`` or ``head``.
         rng : Generator
             Draws what is not zero.
         num_classes : int
@@ -107,6 +107,7 @@ class SharedModel(Protocol):
         adapters: "torch.Tensor | None" = None,
         prompts: "torch.Tensor | None" = None,
         lora: "torch.Tensor | None" = None,
+        backbone: "torch.Tensor | None" = None,
     ) -> "torch.Tensor":
         """Return what heads read, (clients, samples, width); tokens are (clients, samples, tokens, width)."""
         ...

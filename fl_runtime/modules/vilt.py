@@ -166,6 +166,7 @@ class Vilt(nn.Module):
         adapters: torch.Tensor | None = None,
         prompts: torch.Tensor | None = None,
         lora: torch.Tensor | None = None,
+        backbone: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return ViLT's pooled token, (clients, samples, width).
 
@@ -179,7 +180,10 @@ class Vilt(nn.Module):
             Each client's prompt.
         lora : tensor, shape (clients, blocks * size), or None
             Each client's low-rank additions, block after block.
+        backbone : None
+            There are no backbones of clients' own.
         """
+        del backbone
         clients, samples = tokens.shape[:2]
         real = self.real(tokens)
         if prompts is not None:
