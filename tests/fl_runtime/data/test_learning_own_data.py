@@ -128,6 +128,21 @@ def test_data_in_another_form_than_the_models_is_refused(schedule, vilt, folder)
         learn(schedule, load_vqa(folder))
 
 
+def test_prefixes_that_no_memory_holds_are_refused(schedule, vilt, folder, monkeypatch):
+    workload = load_vqa(folder, vilt.inputs)
+    task = workload.task("things")
+    tokens = task.train.inputs["text"].shape[1] + 5  # and five of the image
+    needed = (len(task.train) + len(task.test)) * tokens * 32 * 4
+    once = replace(schedule, rounds=1)
+    monkeypatch.setattr("fl_runtime.fitting.memory_bytes", lambda: needed)
+    learn(once, workload, model=vilt)
+    monkeypatch.setattr("fl_runtime.fitting.memory_bytes", lambda: needed - 1)
+    with pytest.raises(
+        ValueError, match=r"takes 0\.0 GB, the memory of this machine has 0\.0 GB; take fewer"
+    ):
+        learn(once, workload, model=vilt)
+
+
 def test_a_modality_that_the_model_does_not_take_is_refused(bench, vilt):
     digits = bench.federation(("cloud",), clusters=1, size=2, rounds=1)
     heard = replace(digits, routes=tuple(route for route in digits.routes if route.task == "spoken"))

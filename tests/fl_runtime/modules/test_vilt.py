@@ -232,6 +232,16 @@ def test_images_of_another_size_have_positions_in_between(inputs):
     )
 
 
+def test_adapters_in_all_blocks_of_the_published_model_have_its_9_46_million_parameters():
+    from fl_runtime.modules.adapters import adapter_size
+
+    size = len(
+        model_of(3).initial("adapter", np.random.default_rng(0), num_classes=2, num_experts=1, modality=None)
+    )
+    assert size == 3 * 2 * adapter_size(32, 5)
+    assert 12 * 2 * adapter_size(768, 256) == 9_461_760
+
+
 def test_an_encoder_of_ones_own_is_refused(model):
     with pytest.raises(ValueError, match="clients have no encoder of image of their own in the vilt model"):
         model.initial("encoder", np.random.default_rng(0), num_classes=2, num_experts=1, modality="image")
