@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 from fl_runtime.cohorts import form_cohorts
+from fl_runtime.crews import training_clients
 from fl_runtime.learn import initial_state, learn, round_batches
 from fl_runtime.modules.weights import load_frozen
 from fl_runtime.schedule import (
@@ -29,7 +30,7 @@ from fl_runtime.schedule import (
     Wired,
 )
 from fl_runtime.tasks import digits_workload
-from fl_runtime.training import prefixes_of, train_round, training_clients
+from fl_runtime.training import prefixes_of, train_round
 
 LINK = Wired(rate_bps=1e7)
 PAIRS = (("read", "spoken"), ("spoken", "cmp"), ("cmp", "read"))

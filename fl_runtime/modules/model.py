@@ -5,10 +5,12 @@ The adapters sit behind blocks 3 and 4, prompts join in before block 4, and LoRA
 train encoders: :meth:`FrozenModel.prefix` is computed once per sample and kept.
 """
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +64,15 @@ class FrozenModel(nn.Module):
         self.norm = nn.LayerNorm(size.width)
 
     @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.read_out.device
+
+    def on(self, device: torch.device) -> "FrozenModel":
+        """Return the same model on a device; always the same one for a device."""
+        return self if device == self.device else _on(self, device)
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """The kinds of input that it takes, sorted."""
         return tuple(sorted(self.encoders))
@@ -80,7 +91,7 @@ class FrozenModel(nn.Module):
         """Return a hash of its sizes and weights."""
         digest = hashlib.sha256(json.dumps(asdict(self.size)).encode())
         for name, tensor in sorted(self.state_dict().items()):
-            digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+            digest.update(name.encode() + tensor.contiguous().cpu().numpy().tobytes())
         return digest.hexdigest()
 
     def initial(
@@ -171,6 +182,11 @@ class FrozenModel(nn.Module):
             read = adapt(read, second, self.size.bottleneck)
         result: torch.Tensor = self.norm(read)
         return result
+
+
+@lru_cache(maxsize=4)  # what it makes of data is kept by model, so copies must not multiply
+def _on(model: FrozenModel, device: torch.device) -> FrozenModel:
+    return copy.deepcopy(model).to(device)
 
 
 def adapters_size(size: ModelSize) -> int:
