@@ -26,9 +26,7 @@ HEAD_BYTES = _HEAD.size
 """Bits a code (1 byte, 1 free), number of the reference modulo 65536 (2), scale (4), weight (4)."""
 
 
-_HEADS = np.dtype(
-    [("bits", "u1"), ("free", "u1"), ("reference", "<u2"), ("scale", "<f4"), ("weight", "<f4")]
-)
+_HEADS = np.dtype([("bits", "u1"), ("free", "u1"), ("reference", "<u2"), ("scale", "<f4"), ("weight", "<f4")])
 """The heads of many packets: the same bytes as ``_HEAD``."""
 
 
@@ -107,7 +105,9 @@ class Packets:
         heads = np.zeros(len(self.codes), dtype=_HEADS)
         heads["bits"], heads["reference"] = self.bits, self.references % 65536
         heads["scale"], heads["weight"] = self.scales, self.weights
-        return np.concatenate([heads.view(np.uint8).reshape(-1, HEAD_BYTES), pack_rows(self.codes, self.bits)], 1)
+        return np.concatenate(
+            [heads.view(np.uint8).reshape(-1, HEAD_BYTES), pack_rows(self.codes, self.bits)], 1
+        )
 
     @classmethod
     def from_bytes(cls, content: ByteRows, parameters: int) -> "Packets":
@@ -121,7 +121,8 @@ class Packets:
         first = Packet.from_bytes(content[0].tobytes(), parameters)
         heads = np.ascontiguousarray(content[:, :HEAD_BYTES]).view(_HEADS)[:, 0]
         if (heads["bits"] != first.bits).any():
-            raise PacketError(f"packets of {first.bits} bits came with others of {set(heads['bits'].tolist())}")
+            found = sorted(set(heads["bits"].tolist()))
+            raise PacketError(f"packets say {found} bits a code, must all have the same")
         return cls(
             bits=first.bits,
             references=heads["reference"].astype(np.int64),
@@ -151,7 +152,7 @@ def pack_rows(codes: CodeRows, bits: int) -> ByteRows:
     if bits == 16:
         return np.ascontiguousarray(codes, dtype="<u2").view(np.uint8)
     if bits in (2, 4):
-        each = 8 // bits
+        each = 8 // bits  # codes of a byte
         whole = codes.astype(np.uint8)
         if whole.shape[1] % each:
             whole = np.pad(whole, ((0, 0), (0, -whole.shape[1] % each)))
@@ -159,9 +160,14 @@ def pack_rows(codes: CodeRows, bits: int) -> ByteRows:
         for place in range(1, each):
             packed |= whole[:, place::each] << np.uint8(bits * place)
         return packed
-    places = np.arange(bits, dtype=np.uint16)
-    single = (codes[:, :, None] >> places).astype(np.uint8) & np.uint8(1)  # (rows, n, bits)
-    return np.packbits(single.reshape(len(codes), -1), axis=1, bitorder="little")
+    if bits == 1:
+        return np.packbits(codes.astype(np.uint8), axis=1, bitorder="little")
+    padded = np.pad(codes, ((0, 0), (0, -codes.shape[1] % 8)))
+    words = np.zeros((len(codes), padded.shape[1] // 8), dtype="<u4")  # of eight codes, which fill 3 bytes
+    for place in range(8):
+        words |= padded[:, place::8].astype("<u4") << np.uint32(bits * place)
+    whole = words.view(np.uint8).reshape(*words.shape, 4)[:, :, :bits].reshape(len(codes), -1)
+    return np.ascontiguousarray(whole[:, : -(-codes.shape[1] * bits // 8)])
 
 
 def unpack(content: bytes, bits: int, count: int) -> CodeArray:
@@ -177,7 +183,9 @@ def unpack(content: bytes, bits: int, count: int) -> CodeArray:
         raise PacketError(
             f"{count} codes of {bits} bits came in {len(content)} bytes, must be {expected} bytes"
         )
-    return unpack_rows(np.frombuffer(content, dtype=np.uint8)[None], bits, count)[0].astype(np.uint16)
+    rows = unpack_rows(np.frombuffer(content, dtype=np.uint8)[None], bits, count)
+    codes: CodeArray = rows[0].astype(np.uint16)
+    return codes
 
 
 def unpack_rows(content: ByteRows, bits: int, count: int) -> CodeRows:
@@ -185,16 +193,26 @@ def unpack_rows(content: ByteRows, bits: int, count: int) -> CodeRows:
     if bits == 8:
         return content
     if bits == 16:
-        return np.ascontiguousarray(content).view("<u2")
+        words: npt.NDArray[np.uint16] = np.ascontiguousarray(content).view("<u2")
+        return words
     if bits in (2, 4):
         each, mask = 8 // bits, np.uint8(2**bits - 1)
         codes = np.empty((len(content), each * content.shape[1]), dtype=np.uint8)
         for place in range(each):
             codes[:, place::each] = (content >> np.uint8(bits * place)) & mask
         return codes[:, :count]
-    single = np.unpackbits(content, axis=1, count=count * bits, bitorder="little")
-    weights = (1 << np.arange(bits)).astype(np.uint8)
-    return (single.reshape(len(content), count, bits) * weights).sum(axis=2, dtype=np.uint8)
+    if bits == 1:
+        return np.unpackbits(content, axis=1, count=count, bitorder="little")
+    groups = -(-count // 8)
+    whole = np.zeros((len(content), groups * bits), dtype=np.uint8)
+    whole[:, : content.shape[1]] = content
+    wide = np.zeros((len(content), groups, 4), dtype=np.uint8)
+    wide[:, :, :bits] = whole.reshape(len(content), groups, bits)
+    of_eight = wide.view("<u4")[:, :, 0]  # (rows, groups)
+    result = np.empty((len(content), 8 * groups), dtype=np.uint8)
+    for place in range(8):
+        result[:, place::8] = (of_eight >> np.uint32(bits * place)) & np.uint32(2**bits - 1)
+    return result[:, :count]
 
 
 def packed_bits(update_bits: float, bits: int) -> float:

@@ -54,7 +54,7 @@ def quantise(values: FloatArray, bits: int) -> tuple[CodeArray, float]:
 def quantise_rows(values: FloatArray, bits: int) -> tuple[CodeRows, FloatArray]:
     """Return what :func:`quantise` returns, for each row by itself: (rows, n) codes and (rows,) scales."""
     if not values.size:
-        return np.zeros(values.shape, dtype=_code_type(bits)), np.zeros(len(values))
+        return _coded(np.zeros_like(values), bits), np.zeros(len(values))
     sizes = np.abs(values)
     reaching = sizes.max(axis=1) / _largest(bits)
     step = reaching * _best_parts(sizes, reaching, bits)
@@ -73,10 +73,6 @@ def restore(codes: CodeRows, scale: float | FloatArray, bits: int) -> FloatArray
     counts -= 2**bits - 1 if bits <= 2 else _largest(bits)
     counts *= np.asarray(scale)[..., None]
     return counts
-
-
-def _code_type(bits: int) -> type[np.uint8 | np.uint16]:
-    return np.uint8 if bits <= 8 else np.uint16
 
 
 def _largest(bits: int) -> int:
@@ -102,7 +98,8 @@ def _best_parts(sizes: FloatArray, reaching: FloatArray, bits: int) -> FloatArra
     codes = _codes_of_bins(bits)  # (bins, steps)
     kept, squares = sums @ codes, counts @ codes**2
     best = np.argmax(kept**2 / np.maximum(squares, 1.0), axis=1)
-    return np.array(FINER_STEPS)[best]
+    chosen: FloatArray = np.array(FINER_STEPS)[best]
+    return chosen
 
 
 @cache
@@ -133,4 +130,4 @@ def _coded(counts: FloatArray, bits: int) -> CodeRows:
         counts /= 2.0
     else:
         counts += _largest(bits)
-    return counts.astype(_code_type(bits))
+    return counts.astype(np.uint8) if bits <= 8 else counts.astype(np.uint16)
