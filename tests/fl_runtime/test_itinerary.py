@@ -88,9 +88,7 @@ def test_updates_of_all_clusters_leave_in_one_tier(worlds):
 
 
 def test_what_comes_after_a_merge_is_of_a_later_tier(worlds):
-    steps = (
-        worlds.Steps(8, 4).up("d1", "d2").merge("d2").up("d2", "e").up("d3", "d2").up("d3", "e", origin="d3")
-    )
+    steps = worlds.Steps(8, 4).up("d1", "d2").merge("d2").up("d2", "e").up("d3", "d2").up("d3", "e")
     tiers, _ = tiers_of(worlds, steps.average("e"))
     assert tiers[0] == ["update d1: d1 > d2"]
     assert [tier for tier in tiers if "update d3: d3 > d2" in tier] == [["update d3: d3 > d2"]]
