@@ -43,6 +43,8 @@ class _Sizes:
         return _Sizes(self.train // share, self.test // share, self.crew)
 
 
+_GLANCE = 64  # parameters, about, by which most different replicas are told apart
+
 _SIZES = {"cpu": _Sizes(256, 8, 512), "cuda": _Sizes(4096, 64, 8192)}
 """By the type of the device: what fits the caches of a processor, and what keeps an accelerator busy."""
 
@@ -324,33 +326,44 @@ def _accuracies(
     """Return the accuracy of each client of a cohort on the test set of its task, (clients,)."""
     keys = np.stack([model_of[part.module][part.rows] for part in cohort.parts], axis=1)
     _, distinct, speaker = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    _, labels = _labels(cohort.task, model.device)
     right = []
     for chunk in _chunks(len(distinct), _SIZES[model.device.type].for_cohort(cohort).test):
-        clients = distinct[chunk]
-        with torch.no_grad():
-            used = _replicas(model, cohort, state, clients)
-            if prefix is None:
-                everyone = np.tile(np.arange(len(labels)), (len(clients), 1))
-                tokens = _encoded(model, cohort, cohort.task.test, everyone, used)
-            else:
-                tokens = prefix.test.expand(len(clients), -1, -1, -1)
-            logits, _ = _logits(model, cohort, tokens, used)
-            right.append((logits.argmax(dim=2) == labels).double().mean(dim=1).cpu().numpy())
+        right.append(_tested(model, cohort, prefix, state, distinct[chunk]))
     return np.concatenate(right)[speaker.ravel()]
 
 
 def _model_numbers(rows: npt.NDArray[np.float32]) -> IntArray:
     """Return for each replica (replicas, size) which the first one is that equals it, (replicas,)."""
-    first: dict[int, list[int]] = {}  # by hash, those that differ
+    glances = np.ascontiguousarray(rows[:, :: max(1, rows.shape[1] // _GLANCE)])
+    first_like: dict[bytes, int] = {}  # by what a glance shows
+    first_with: dict[int, list[int]] = {}  # by hash, of those that a glance does not tell apart
     numbers = np.empty(len(rows), dtype=np.int64)
     for row, values in enumerate(rows):
-        found = first.setdefault(hash(values.tobytes()), [])
-        same = (other for other in found if np.array_equal(rows[other], values))
-        numbers[row] = next(same, row)
-        if numbers[row] == row:
+        numbers[row] = first = first_like.setdefault(glances[row].tobytes(), row)
+        if first != row and not np.array_equal(rows[first], values):
+            found = first_with.setdefault(hash(values.tobytes()), [])
+            numbers[row] = next((other for other in found if np.array_equal(rows[other], values)), row)
             found.append(row)
     return numbers
+
+
+def _tested(
+    model: SharedModel, cohort: Cohort, prefix: Prefixes | None, state: State, clients: IntArray
+) -> npt.NDArray[np.float64]:
+    """Return the accuracy of some clients' models in one pass, (clients,)."""
+    _, labels = _labels(cohort.task, model.device)
+    with torch.no_grad():
+        used = _replicas(model, cohort, state, clients)
+        if prefix is None:
+            everyone = np.tile(np.arange(len(labels)), (len(clients), 1))
+            tokens = _encoded(model, cohort, cohort.task.test, everyone, used)
+        else:
+            tokens = prefix.test.expand(len(clients), -1, -1, -1)
+        logits, _ = _logits(model, cohort, tokens, used)
+        accuracy: npt.NDArray[np.float64] = (
+            (logits.argmax(dim=2) == labels).double().mean(dim=1).cpu().numpy()
+        )
+    return accuracy
 
 
 def _prefix(model: SharedModel, samples: Samples, modalities: tuple[str, ...]) -> torch.Tensor:

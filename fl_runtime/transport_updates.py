@@ -1,6 +1,6 @@
 """Updates of one module in one round, from the replicas over relays to the averages."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -81,7 +81,8 @@ class Updates:
 
     def merge(self, step: Merge | Aggregate) -> Update:
         """Add what arrived at a node to its own update."""
-        arrived = [update for _, update in sorted(self._arrived.pop(step.node, []), key=_place)]
+        came = sorted(self._arrived.pop(step.node, []), key=_place)
+        arrived = [update for _, update in came]
         has_own = step.node in self._merged or step.node in self._row_of
         whole = [self._own(step.node, step.id), *arrived] if has_own else arrived
         if not whole:
@@ -251,7 +252,9 @@ def _up_to_average(gathering: Gathering, node: str) -> tuple[str, ...]:
     return way[: min(ends, default=len(way))]
 
 
-def _added(updates: Iterable[Update]) -> Update:
+def _added(updates: Sequence[Update]) -> Update:
+    if len(updates) == 1:
+        return Update(updates[0].parts)
     parts: dict[int | None, Part] = {}
     for update in updates:
         for number, (weight, whole) in update.parts.items():
