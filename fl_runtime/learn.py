@@ -148,10 +148,11 @@ def learn(
     progress = _start(store, resume) or _first_progress(
         schedule, initial_state(schedule, cohorts, seed, model)
     )
-    state, accuracies = dict(progress.state), list(progress.accuracies)
+    state, accuracies, kept = dict(progress.state), list(progress.accuracies), progress.kept
+    del progress  # its state is large, and soon the last but one
     if on_resume is not None and accuracies:
         on_resume(tuple(accuracies))
-    transports = {name: Transport(schedule, name, kept) for name, kept in progress.kept.items()}
+    transports = {name: Transport(schedule, name, of_module) for name, of_module in kept.items()}
     with reproducible(model.device, precision):
         prefixes = prefixes_of(model, cohorts)
         for index in range(len(accuracies), schedule.rounds):
@@ -161,7 +162,7 @@ def learn(
             state = _averaged(state, mixing_of_kind[kind.name], transports, kind)
             accuracies.append(accuracy_of_devices(model, cohorts, prefixes, state))
             if store is not None:
-                store.save(Progress(accuracies=accuracies, state=state, kept=progress.kept))
+                store.save(Progress(accuracies=accuracies, state=state, kept=kept))
             if observer is not None:
                 observer(index, accuracies[-1])
     tasks = tuple(sorted({cohort.task.name for cohort in cohorts}))
