@@ -35,6 +35,8 @@ def choose_device(name: str | None = None) -> "torch.device":
         raise ValueError(f"device is {name!r}, must be cpu, cuda or cuda:N") from error
     if device.type not in ("cpu", "cuda"):
         raise ValueError(f"device is {name!r}, must be cpu, cuda or cuda:N")
+    if device.type == "cuda" and device.index is None and torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"device is {name!r}, but torch finds {torch.cuda.device_count()} CUDA devices; take 'cpu'"

@@ -5,12 +5,10 @@ The adapters sit behind blocks 3 and 4, prompts join in before block 4, and LoRA
 train encoders: :meth:`FrozenModel.prefix` is computed once per sample and kept.
 """
 
-import copy
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +20,9 @@ from fl_runtime.modules.backbone import Block
 from fl_runtime.modules.encoders import AudioEncoder, ImageEncoder, TextEncoder
 from fl_runtime.modules.experts import initial_gate
 from fl_runtime.modules.heads import initial_head
+from fl_runtime.modules.inputs import InputFormat
 from fl_runtime.modules.lora import Lora, initial_lora
+from fl_runtime.modules.moving import copy_on
 from fl_runtime.modules.prompts import initial_prompt, with_prompts
 from fl_runtime.modules.trained_encoders import encode, encoder_parameters
 
@@ -70,12 +70,21 @@ class FrozenModel(nn.Module):
 
     def on(self, device: torch.device) -> "FrozenModel":
         """Return the same model on a device; always the same one for a device."""
-        return self if device == self.device else _on(self, device)
+        if device == self.device:
+            return self
+        moved: FrozenModel = copy_on(self, device)
+        return moved
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """The kinds of input that it takes, sorted."""
         return tuple(sorted(self.encoders))
+
+    @property
+    def inputs(self) -> InputFormat:
+        """The form in which it takes images and text."""
+        size = self.size
+        return InputFormat(image_size=size.canvas, num_tokens=size.num_tokens, text_length=size.text_length)
 
     @property
     def width(self) -> int:
@@ -127,6 +136,11 @@ class FrozenModel(nn.Module):
             return encode(encoder, inputs, own).flatten(0, 1)
         tokens: torch.Tensor = encoder(inputs.flatten(0, 1))
         return tokens
+
+    def real(self, tokens: torch.Tensor) -> torch.Tensor | None:
+        """Return ``None``: all tokens count."""
+        del tokens
+        return None
 
     def prefix(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return what enters the first adapter, (n, tokens, width); the read-out token comes first."""
@@ -182,11 +196,6 @@ class FrozenModel(nn.Module):
             read = adapt(read, second, self.size.bottleneck)
         result: torch.Tensor = self.norm(read)
         return result
-
-
-@lru_cache(maxsize=4)  # what it makes of data is kept by model, so copies must not multiply
-def _on(model: FrozenModel, device: torch.device) -> FrozenModel:
-    return copy.deepcopy(model).to(device)
 
 
 def adapters_size(size: ModelSize) -> int:
