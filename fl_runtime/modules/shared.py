@@ -29,6 +29,15 @@ class SharedModel(Protocol):
         ...
 
     @property
+    def device(self) -> "torch.device":
+        """Where it computes, and where all of its tensors are."""
+        ...
+
+    def on(self, device: "torch.device") -> "SharedModel":
+        """Return the same model on a device, itself if it is there; always the same one for a device."""
+        ...
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """The kinds of input that it takes, sorted."""
         ...

@@ -28,6 +28,7 @@ from fl_runtime.modules.experts import initial_gate
 from fl_runtime.modules.heads import initial_head
 from fl_runtime.modules.inputs import InputFormat
 from fl_runtime.modules.lora import Lora, initial_additions
+from fl_runtime.modules.moving import copy_on
 from fl_runtime.modules.prompts import initial_prompt, with_prompts
 
 
@@ -77,6 +78,18 @@ class Vilt(nn.Module):
         self.sizes, self.inputs = modules, inputs
         self.register_buffer("empty_question", empty_question)
         self._num_heads: int = vilt.config.num_attention_heads
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.empty_question.device
+
+    def on(self, device: torch.device) -> "Vilt":
+        """Return the same model on a device; always the same one for a device."""
+        if device == self.device:
+            return self
+        moved: Vilt = copy_on(self, device)
+        return moved
 
     @property
     def width(self) -> int:
