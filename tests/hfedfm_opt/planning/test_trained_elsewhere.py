@@ -1,4 +1,4 @@
-"""Modules trained on servers and above: predicted as measured, averaged with the rest, refused where unsound."""
+"""Modules trained on servers and above: predicted as measured, averaged, and refused where unsound."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -218,8 +218,8 @@ def test_a_host_above_needs_every_round_to_reach_the_cloud(make_instance: MakeIn
     instance = movable(make_instance(1), ("adapter",), ("device", "cloud"))
     found = with_served(planned(instance, "hierarchical:2"), [("d0", "adapter", "cloud")])
     assert violations_of(found) == [
-        "module 'adapter' of device 'd0': is trained on 'cloud', above its cluster, but not every round reaches "
-        "the cloud: must be on the device or on 's0', or some module due in each round"
+        "module 'adapter' of device 'd0': is trained on 'cloud', above its cluster, but not every round "
+        "reaches the cloud: must be on the device or on 's0', or some module due in each round"
     ]
 
 
@@ -229,8 +229,8 @@ def test_a_neighbour_as_host_is_one_violation(make_instance: MakeInstance) -> No
     digest = planned(instance, "hierarchical:2").decisions.instance_sha256
     start = Plan(instance, start.decisions.model_copy(update={"instance_sha256": digest}))
     assert violations_of(with_served(start, [("d0", "adapter", "d1")])) == [
-        "module 'adapter' of device 'd0': is trained on 'd1', must be on the device, on 's0', which names its "
-        "cluster, or on a node above that"
+        "module 'adapter' of device 'd0': is trained on 'd1', must be on the device, on 's0', which names "
+        "its cluster, or on a node above that"
     ]
 
 
@@ -242,7 +242,8 @@ def test_a_copy_on_a_served_device_and_a_tier_that_may_not_run_it_are_violations
     copies = (*found.decisions.hosted, Hosting(module="adapter", node="d0"))
     both = Plan(instance, found.decisions.model_copy(update={"hosted": copies}))
     assert violations_of(both) == [
-        "module 'adapter' of device 'd0': is trained on 's0', but the device hosts a replica too: it must not",
+        "module 'adapter' of device 'd0': is trained on 's0', but the device hosts a replica too: it must "
+        "not",
         "module 'adapter' of device 'd0': runs on 's0', must run on a node of device",
     ]
 
