@@ -1,6 +1,6 @@
-"""Measures the runtime's learning: accuracy of ways to federate, and the speed of the stacked engine.
+"""Measures the runtime's learning: what it reaches, and what it takes.
 
-Run it with ``python benchmarks/runtime.py [accuracy|speed]``; it prints what it measured.
+Run it with ``python -m benchmarks.runtime [speed|overhead|memory|accuracy]``; each prints one table.
 """
 
 import argparse
@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from fl_runtime.cohorts import form_cohorts
-from fl_runtime.learn import initial_state, learn, round_batches
-from fl_runtime.modules.weights import load_frozen
+from fl_runtime.crews import training_clients
+from fl_runtime.learn import learn
 from fl_runtime.schedule import (
     Aggregate,
     Compute,
@@ -29,8 +28,7 @@ from fl_runtime.schedule import (
     Transfer,
     Wired,
 )
-from fl_runtime.tasks import digits_workload
-from fl_runtime.training import prefixes_of, train_round, training_clients
+from fl_runtime.variants import with_precision
 
 LINK = Wired(rate_bps=1e7)
 PAIRS = (("read", "spoken"), ("spoken", "cmp"), ("cmp", "read"))
@@ -43,21 +41,29 @@ CYCLES = {
 }
 
 
-def federation(cycle, *, clusters=10, size=4, rounds=24, samples=96, training=None):
+KINDS = ("adapter", "lora", "prompt", "experts", "encoder")
+"""Kinds of modules that a device may have for all of its tasks, besides a head for each."""
+
+
+def federation(
+    cycle, *, clusters=10, size=4, rounds=24, samples=96, training=None, kinds=("adapter",), transport_bits=32
+):
     """Return a schedule: devices under edge servers under a cloud, two of three tasks on each device.
 
-    ``cycle`` names round kinds: ``edge`` (servers average), ``cloud`` (the cloud does), ``local`` (nobody).
+    ``cycle`` names round kinds: ``edge`` (servers average), ``cloud`` (the cloud does), ``local`` (nobody);
+    ``kinds`` says which modules of ``KINDS`` each device has.
     """
     cells = {f"e{c}": [f"d{c * size + i}" for i in range(size)] for c in range(clusters)}
     devices = [device for cell in cells.values() for device in cell]
     tasks = {device: PAIRS[index % 3] for index, device in enumerate(devices)}
-    held = {d: ("adapter", *(f"head-{t}" for t in tasks[d])) for d in devices}
-    modules = [Module(id="adapter", kind="adapter", update_bits=1e5, trainable=True)]
+    modules = [module for kind in kinds for module in _modules_of(kind)]
+    shared = [module.id for module in modules]
+    held = {d: (*shared, *(f"head-{t}" for t in tasks[d])) for d in devices}
     modules += [
         Module(id=f"head-{task}", kind="head", update_bits=1e4, trainable=True, task=task)
         for task in MODALITIES
     ]
-    weight = {"adapter": 2.0 * samples}
+    weight = dict.fromkeys(shared, 2.0 * samples)
     replicas = [
         Replica(module=m, host=d, weight=weight.get(m, float(samples))) for d in devices for m in held[d]
     ]
@@ -67,31 +73,46 @@ def federation(cycle, *, clusters=10, size=4, rounds=24, samples=96, training=No
             task=t,
             samples=samples,
             modalities=MODALITIES[t],
-            hosts={"adapter": d, f"head-{t}": d},
+            hosts={**dict.fromkeys(shared, d), f"head-{t}": d},
         )
         for d in devices
         for t in tasks[d]
     ]
     works = [Compute(id=f"work-{d}", node=d, flops=1.0) for d in devices]
-    kinds = {
+    kinds_of_round = {
         "local": RoundKind(name="local", steps=tuple(works)),
         "edge": RoundKind(name="edge", steps=(*works, *_averaging(cells, held, to_cloud=False))),
         "cloud": RoundKind(
             name="cloud", steps=(*works, *_averaging(cells, held, to_cloud=True)), reaches_cloud=True
         ),
     }
-    return Schedule(
+    schedule = Schedule(
         name="-".join(cycle),
         nodes=tuple(Node(id=n, tier="any") for n in (*devices, *cells, "cloud")),
         bands=(),
         modules=tuple(modules),
         replicas=tuple(replicas),
         routes=tuple(routes),
-        kinds=tuple(kinds[name] for name in sorted(set(cycle))),
+        kinds=tuple(kinds_of_round[name] for name in sorted(set(cycle))),
         cycle=tuple(cycle),
         rounds=rounds,
         training=training or Training(),
     )
+    return schedule if transport_bits == 32 else with_precision(schedule, transport_bits)
+
+
+def _modules_of(kind):
+    sizes = {"update_bits": 1e5, "trainable": True}
+    if kind == "experts":
+        group = {**sizes, "expert_group": "mixture"}
+        experts = [Module(id=f"expert-{number}", kind="expert", **group) for number in range(4)]
+        return [*experts, Module(id="gate", kind="gate", **group)]
+    if kind == "encoder":
+        return [
+            Module(id=f"encoder-{name}", kind="encoder", modality=name, **sizes)
+            for name in ("audio", "image", "text")
+        ]
+    return [Module(id=kind, kind=kind, **sizes)]
 
 
 def _averaging(cells, held, to_cloud):
@@ -130,7 +151,7 @@ def _send(name, after, ends, modules, content):
     )
 
 
-def train_one_by_one(model, cohorts, state, batches, training, prefixes=None):
+def train_one_by_one(model, cohorts, state, batches, training, prefixes=None, devices=None):
     """Train the clients one after another, each with its own optimiser; the oracle of the stacked engine.
 
     Clients that use a common replica take each step together, and it descends the sum of their losses.
@@ -138,16 +159,16 @@ def train_one_by_one(model, cohorts, state, batches, training, prefixes=None):
     Nothing is copied between clients but what they train.
     """
     result = {name: rows.copy() for name, rows in state.items()}
-    for devices in _that_share_replicas(cohorts):
+    for group in _that_share_replicas(cohorts, devices):
         jobs, own = [], {}
-        for device, (place, cohort) in product(devices, enumerate(cohorts)):
+        for device, (place, cohort) in product(group, enumerate(cohorts)):
             clients = training_clients(cohort).tolist()
             if device not in cohort.devices or cohort.devices.index(device) not in clients:
                 continue
             client = cohort.devices.index(device)
             keys = {part.slot: (part.module, part.rows[client]) for part in cohort.parts}
             for name, row in keys.values():
-                own.setdefault((name, row), torch.tensor(state[name][row], requires_grad=True))
+                own.setdefault((name, row), _leaf(state[name][row], model.device))
             pool = None if prefixes is None else prefixes[place].train
             jobs.append((cohort, keys, batches[place][clients.index(client)], pool))
         if not own:
@@ -159,44 +180,53 @@ def train_one_by_one(model, cohorts, state, batches, training, prefixes=None):
             for part in cohort.parts
         }
         optimiser = torch.optim.AdamW(
-            [{"params": [tensor], "lr": rates[name]} for (name, _), tensor in own.items()]
+            [{"params": [tensor], "lr": rates[name]} for (name, _), tensor in own.items()], fused=True
         )
         for step in range(training.local_steps):
             losses = []
             for cohort, keys, batch, pool in jobs:
                 parts = {slot: own[key] for slot, key in keys.items()}
                 logits, imbalance = _one_client(model, cohort, parts, batch[step], pool)
-                labels = torch.tensor(cohort.task.train.labels[batch[step]])
+                labels = torch.tensor(cohort.task.train.labels[batch[step]], device=model.device)
                 losses += [functional.cross_entropy(logits, labels), training.balance_weight * imbalance]
             optimiser.zero_grad()
             torch.autograd.backward(sum(losses))
             optimiser.step()
         for (name, row), parameters in own.items():
-            result[name][row] = parameters.detach().numpy()
+            result[name][row] = parameters.detach().cpu().numpy()
     return result
 
 
-def _that_share_replicas(cohorts):
-    """Return the devices in groups; those of different groups use no common replica."""
+def _that_share_replicas(cohorts, only=None):
+    """Return the devices (``only`` some, if given) in groups that use no common replica."""
     groups = []
     for cohort in cohorts:
         for client, device in enumerate(cohort.devices):
+            if only is not None and device not in only:
+                continue
             used = {(part.module, int(part.rows[client])) for part in cohort.parts} | {device}
             touched = [group for group in groups if group[1] & used]
             groups = [group for group in groups if not group[1] & used]
-            devices = {device}.union(*(group[0] for group in touched))
-            groups.append((devices, used.union(*(group[1] for group in touched))))
+            together = {device}.union(*(group[0] for group in touched))
+            groups.append((together, used.union(*(group[1] for group in touched))))
     return sorted(sorted(devices) for devices, _ in groups)
+
+
+def _leaf(values, device):
+    return torch.tensor(values, device=device, requires_grad=True)
 
 
 def _one_client(model, cohort, parts, chosen, pool):
     """Return one client's logits (batch, classes) and imbalance of experts, with plain linear layers."""
     head = parts["head"]
     if pool is None:
-        inputs = {name: torch.tensor(cohort.task.train.inputs[name][chosen]) for name in cohort.modalities}
+        inputs = {
+            name: torch.tensor(cohort.task.train.inputs[name][chosen], device=model.device)
+            for name in cohort.modalities
+        }
         tokens = _prefix(model, inputs, parts)
     else:
-        tokens = pool[torch.from_numpy(chosen)]
+        tokens = pool[torch.from_numpy(chosen).to(model.device)]
     width = tokens.shape[2]
     tokens, imbalance = _through_experts(tokens, cohort, parts, model.size)
     first, second = parts["adapter"].chunk(2) if "adapter" in parts else (None, None)
@@ -230,7 +260,7 @@ def _prefix(model, inputs, parts):
 def _through_experts(tokens, cohort, parts, size):
     """Run every expert on every token, and drop what was not chosen."""
     if not cohort.experts:
-        return tokens, torch.zeros(())
+        return tokens, tokens.new_zeros(())
     normed = functional.layer_norm(tokens, (size.width,))
     gate = parts["gate"].view(size.width, -1)[:, [part.column for part in cohort.experts]]
     probabilities = torch.softmax(normed @ gate, dim=-1)
@@ -299,51 +329,42 @@ def measure_accuracy(seeds, samples, rounds, training):
     print(f"all {len(CYCLES) * seeds} runs: {time.perf_counter() - total:.0f} s")
 
 
-def measure_speed(repeats=5):
-    torch.set_num_threads(1)
-    for clusters, batch_size in ((10, 4), (10, 8), (25, 8)):
-        seconds = _round_seconds(clusters, Training(batch_size=batch_size), repeats)
-        ratios = ", ".join(
-            f"{name} {value * 1e3:.0f} ms ({value / seconds['stacked']:.1f})"
-            for name, value in seconds.items()
-        )
-        print(f"{4 * clusters} clients, batch {batch_size}, one round: {ratios}", flush=True)
-
-
-def _round_seconds(clusters, training, repeats):
-    """Return the shortest time of a round of local training, for each way to do it."""
-    schedule = federation(("cloud",), clusters=clusters, training=training)
-    cohorts = form_cohorts(schedule, digits_workload(), 0)
-    model, state = load_frozen(), initial_state(schedule, cohorts, 0)
-    prefixes, batches = prefixes_of(model, cohorts), round_batches(cohorts, training, 0, 0)
-    ways = {
-        "stacked": lambda: train_round(model, cohorts, prefixes, state, batches, training),
-        "one by one": lambda: train_one_by_one(model, cohorts, state, batches, training, prefixes),
-        "one by one, uncached": lambda: train_one_by_one(model, cohorts, state, batches, training),
-    }
-    seconds = {name: [] for name in ways}
-    for _ in range(repeats):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: min(values) for name, values in seconds.items()}
-
-
 def main():
+    from benchmarks import runtime_costs
+
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("accuracy", "speed"), nargs="?", default="speed")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "what", choices=("speed", "overhead", "memory", "accuracy"), nargs="?", default="speed"
+    )
+    parser.add_argument("--clients", type=_counts, default=(40,), help="devices, such as 40,1000")
+    parser.add_argument("--modules", type=_kinds, default=("adapter",), help="some of " + ",".join(KINDS))
+    parser.add_argument("--batch-size", type=int, default=Training().batch_size)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--precision", default="float32", help="float32 or bfloat16")
+    parser.add_argument("--transport-bits", type=_counts, default=(32, 4), help="of overhead and memory")
+    parser.add_argument("--seeds", type=int, default=3, help="of accuracy")
     parser.add_argument("--samples", type=int, default=96, help="per device and task")
-    parser.add_argument("--rounds", type=int, default=24)
+    parser.add_argument("--rounds", type=int, help="24 for accuracy, 12 for overhead, 2 for memory")
     parser.add_argument("--local-steps", type=int, default=Training().local_steps)
     parser.add_argument("--learning-rate", type=float, default=Training().learning_rate)
     options = parser.parse_args()
-    if options.what == "speed":
-        measure_speed()
+    if options.what != "accuracy":
+        getattr(runtime_costs, f"measure_{options.what}")(options)
         return
     training = Training(local_steps=options.local_steps, learning_rate=options.learning_rate)
-    measure_accuracy(options.seeds, options.samples, options.rounds, training)
+    measure_accuracy(options.seeds, options.samples, options.rounds or 24, training)
+
+
+def _counts(text):
+    return tuple(int(part) for part in text.split(","))
+
+
+def _kinds(text):
+    kinds = tuple(part for part in text.split(",") if part != "head")  # each device has heads anyway
+    unknown = set(kinds) - set(KINDS)
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown {', '.join(sorted(unknown))}: take {', '.join(KINDS)}")
+    return kinds
 
 
 if __name__ == "__main__":

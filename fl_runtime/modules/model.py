@@ -21,7 +21,9 @@ from fl_runtime.modules.backbone import Block
 from fl_runtime.modules.encoders import AudioEncoder, ImageEncoder, TextEncoder
 from fl_runtime.modules.experts import initial_gate
 from fl_runtime.modules.heads import initial_head
+from fl_runtime.modules.inputs import InputFormat
 from fl_runtime.modules.lora import Lora, initial_lora
+from fl_runtime.modules.moving import copy_on
 from fl_runtime.modules.prompts import initial_prompt, with_prompts
 from fl_runtime.modules.size import ModelSize
 from fl_runtime.modules.trained_backbone import OwnWeights, backbone_parameters
@@ -48,9 +50,27 @@ class FrozenModel(nn.Module):
         self.norm = nn.LayerNorm(size.width)
 
     @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.read_out.device
+
+    def on(self, device: torch.device) -> "FrozenModel":
+        """Return the same model on a device; always the same one for a device."""
+        if device == self.device:
+            return self
+        moved: FrozenModel = copy_on(self, device)
+        return moved
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """The kinds of input that it takes, sorted."""
         return tuple(sorted(self.encoders))
+
+    @property
+    def inputs(self) -> InputFormat:
+        """The form in which it takes images and text."""
+        size = self.size
+        return InputFormat(image_size=size.canvas, num_tokens=size.num_tokens, text_length=size.text_length)
 
     @property
     def width(self) -> int:
@@ -66,7 +86,7 @@ class FrozenModel(nn.Module):
         """Return a hash of its sizes and weights."""
         digest = hashlib.sha256(json.dumps(asdict(self.size)).encode())
         for name, tensor in sorted(self.state_dict().items()):
-            digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+            digest.update(name.encode() + tensor.contiguous().cpu().numpy().tobytes())
         return digest.hexdigest()
 
     def initial(
@@ -104,6 +124,11 @@ class FrozenModel(nn.Module):
             return encode(encoder, inputs, own).flatten(0, 1)
         tokens: torch.Tensor = encoder(inputs.flatten(0, 1))
         return tokens
+
+    def real(self, tokens: torch.Tensor) -> torch.Tensor | None:
+        """Return ``None``: all tokens count."""
+        del tokens
+        return None
 
     def prefix(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return what enters the first adapter, (n, tokens, width); the read-out token comes first."""

@@ -28,6 +28,13 @@ def kinds():
 
 
 @pytest.fixture(scope="session")
+def folders():
+    """Writers of small folders of images and questions."""
+    pytest.importorskip("PIL", reason="images need pillow")
+    return _beside("folders")
+
+
+@pytest.fixture(scope="session")
 def split():
     """Schedules whose replicas are trained elsewhere."""
     return _beside("split_schedules")

@@ -1,4 +1,4 @@
-"""Modules trained on servers and above: predicted as measured, averaged, and refused where unsound."""
+"""Modules trained on servers and above: predicted as measured, averaged with the rest, refused if unsound."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -242,8 +242,8 @@ def test_a_copy_on_a_served_device_and_a_tier_that_may_not_run_it_are_violations
     copies = (*found.decisions.hosted, Hosting(module="adapter", node="d0"))
     both = Plan(instance, found.decisions.model_copy(update={"hosted": copies}))
     assert violations_of(both) == [
-        "module 'adapter' of device 'd0': is trained on 's0', but the device hosts a replica too: it must "
-        "not",
+        "module 'adapter' of device 'd0': is trained on 's0', but the device hosts a replica too: "
+        "it must not",
         "module 'adapter' of device 'd0': runs on 's0', must run on a node of device",
     ]
 
