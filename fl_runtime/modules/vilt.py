@@ -30,6 +30,9 @@ from fl_runtime.modules.inputs import InputFormat
 from fl_runtime.modules.lora import Lora, initial_additions
 from fl_runtime.modules.prompts import initial_prompt, with_prompts
 
+_NUMBERS_AT_ONCE = 2**24
+"""Numbers of a layer that are computed at once where nothing is trained: 64 MiB."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ViltModules:
@@ -154,7 +157,14 @@ class Vilt(nn.Module):
 
     def prefix(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the prefix of inputs (n, ...) by modality."""
-        return self.prefix_of_encoded({name: self.encode(name, inputs[name][None]) for name in inputs})
+        size = self._samples_at_once
+        pieces = zip(*(torch.split(inputs[name], size) for name in inputs), strict=True)
+        parts = []
+        for piece in pieces:
+            given = dict(zip(inputs, piece, strict=True))
+            encoded = {name: self.encode(name, values[None]) for name, values in given.items()}
+            parts.append(self.prefix_of_encoded(encoded))
+        return torch.cat(parts)
 
     def real(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return which tokens (..., tokens, width) count, (..., tokens): those that are not all zeros."""
@@ -180,6 +190,19 @@ class Vilt(nn.Module):
         lora : tensor, shape (clients, blocks * size), or None
             Each client's low-rank additions, block after block.
         """
+        size = max(1, self._samples_at_once // len(tokens))
+        if torch.is_grad_enabled() or tokens.shape[1] <= size:
+            return self._features(tokens, adapters, prompts, lora)
+        parts = [self._features(part, adapters, prompts, lora) for part in torch.split(tokens, size, 1)]
+        return torch.cat(parts, dim=1)
+
+    def _features(
+        self,
+        tokens: torch.Tensor,
+        adapters: torch.Tensor | None,
+        prompts: torch.Tensor | None,
+        lora: torch.Tensor | None,
+    ) -> torch.Tensor:
         clients, samples = tokens.shape[:2]
         real = self.real(tokens)
         if prompts is not None:
@@ -260,6 +283,14 @@ class Vilt(nn.Module):
         plane = learned.transpose(1, 2).view(1, -1, side, side)
         plane = functional.interpolate(plane, size=tuple(grid), mode="bilinear", align_corners=True)
         return plane.flatten(2).transpose(1, 2)
+
+    @property
+    def _samples_at_once(self) -> int:
+        """Samples whose largest layer fits into ``_NUMBERS_AT_ONCE``, at least one."""
+        config = self.vilt.config
+        patches = (self.inputs.image_size // config.patch_size) ** 2
+        numbers = (1 + patches + self.inputs.text_length) * config.intermediate_size
+        return max(1, _NUMBERS_AT_ONCE // int(numbers))
 
     @property
     def _shapes(self) -> dict[str, tuple[int, int]]:

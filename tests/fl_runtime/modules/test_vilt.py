@@ -205,6 +205,18 @@ def test_clients_side_by_side_are_as_each_alone(model, inputs):
     assert not torch.allclose(together, model.features(tokens, *used[:2]), atol=1e-3)
 
 
+def test_many_samples_in_parts_are_as_all_at_once(model, inputs, monkeypatch):
+    used = [drawn(model, kind) for kind in ("adapter", "prompt", "lora")]
+
+    def computed():
+        with torch.no_grad():
+            return model.features(by_client(model.prefix(inputs)), *used)
+
+    at_once = computed()
+    monkeypatch.setattr("fl_runtime.modules.vilt._NUMBERS_AT_ONCE", 4 * 13 * 48)  # four samples, two a client
+    assert torch.allclose(computed(), at_once, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["adapter", "lora"])
 def test_new_modules_change_nothing_yet(model, inputs, kind):
     first = model.initial(kind, np.random.default_rng(0), num_classes=2, num_experts=1, modality=None)
