@@ -28,6 +28,7 @@ from fl_runtime.modules.experts import initial_gate
 from fl_runtime.modules.heads import initial_head
 from fl_runtime.modules.inputs import InputFormat
 from fl_runtime.modules.lora import Lora, initial_additions
+from fl_runtime.modules.moving import copy_on
 from fl_runtime.modules.prompts import initial_prompt, with_prompts
 
 _NUMBERS_AT_ONCE = 2**24
@@ -80,6 +81,18 @@ class Vilt(nn.Module):
         self.sizes, self.inputs = modules, inputs
         self.register_buffer("empty_question", empty_question)
         self._num_heads: int = vilt.config.num_attention_heads
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.empty_question.device
+
+    def on(self, device: torch.device) -> "Vilt":
+        """Return the same model on a device; always the same one for a device."""
+        if device == self.device:
+            return self
+        moved: Vilt = copy_on(self, device)
+        return moved
 
     @property
     def width(self) -> int:
@@ -176,6 +189,7 @@ class Vilt(nn.Module):
         adapters: torch.Tensor | None = None,
         prompts: torch.Tensor | None = None,
         lora: torch.Tensor | None = None,
+        backbone: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return ViLT's pooled token, (clients, samples, width).
 
@@ -189,7 +203,10 @@ class Vilt(nn.Module):
             Each client's prompt.
         lora : tensor, shape (clients, blocks * size), or None
             Each client's low-rank additions, block after block.
+        backbone : None
+            There are no backbones of clients' own.
         """
+        del backbone
         size = max(1, self._samples_at_once // len(tokens))
         if torch.is_grad_enabled() or tokens.shape[1] <= size:
             return self._features(tokens, adapters, prompts, lora)

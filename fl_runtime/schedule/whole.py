@@ -32,6 +32,9 @@ class Training:
         Concentration of the Dirichlet distribution that draws each device's labels, > 0; ``None``: even.
     encoder_rate : float
         Learning rate of encoders, as a part of ``learning_rate``, > 0: they are pretrained.
+    backbone_rate : float
+        Learning rate of the backbone, likewise, > 0; its last block alone is trained, and does best at the
+        full rate.
     experts_per_token : int
         To how many of its experts a device sends a token where a gate chooses, >= 1.
     balance_weight : float
@@ -48,6 +51,7 @@ class Training:
     learning_rate: float = 3e-3
     label_skew: float | None = 0.1
     encoder_rate: float = 0.1
+    backbone_rate: float = 1.0
     experts_per_token: int = 2
     balance_weight: float = 0.01
     num_shards: int | None = None

@@ -1,5 +1,6 @@
 """``hfedfm run``: executes a plan and measures latency, energy and accuracy."""
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from fl_runtime.round_report import RoundObserver
     from hfedfm_opt.planning.plan import Plan
     from hfedfm_opt.study.train import OwnData
+
+
+class Precision(Enum):
+    """Of products in training."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
 
 
 def run(
@@ -46,6 +54,13 @@ def run(
     ] = None,
     data: DataOption = None,
     model: ModelOption = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Where training computes: cpu, cuda or cuda:N; default: cuda if there is some."),
+    ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="Of products in training; bfloat16 changes what is learned a little.")
+    ] = Precision.FLOAT32,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Run a plan: play it on the clock, train as it says, and measure.
@@ -69,7 +84,14 @@ def run(
     rounds_csv = None if output is None else output / "rounds.csv"
     with watched(not no_learning, rounds_csv, tensorboard) as observer:
         measured = _measured(
-            schedule, seed, not no_learning, fading_of(found.instance), kept, observer, learned
+            schedule,
+            seed,
+            not no_learning,
+            fading_of(found.instance),
+            kept,
+            observer,
+            learned,
+            _Computing(device, precision),
         )
     if output is not None:
         _write(measured, schedule, output)
@@ -78,6 +100,13 @@ def run(
     else:
         _say(found, measured, data_facts(learned), output)
     return 0
+
+
+class _Computing(NamedTuple):
+    """Where and how training computes."""
+
+    device: str | None
+    precision: Precision
 
 
 class _Kept(NamedTuple):
@@ -104,6 +133,7 @@ def _measured(
     kept: _Kept,
     observer: "RoundObserver",
     learned: "OwnData",
+    computing: "_Computing",
 ) -> "Measurements":
     from fl_runtime import CheckpointError
     from fl_runtime import run as execute
@@ -119,6 +149,8 @@ def _measured(
             checkpoint=kept.folder,
             resume=kept.resume,
             model=learned.model,
+            device=computing.device,
+            precision=computing.precision.value,
         )
     except CheckpointError as error:
         raise CommandError(str(error)) from error
