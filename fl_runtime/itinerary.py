@@ -60,8 +60,7 @@ class Itinerary:
     gathering_of : mapping of str to Gathering
         By the id of a merge, an average, or the transfer of an update.
     receivers_of : mapping of str to frozenset of str
-        By the id of a transfer of a model below 32 bits whose source makes the codes: all nodes that these
-        codes reach, passed on or not.
+        By the id of a transfer of a model below 32 bits: all nodes that its codes reach, passed on or not.
     sources_of : mapping of str to frozenset of str
         For each node: the nodes whose averages or codes reach it, itself included where it makes some.
     """
@@ -96,7 +95,7 @@ def itinerary(schedule: Schedule, kind: RoundKind, module: str) -> Itinerary:
     return Itinerary(
         steps=steps,
         gathering_of=updates.gatherings(),
-        receivers_of={name: frozenset(nodes) for name, nodes in models.receivers.items()},
+        receivers_of={name: frozenset(models.receivers[first]) for name, first in models.first_of.items()},
         sources_of={name: frozenset(nodes) for name, nodes in models.sources.items()},
     )
 
@@ -208,7 +207,8 @@ class _Models:
 
     def __init__(self) -> None:
         self._held: dict[str, _Model] = {}
-        self.receivers: dict[str, set[str]] = {}
+        self.receivers: dict[str, set[str]] = {}  # by the first transfer of the codes
+        self.first_of: dict[str, str] = {}
         self.sources: dict[str, set[str]] = {}
 
     def make(self, node: str) -> None:
@@ -226,6 +226,7 @@ class _Models:
             self._tell(step.source, step.source)
         maker, transfer = model.coded[bits]
         self.receivers.setdefault(transfer, set()).add(step.target)
+        self.first_of[step.id] = transfer
         self._held[step.target] = _Model(maker, {bits: (maker, transfer)})
         self._tell(step.target, maker)
 
