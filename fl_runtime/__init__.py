@@ -4,7 +4,13 @@ from fl_runtime.check import check_schedule
 from fl_runtime.clock import play
 from fl_runtime.errors import CheckpointError, ScheduleError, ScheduleFileError
 from fl_runtime.fading import Fading
-from fl_runtime.measurements import Measurements, write_rows_csv, write_rows_json, write_summary_json
+from fl_runtime.measurements import (
+    Measurements,
+    write_events_csv,
+    write_rows_csv,
+    write_rows_json,
+    write_summary_json,
+)
 from fl_runtime.observers import RoundCsv, RoundTensorBoard
 from fl_runtime.round_report import RoundReport
 from fl_runtime.run import run
@@ -85,6 +91,7 @@ __all__ = [
     "schedule_schema",
     "with_precision",
     "with_server_optimiser",
+    "write_events_csv",
     "write_rows_csv",
     "write_rows_json",
     "write_schedule",

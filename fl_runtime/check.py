@@ -1,6 +1,7 @@
 """Finds all defects of a schedule before anything is played or trained."""
 
 from fl_runtime.check_flow import check_flow
+from fl_runtime.check_living import check_living
 from fl_runtime.check_steps import check_steps
 from fl_runtime.check_transport import check_transport
 from fl_runtime.defects import Defects
@@ -14,7 +15,8 @@ def check_schedule(schedule: Schedule) -> tuple[str, ...]:
     """Return all defects of ``schedule``, each as one readable line; none for a schedule that can run.
 
     Checked are names and their uniqueness, numbers, the order of the steps, who hosts what, whether updates
-    and models can be where a step needs them, and the precisions with which they travel.
+    and models can be where a step needs them, the precisions with which they travel, and what is said of a
+    living network.
 
     Parameters
     ----------
@@ -36,6 +38,7 @@ def check_schedule(schedule: Schedule) -> tuple[str, ...]:
     for kind in schedule.kinds:
         check_flow(schedule, kind, defects)
         check_transport(schedule, kind, defects)
+    check_living(schedule, defects)
     return tuple(defects.lines)
 
 

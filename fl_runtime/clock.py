@@ -87,7 +87,8 @@ def play(
         return play_living(schedule, kinds, len(resources), gains, seed)
     extra = extra_bits(schedule, num_rounds)
     costs = _costs(schedule, kinds, extra, gains)
-    player = Player(kinds, costs, len(resources))
+    seconds_of = {id(of_round): [cost.seconds for cost in of_round] for of_round in costs}
+    player = Player(kinds, [seconds_of[id(of_round)] for of_round in costs], len(resources))
     player.play(len(schedule.nodes))
     return timeline_of_play(schedule, kinds, costs, player.start_s, player.end_s, extra)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from itertools import chain
 
-from fl_runtime.compiled import EVERYBODY, CompiledKind, StepCost
+from fl_runtime.compiled import EVERYBODY, CompiledKind
 
 ONE_MOMENT = 1e-12
 """Relative distance of times below which they count as one moment: some thousand roundings of float64."""
@@ -17,13 +17,13 @@ Waiting = tuple[int, int, int]
 
 
 class Player:
-    """Plays rounds whose costs are known; :meth:`play` fills ``start_s`` and ``end_s``."""
+    """Plays rounds whose steps take known times; :meth:`play` fills ``start_s`` and ``end_s``."""
 
     def __init__(
-        self, kinds: Sequence[CompiledKind], costs: Sequence[Sequence[StepCost]], num_resources: int
+        self, kinds: Sequence[CompiledKind], seconds: Sequence[Sequence[float]], num_resources: int
     ) -> None:
         self._kinds = kinds
-        self._costs = costs
+        self._seconds = seconds
         self.start_s = [[0.0] * len(kind.steps) for kind in kinds]
         self.end_s = [[0.0] * len(kind.steps) for kind in kinds]
         self._num_waits = [list(kind.num_waits) for kind in kinds]
@@ -93,7 +93,7 @@ class Player:
         if waits[position]:
             return
         self.start_s[index][position] = now_s
-        seconds = self._costs[index][position].seconds
+        seconds = self._seconds[index][position]
         if not seconds:
             self._instant.append((index, position))
         elif self._kinds[index].demands[position]:
@@ -144,7 +144,7 @@ class Player:
             lacking = self._take(index, position)
             if lacking is None:
                 self.start_s[index][position] = now_s
-                seconds = self._costs[index][position].seconds
+                seconds = self._seconds[index][position]
                 heappush(self._events, (now_s + seconds, index, position))
             else:
                 refused.append((lacking, waiting))

@@ -150,7 +150,7 @@ class Timeline:
 def timeline_of_play(
     schedule: Schedule,
     kinds: Sequence[CompiledKind],
-    costs: Sequence[Sequence[StepCost]],
+    costs: Sequence[Sequence[StepCost] | FloatArray],
     start_s: Sequence[Sequence[float]],
     end_s: Sequence[Sequence[float]],
     extra_bits: Sequence[Mapping[str, float]] = (),
@@ -165,8 +165,8 @@ def timeline_of_play(
         What was played.
     kinds : sequence of CompiledKind
         The kind of each round.
-    costs : sequence of sequence of StepCost
-        For each round, the costs of its steps.
+    costs : sequence of sequence of StepCost, or of array
+        For each round, the costs of its steps, as an array (steps, 3).
     start_s, end_s : sequence of sequence of float
         For each round, when its steps started and ended, s.
     extra_bits : sequence of mapping of str to float

@@ -4,9 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from fl_runtime.living.flow import WEIGHT, Flow
+from fl_runtime.living.flow import Flow, has, step_modules
 from fl_runtime.schedule import Aggregate, Deliver, Merge, Mix, RoundKind, Step, Transfer
 
 Names = tuple[str, ...]
@@ -22,44 +21,56 @@ def steps_as_they_were(flow: Flow, row: int, order: Sequence[int]) -> Iterator[t
     """Yield the steps that moved updates and models in a round, and whether they arrived."""
     for position in order:
         step = flow.kind.steps[position]
-        if not flow.takes_place[position, row]:
+        if not has(flow.takes_place[position], row):
             continue
         match step:
             case Transfer() if step.content != "activation":
-                names = _names(step.modules, flow.carried[position][row])
+                names = _carried(flow, row, position)
                 precision = {name: bits for name, bits in step.precision_bits.items() if name in names}
                 changed = replace(step, after=(), modules=names, precision_bits=precision)
-                yield changed, bool(flow.arrived[position, row])
+                yield changed, has(flow.arrived[position], row)
             case Merge():
-                yield replace(step, after=(), modules=_names(step.modules, flow.carried[position][row])), True
+                yield replace(step, after=(), modules=_carried(flow, row, position)), True
             case Aggregate():
-                yield from ((each, True) for each in _averages(step, flow.carried[position][row]))
+                yield from ((each, True) for each in _averages(flow, row, position, step))
             case Deliver():
-                yield from ((each, True) for each in _deliveries(step, flow.carried[position][:, row]))
+                yield from ((each, True) for each in _deliveries(flow, row, position, step))
             case Mix():
                 yield from ((each, True) for each in _mixings(flow, row, position, step))
             case _:
                 pass
 
 
-def _names(modules: Names, held: npt.NDArray[np.uint8]) -> Names:
-    return tuple(name for name, what in zip(modules, held.tolist(), strict=True) if what)
+def _carried(flow: Flow, row: int, position: int) -> Names:
+    modules = step_modules(flow.kind.steps[position])
+    return tuple(
+        name for name, (some, _) in zip(modules, flow.carried[position], strict=True) if has(some, row)
+    )
 
 
-def _averages(step: Aggregate, held: npt.NDArray[np.uint8]) -> Iterator[Step]:
+def _averages(flow: Flow, row: int, position: int, step: Aggregate) -> Iterator[Step]:
     """Yield the average of what has weight, and the merge of what has none."""
-    averaged, merged = _names(step.modules, held & WEIGHT), _names(step.modules, (held == 1).astype(np.uint8))
+    heavy = {
+        name
+        for name, (_, rounds) in zip(step.modules, flow.carried[position], strict=True)
+        if has(rounds, row)
+    }
+    carried = _carried(flow, row, position)
+    averaged = tuple(name for name in carried if name in heavy)
+    merged = tuple(name for name in carried if name not in heavy)
     if averaged:
         yield replace(step, after=(), modules=averaged)
     if merged:
         yield Merge(id=f"{step.id}/without weight", node=step.node, modules=merged)
 
 
-def _deliveries(step: Deliver, held: npt.NDArray[np.uint8]) -> Iterator[Step]:
+def _deliveries(flow: Flow, row: int, position: int, step: Deliver) -> Iterator[Step]:
     """Yield a delivery for each set of modules that reached some nodes together."""
     nodes_of: dict[Names, list[str]] = {}
-    for name, reached in zip(step.nodes, held, strict=True):
-        modules = _names(step.modules, reached)
+    for name, reached in zip(step.nodes, flow.reached[position], strict=True):
+        modules = tuple(
+            module for module, rounds in zip(step.modules, reached, strict=True) if has(rounds, row)
+        )
         if modules:
             nodes_of.setdefault(modules, []).append(name)
     for modules, nodes in nodes_of.items():
@@ -75,7 +86,7 @@ def _mixings(flow: Flow, row: int, position: int, step: Mix) -> Iterator[Step]:
     entries take the weight, so that a symmetric matrix stays doubly stochastic.
     """
     for column, module in enumerate(step.modules):
-        there = flow.carried[position][:, row, column] > 0
+        there = [has(reached[column], row) for reached in flow.reached[position]]
         weights = np.array(step.weights)
         for first, second in _apart(flow, row, position, step, module, there):
             for one, other in ((first, second), (second, first)):
@@ -91,19 +102,19 @@ def _mixings(flow: Flow, row: int, position: int, step: Mix) -> Iterator[Step]:
 
 
 def _apart(
-    flow: Flow, row: int, position: int, step: Mix, module: str, there: npt.NDArray[np.bool_]
+    flow: Flow, row: int, position: int, step: Mix, module: str, there: Sequence[bool]
 ) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of places that do not mix: one is not there, or lacks what the other sent."""
     place_of = {name: place for place, name in enumerate(step.nodes)}
-    failed = {
-        tuple(sorted((place_of[each.source], place_of[each.target])))
-        for earlier, each in enumerate(flow.kind.steps[:position])
-        if isinstance(each, Transfer)
-        and module in each.modules
-        and each.content != "activation"
-        and each.source in place_of
-        and each.target in place_of
-        and not (flow.arrived[earlier, row] and flow.carried[earlier][row, each.modules.index(module)])
-    }
+    failed = set()
+    for earlier, each in enumerate(flow.kind.steps[:position]):
+        if not isinstance(each, Transfer) or each.content == "activation" or module not in each.modules:
+            continue
+        if each.source in place_of and each.target in place_of:
+            some, _ = flow.carried[earlier][each.modules.index(module)]
+            if not has(flow.arrived[earlier] & some, row):
+                first, second = sorted((place_of[each.source], place_of[each.target]))
+                failed.add((first, second))
     for first in range(len(there)):
         for second in range(first + 1, len(there)):
             if not (there[first] and there[second]) or (first, second) in failed:

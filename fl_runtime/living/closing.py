@@ -13,7 +13,7 @@ import numpy as np
 from fl_runtime.compiled import EVERYBODY, CompiledKind, StepCost
 from fl_runtime.living.costs import Pricing
 from fl_runtime.living.draws import Draws, FloatArray, KindDraws
-from fl_runtime.living.flow import Flow
+from fl_runtime.living.flow import Flow, FlowPlan, ideal_flows
 from fl_runtime.living.loads import Nominal, PackedLoads, tracker
 from fl_runtime.living.quorum import Quorum
 from fl_runtime.living.record import Record, RoundPlay
@@ -37,27 +37,27 @@ def play_closing(
     trackers = [tracker(schedule, name) for name in packed_modules(schedule)]
     rounds = np.arange(len(kinds))
     draws_of = {kind.name: draws.of_kind(kind, rounds) for kind in schedule.kinds}
+    plans = {kind.name: FlowPlan(schedule, kind) for kind in schedule.kinds}
     nominal = Nominal(schedule)
     players: list[_Closing] = []
-    ideal: list[tuple[Flow, int]] = []
+    ideal = ideal_flows(schedule, draws)
     now_s = 0.0
     for index, kind in enumerate(kinds):
         round_kind = schedule.kind_of_round(index)
         away = draws.away[index : index + 1]
-        best = Flow.of(schedule, round_kind, away)
+        best, row = ideal[index]
         player = _Closing(
             kind,
             num_resources,
-            flow=Flow(schedule, round_kind, away),
-            ideal=best,
+            flow=Flow(plans[round_kind.name], away),
+            quorum=Quorum(kind, round_kind.policy, best, row),
             draws=draws_of[round_kind.name].of_round(index),
             pricing=pricing[id(kind)],
             index=index,
         )
-        player.loads = PackedLoads(schedule, trackers, best, player.flow, nominal)
+        player.loads = PackedLoads(schedule, trackers, ideal[index], player.flow, nominal)
         now_s = player.play_from(now_s, round_kind, len(schedule.nodes))
         players.append(player)
-        ideal.append((best, 0))
     return timeline_of_play(
         schedule,
         kinds,
@@ -80,17 +80,18 @@ class _Closing(Player):
         num_resources: int,
         *,
         flow: Flow,
-        ideal: Flow,
+        quorum: Quorum,
         draws: KindDraws,
         pricing: Pricing,
         index: int,
     ) -> None:
         size = len(kind.steps)
         self.costs = [StepCost(0.0, 0.0, 0.0)] * size
-        super().__init__([kind], [self.costs], num_resources)
+        self._times = [0.0] * size
+        super().__init__([kind], [self._times], num_resources)
         self._index, self._kind, self._pricing, self._draws = index, kind, pricing, draws
         self.flow = flow
-        self._quorum = Quorum(kind, flow.kind.policy, ideal)
+        self._quorum = quorum
         self.bits: FloatArray = np.zeros(size)
         self._order: list[int] = []
         self._called_off: set[int] = set()
@@ -157,12 +158,13 @@ class _Closing(Player):
     def _price(self, position: int) -> None:
         """Say what a step that is ready carries and costs."""
         self.flow.begin(position)
-        if not self.flow.takes_place[position, 0]:
+        if not self.flow.takes_place[position]:
             return
         extra = self.loads.begin(position)
         times = float(self._draws.attempts[position] * self._draws.slowness[position])
-        once = self._pricing.attempt(position, self._pricing.gain(self._index, position), extra)
+        once = self._pricing.attempt(self._index, position, extra)
         self.costs[position] = StepCost(*(times * value for value in once))
+        self._times[position] = self.costs[position].seconds
         step = self._kind.steps[position]
         if isinstance(step, Transfer):
             self.bits[position] = times * (step.bits + extra)
@@ -170,8 +172,8 @@ class _Closing(Player):
     def _end(self, now_s: float, index: int, position: int) -> None:
         self._ended.add(position)
         self._order.append(position)
-        self.flow.end(position, bool(self._draws.arrives[position]))
-        if self.flow.arrived[position, 0]:
+        self.flow.end(position, int(self._draws.arrives[position]))
+        if self.flow.arrived[position]:
             self.loads.arrive(position)
             self._full.update(place for place in self._quorum.arrived(position) if place not in self._ended)
         super()._end(now_s, index, position)

@@ -11,31 +11,53 @@ What a step does
   Where an activation has not arrived, what follows of that training does not take place.
 - A delivery gives the nodes that are there what has reached them; the others keep what they have.
 
-For each module a node holds nothing (0), an update without weight (1), or one with weight (3).
+All is said by sets of rounds: whole numbers whose bit i stands for round i, so that one operation follows
+all rounds of a kind.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from fl_runtime.compiled import nodes_of_step
 from fl_runtime.living.chains import served_devices
-from fl_runtime.living.draws import BoolArray
+from fl_runtime.living.draws import BoolArray, Draws, IntArray
 from fl_runtime.schedule import Aggregate, Compute, Deliver, Merge, Mix, RoundKind, Schedule, Step, Transfer
 
-Held = npt.NDArray[np.uint8]
-"""What a node holds of each module, (rounds, modules)."""
+Rounds = int
+"""A set of rounds."""
 
-SOMETHING, WEIGHT = np.uint8(1), np.uint8(2)
+Held = tuple[Rounds, Rounds]
+"""Of one module: where a node has something of it, and where that has weight in an average."""
+
+NOTHING: Held = (0, 0)
 
 
 @dataclass(eq=False)
 class _Arrival:
-    """An update that has arrived at a node: what of it is not yet merged there, and all that may go on."""
+    """An update at a node: what of each module is not yet merged there, and all that may be passed on."""
 
-    held: Held
-    whole: Held
+    held: dict[str, Held]
+    whole: dict[str, Held]
+
+
+class FlowPlan:
+    """What of a kind of round is the same in all its rounds.
+
+    Parameters
+    ----------
+    schedule : Schedule
+        Checked.
+    kind : RoundKind
+        The kind.
+    """
+
+    def __init__(self, schedule: Schedule, kind: RoundKind) -> None:
+        self.kind = kind
+        self.nodes = tuple(node.id for node in schedule.nodes)
+        self.nodes_of = [tuple(dict.fromkeys(nodes_of_step(step))) for step in kind.steps]
+        self.served = served_devices(schedule, kind)
+        self.hosted = _hosted(schedule)
 
 
 class Flow:
@@ -43,177 +65,237 @@ class Flow:
 
     Parameters
     ----------
-    schedule : Schedule
-        Checked.
-    kind : RoundKind
+    plan : FlowPlan
         The kind of the rounds.
     away : array of bool, shape (rounds, nodes)
         Who is away.
+
+    Attributes
+    ----------
+    untrained : dict of str to Rounds
+        Where each node has not trained.
+    takes_place, arrived : list of Rounds
+        For each step: where it takes place, and where it also arrives.
+    carried : list of tuple of Held
+        For each step, by its modules: what it carries; not of deliveries and consensus.
+    reached : dict of int to tuple of tuple of Rounds
+        For each delivery and consensus, by its nodes and modules: where a node has a model for it.
     """
 
-    def __init__(self, schedule: Schedule, kind: RoundKind, away: BoolArray) -> None:
-        self.kind, self.num_rounds = kind, len(away)
-        self.nodes = tuple(node.id for node in schedule.nodes)
-        self.index_of = {name: index for index, name in enumerate(self.nodes)}
-        self.away, self.untrained = away, away.copy()
-        self._column = {module.id: index for index, module in enumerate(schedule.modules)}
-        self._hosted = _hosted(schedule, self._column)
-        self._served = served_devices(schedule, kind)
-        self._columns = {
-            modules: self._of(modules) for modules in {step_modules(step) for step in kind.steps}
-        }
-        self._updates: dict[str, Held] = {}
-        self._models: dict[str, Held] = {}
+    def __init__(self, plan: FlowPlan, away: BoolArray) -> None:
+        kind = plan.kind
+        self.kind, self._plan, self._num_rounds = kind, plan, len(away)
+        self._all = (1 << len(away)) - 1
+        self.away = _rounds_of_nodes(plan.nodes, away)
+        self.untrained = dict(self.away)
+        self._updates: dict[str, dict[str, Held]] = {}
+        self._models: dict[tuple[str, str], Rounds] = {}
         self._waiting: dict[str, list[_Arrival]] = {}
         self._passing: dict[tuple[str, str], _Arrival] = {}
-        self.takes_place = np.zeros((len(kind.steps), self.num_rounds), dtype=np.bool_)
-        self.arrived = np.zeros((len(kind.steps), self.num_rounds), dtype=np.bool_)
-        self.carried: list[npt.NDArray[np.uint8]] = [np.zeros((0, 0), dtype=np.uint8)] * len(kind.steps)
+        self.takes_place: list[Rounds] = [0] * len(kind.steps)
+        self.arrived: list[Rounds] = [0] * len(kind.steps)
+        self.carried: list[tuple[Held, ...]] = [()] * len(kind.steps)
+        self.reached: dict[int, tuple[tuple[Rounds, ...], ...]] = {}
 
     @classmethod
-    def of(
-        cls, schedule: Schedule, kind: RoundKind, away: BoolArray, arrives: BoolArray | None = None
-    ) -> "Flow":
+    def of(cls, plan: FlowPlan, away: BoolArray, arrives: BoolArray | None = None) -> "Flow":
         """Return rounds followed to their end; ``arrives`` (steps, rounds) says what does not fail."""
-        flow = cls(schedule, kind, away)
-        for position in range(len(kind.steps)):
+        flow = cls(plan, away)
+        for position in range(len(plan.kind.steps)):
             flow.begin(position)
-            flow.end(position, True if arrives is None else arrives[position])
+            flow.end(position, flow._all if arrives is None else as_rounds(arrives[position]))
         return flow
 
     def begin(self, position: int) -> None:
-        """Say in which rounds a step takes place, and what it carries, (rounds, modules of the step).
-
-        Of a delivery and of consensus ``carried`` has (nodes of the step, rounds, modules of the step).
-        """
+        """Say where a step takes place, and what it carries."""
         step = self.kind.steps[position]
-        there = ~self.away[:, [self.index_of[name] for name in nodes_of_step(step)]]  # (rounds, nodes)
         if isinstance(step, Deliver | Mix):
-            reached = [self._reached(step, name) for name in step.nodes]
-            self.carried[position] = np.stack(reached) * there.T[:, :, None]
-            self.takes_place[position] = there.any(axis=1)
+            self.reached[position] = tuple(
+                tuple(self._reached(step, name, module) & ~self.away[name] for module in step.modules)
+                for name in step.nodes
+            )
+            absent = self._all
+            for name in step.nodes:
+                absent &= self.away[name]
+            self.takes_place[position] = self._all & ~absent
             return
-        taken = there.all(axis=1)
-        for device in self._served[position]:
-            taken = taken & ~self.untrained[:, self.index_of[device]]
+        taken = self._all
+        for name in self._plan.nodes_of[position]:
+            taken &= ~self.away[name]
+        for device in self._plan.served[position]:
+            taken &= ~self.untrained[device]
         if isinstance(step, Merge | Aggregate | Transfer):
-            carried = self._carried(step) * taken[:, None]
-            self.carried[position] = carried
+            carried = [self._carried(step, module) for module in step.modules]
+            self.carried[position] = tuple((some & taken, heavy & taken) for some, heavy in carried)
             if not (isinstance(step, Transfer) and step.content == "activation"):
-                taken = carried.any(axis=1)
+                any_module = 0
+                for some, _ in carried:
+                    any_module |= some
+                taken &= any_module
         self.takes_place[position] = taken
 
-    def end(self, position: int, arrives: BoolArray | bool = True) -> None:
-        """Let a step have its effect, in the rounds in which it arrives."""
+    def end(self, position: int, arrives: Rounds) -> None:
+        """Let a step have its effect, where it arrives."""
         step, taken = self.kind.steps[position], self.takes_place[position]
-        arrived: BoolArray = taken & np.asarray(arrives, dtype=np.bool_)
+        arrived = taken & arrives
         self.arrived[position] = arrived
-        if isinstance(step, Transfer):
-            self._arrive(step, self.carried[position] * arrived[:, None])
-            if step.content == "activation":
-                for device in self._served[position]:
-                    self.untrained[:, self.index_of[device]] |= ~arrived
-        elif isinstance(step, Merge | Aggregate):
-            self._merge(step, self.carried[position], arrived)
-        elif isinstance(step, Mix):
-            for name, held in zip(step.nodes, self.carried[position], strict=True):
-                self._held(self._models, name)[:, self._columns[step.modules]] |= held
+        match step:
+            case Transfer(content="activation"):
+                for device in self._plan.served[position]:
+                    self.untrained[device] |= self._all & ~arrived
+            case Transfer(content="model"):
+                for module, (some, _) in zip(step.modules, self.carried[position], strict=True):
+                    self._add_model(step.target, module, some & arrived)
+            case Transfer():
+                self._bring(step, self.carried[position], arrived)
+            case Merge() | Aggregate():
+                self._merge(step, self.carried[position], arrived)
+            case Mix():
+                for name, reached in zip(step.nodes, self.reached[position], strict=True):
+                    for module, rounds in zip(step.modules, reached, strict=True):
+                        self._add_model(name, module, rounds)
+            case _:
+                pass
 
     def call_off(self, position: int, *, begun: bool) -> None:
         """Let a step come to nothing, in all rounds; if it had not begun, it does not take place."""
         step = self.kind.steps[position]
         if not begun:
-            self.takes_place[position] = False
+            self.takes_place[position] = 0
         if isinstance(step, Compute) or (isinstance(step, Transfer) and step.content == "activation"):
             own = (step.node,) if isinstance(step, Compute) else ()
-            for name in self._served[position] or own:
-                self.untrained[:, self.index_of[name]] = True
+            for name in self._plan.served[position] or own:
+                self.untrained[name] = self._all
+
+    def taken(self) -> BoolArray:
+        """Return where each step takes place, (steps, rounds)."""
+        return np.stack([as_array(rounds, self._num_rounds) for rounds in self.takes_place])
 
     def hosts(self, name: str, modules: tuple[str, ...]) -> bool:
         """Return whether a node hosts a replica of one of some modules."""
-        return bool(self._hosted_at(name)[self._columns[modules]].any())
+        return not self._plan.hosted.get(name, {}).keys().isdisjoint(modules)
 
-    def _carried(self, step: Transfer | Merge | Aggregate) -> Held:
-        columns = self._columns[step.modules]
-        if isinstance(step, Transfer):
-            if step.content == "activation":
-                return np.full((self.num_rounds, len(step.modules)), SOMETHING)
-            if step.content == "model":
-                return self._held(self._models, step.source)[:, columns]
-            origin = step.origin or step.source
-            if origin == step.source:
-                return self._own(origin)[:, columns]
-            passed = self._passing.get((origin, step.source))
-            return self._nothing()[:, columns] if passed is None else passed.whole[:, columns]
-        held = self._own(step.node)[:, columns]
-        for arrival in self._waiting.get(step.node, ()):
-            held = held | arrival.held[:, columns]
-        return held
-
-    def _arrive(self, step: Transfer, got: Held) -> None:
-        columns = self._columns[step.modules]
+    def _carried(self, step: Transfer | Merge | Aggregate, module: str) -> Held:
+        if not isinstance(step, Transfer):
+            some, heavy = self._own(step.node).get(module, NOTHING)
+            for arrival in self._waiting.get(step.node, ()):
+                also, also_heavy = arrival.held.get(module, NOTHING)
+                some, heavy = some | also, heavy | also_heavy
+            return some, heavy
+        if step.content == "activation":
+            return self._all, 0
         if step.content == "model":
-            self._held(self._models, step.target)[:, columns] |= got
-        elif step.content == "update":
-            held = self._nothing()
-            held[:, columns] = got
-            arrival = _Arrival(held, held.copy())
-            origin = step.origin or step.source
-            if origin != step.source and (origin, step.source) in self._passing:
-                passed = self._passing[origin, step.source]
-                passed.held[:, columns] = np.where(got > 0, 0, passed.held[:, columns])
-            self._waiting.setdefault(step.target, []).append(arrival)
-            self._passing[origin, step.target] = arrival
+            return self._models.get((step.source, module), 0), 0
+        origin = step.origin or step.source
+        if origin == step.source:
+            return self._own(origin).get(module, NOTHING)
+        passed = self._passing.get((origin, step.source))
+        return NOTHING if passed is None else passed.whole.get(module, NOTHING)
 
-    def _merge(self, step: Merge | Aggregate, merged: Held, done: BoolArray) -> None:
-        columns = self._columns[step.modules]
-        own, models = self._own(step.node), self._held(self._models, step.node)
-        own[:, columns] = np.where(done[:, None], merged, own[:, columns])
-        for arrival in self._waiting.get(step.node, ()):
-            arrival.held[:, columns] *= ~done[:, None]
-        if isinstance(step, Aggregate):
-            models[:, columns] |= (merged & WEIGHT) * done[:, None]
+    def _bring(self, step: Transfer, carried: tuple[Held, ...], arrived: Rounds) -> None:
+        """Let an update arrive; one that was passed on is no longer merged at the source."""
+        got = {
+            module: (some & arrived, heavy & arrived)
+            for module, (some, heavy) in zip(step.modules, carried, strict=True)
+        }
+        origin = step.origin or step.source
+        passed = self._passing.get((origin, step.source))
+        if origin != step.source and passed is not None:
+            for module, (gone, _) in got.items():
+                some, heavy = passed.held.get(module, NOTHING)
+                passed.held[module] = (some & ~gone, heavy & ~gone)
+        arrival = _Arrival(got, dict(got))
+        self._waiting.setdefault(step.target, []).append(arrival)
+        self._passing[origin, step.target] = arrival
 
-    def _reached(self, step: Deliver | Mix, name: str) -> Held:
-        columns = self._columns[step.modules]
-        held = self._held(self._models, name)[:, columns]
+    def _merge(self, step: Merge | Aggregate, merged: tuple[Held, ...], done: Rounds) -> None:
+        own = self._own(step.node)
+        for module, (some, heavy) in zip(step.modules, merged, strict=True):
+            before, before_heavy = own.get(module, NOTHING)
+            own[module] = (some & done) | (before & ~done), (heavy & done) | (before_heavy & ~done)
+            for arrival in self._waiting.get(step.node, ()):
+                waiting, waiting_heavy = arrival.held.get(module, NOTHING)
+                arrival.held[module] = waiting & ~done, waiting_heavy & ~done
+            if isinstance(step, Aggregate):
+                self._add_model(step.node, module, heavy & done)
+
+    def _reached(self, step: Deliver | Mix, name: str, module: str) -> Rounds:
+        held = self._models.get((name, module), 0)
         if isinstance(step, Mix):
-            return held | self._own(name)[:, columns]
-        return held * (self._hosted_at(name)[columns] > 0)
+            return held | self._own(name).get(module, NOTHING)[0]
+        return held if module in self._plan.hosted.get(name, {}) else 0
 
-    def _own(self, name: str) -> Held:
-        """Return the update of a node: at first its replicas, if it has trained."""
+    def _own(self, name: str) -> dict[str, Held]:
+        """Return the update of a node: at first its replicas, where it has trained."""
         if name not in self._updates:
-            trained = ~self.untrained[:, self.index_of[name]]
-            self._updates[name] = trained[:, None] * self._hosted_at(name)
+            trained = self._all & ~self.untrained[name]
+            self._updates[name] = {
+                module: (trained, trained if heavy else 0)
+                for module, heavy in self._plan.hosted.get(name, {}).items()
+            }
         return self._updates[name]
 
-    def _held(self, held: dict[str, Held], name: str) -> Held:
-        if name not in held:
-            held[name] = self._nothing()
-        return held[name]
-
-    def _nothing(self) -> Held:
-        return np.zeros((self.num_rounds, len(self._column)), dtype=np.uint8)
-
-    def _hosted_at(self, name: str) -> Held:
-        return self._hosted.get(name, np.zeros(len(self._column), dtype=np.uint8))
-
-    def _of(self, modules: tuple[str, ...]) -> npt.NDArray[np.int64]:
-        return np.array([self._column[name] for name in modules], dtype=np.int64)
+    def _add_model(self, name: str, module: str, rounds: Rounds) -> None:
+        self._models[name, module] = self._models.get((name, module), 0) | rounds
 
 
-def _hosted(schedule: Schedule, column: dict[str, int]) -> dict[str, Held]:
-    """Return what each host has of each module, (modules,): with weight, if any of its replicas has one."""
-    weighted = {replica.module for replica in schedule.replicas if replica.weight > 0}
-    hosted: dict[str, Held] = {}
-    for replica in schedule.replicas:
-        of_host = hosted.setdefault(replica.host, np.zeros(len(column), dtype=np.uint8))
-        heavy = replica.weight > 0 or replica.module not in weighted
-        of_host[column[replica.module]] = SOMETHING | WEIGHT if heavy else SOMETHING
-    return hosted
+def ideal_flows(schedule: Schedule, draws: Draws) -> list[tuple[Flow, int]]:
+    """Return for each round the flow in which nothing fails nor is called off, and its place in there."""
+    found: dict[int, tuple[Flow, int]] = {}
+    for name, rounds in rounds_by_kind(schedule, draws.num_rounds).items():
+        kind = next(kind for kind in schedule.kinds if kind.name == name)
+        flow = Flow.of(FlowPlan(schedule, kind), draws.away[rounds])
+        found |= {index: (flow, row) for row, index in enumerate(rounds.tolist())}
+    return [found[index] for index in range(draws.num_rounds)]
+
+
+def rounds_by_kind(schedule: Schedule, num_rounds: int) -> dict[str, IntArray]:
+    """Return the rounds of each kind that is played."""
+    names = [schedule.cycle[index % len(schedule.cycle)] for index in range(num_rounds)]
+    return {
+        name: np.array([index for index, other in enumerate(names) if other == name])
+        for name in dict.fromkeys(names)
+    }
+
+
+def as_rounds(chosen: BoolArray) -> Rounds:
+    """Return the set of the rounds where an array (rounds,) is true."""
+    return int.from_bytes(np.packbits(chosen, bitorder="little").tobytes(), "little")
+
+
+def as_array(rounds: Rounds, num_rounds: int) -> BoolArray:
+    """Return where a set of rounds has each of so many, (rounds,)."""
+    content = rounds.to_bytes(-(-num_rounds // 8), "little")
+    bits = np.unpackbits(np.frombuffer(content, dtype=np.uint8), count=num_rounds, bitorder="little")
+    return bits.astype(np.bool_)
+
+
+def has(rounds: Rounds, row: int) -> bool:
+    """Return whether a set of rounds has one."""
+    return bool(rounds >> row & 1)
+
+
+def rows_of(rounds: Rounds) -> list[int]:
+    """Return the members of a set of rounds, the first first."""
+    return [row for row, digit in enumerate(reversed(f"{rounds:b}")) if digit == "1"]
 
 
 def step_modules(step: Step) -> tuple[str, ...]:
     """Return the modules that a step moves or makes; none for work and tests."""
     return step.modules if isinstance(step, Transfer | Merge | Aggregate | Mix | Deliver) else ()
+
+
+def _hosted(schedule: Schedule) -> dict[str, dict[str, bool]]:
+    """Return which modules each host has, and whether with weight; where no replica has any, all count."""
+    weighted = {replica.module for replica in schedule.replicas if replica.weight > 0}
+    hosted: dict[str, dict[str, bool]] = {}
+    for replica in schedule.replicas:
+        heavy = replica.weight > 0 or replica.module not in weighted
+        hosted.setdefault(replica.host, {})[replica.module] = heavy
+    return hosted
+
+
+def _rounds_of_nodes(nodes: tuple[str, ...], away: BoolArray) -> dict[str, Rounds]:
+    if len(away) == 1:
+        return dict(zip(nodes, map(int, away[0].tolist()), strict=True))
+    return {name: as_rounds(away[:, place]) for place, name in enumerate(nodes)}

@@ -6,7 +6,7 @@ import numpy as np
 
 from fl_runtime.compiled import CompiledKind
 from fl_runtime.living.as_it_was import kind_as_it_was, steps_as_they_were
-from fl_runtime.living.flow import Flow, step_modules
+from fl_runtime.living.flow import Flow, has, rows_of, step_modules
 from fl_runtime.living.record import Record
 from fl_runtime.packing import packed_bits
 from fl_runtime.rebasing import packed_modules, surplus_bits
@@ -66,7 +66,7 @@ class Nominal:
         total = sum(sizes)
         return [size / total for size in sizes] if total else [1.0 / len(sizes)] * len(sizes)
 
-    def without(self, step: Transfer, carried: Sequence[int]) -> float:
+    def without(self, step: Transfer, carried: Sequence[bool]) -> float:
         """Return the (negative) bits of the modules that a transfer does not carry."""
         lacking = [share for share, held in zip(self.shares(step), carried, strict=True) if not held]
         return -step.bits * sum(lacking)
@@ -87,10 +87,13 @@ def _parts(nominal: Nominal, record: Record) -> list[Extra]:
         for position, step in enumerate(flow.kind.steps):
             if not isinstance(step, Transfer) or step.content == "activation":
                 continue
-            carried = flow.carried[position]  # (rounds, modules)
-            parts = flow.takes_place[position] & ~(carried > 0).all(axis=1)
-            for row in np.flatnonzero(parts).tolist():
-                result[rounds_of[key][row]][position] = nominal.without(step, carried[row].tolist())
+            parts = flow.takes_place[position]
+            whole = parts
+            for some, _ in flow.carried[position]:
+                whole &= some
+            for row in rows_of(parts & ~whole):
+                carried = [has(some, row) for some, _ in flow.carried[position]]
+                result[rounds_of[key][row]][position] = nominal.without(step, carried)
     return result
 
 
@@ -103,18 +106,25 @@ class PackedLoads:
         Checked.
     trackers : sequence of Transport
         Of each module that travels packed; they go on from round to round.
-    ideal, flow : Flow
-        The round if all goes well, and as it goes.
+    ideal : (Flow, int)
+        The round if all goes well, and its place in there.
+    flow : Flow
+        The round as it goes.
     nominal : Nominal
         What of the bits of a transfer belongs to each module.
     """
 
     def __init__(
-        self, schedule: Schedule, trackers: Sequence[Transport], ideal: Flow, flow: Flow, nominal: Nominal
+        self,
+        schedule: Schedule,
+        trackers: Sequence[Transport],
+        ideal: tuple[Flow, int],
+        flow: Flow,
+        nominal: Nominal,
     ) -> None:
         self._flow, self._nominal = flow, nominal
         self._untrained: set[str] = set()
-        planned = kind_as_it_was(ideal, 0) if trackers else ideal.kind
+        planned = kind_as_it_was(*ideal) if trackers else flow.kind
         self._rounds = {
             each.module: each.open(planned, empty_rows(schedule, each.module), self._untrained)
             for each in trackers
@@ -125,7 +135,7 @@ class PackedLoads:
         step = self._flow.kind.steps[position]
         if not isinstance(step, Transfer) or step.content == "activation":
             return 0.0
-        carried = self._flow.carried[position][0].tolist()
+        carried = [has(some, 0) for some, _ in self._flow.carried[position]]
         extra = 0.0 if all(carried) else self._nominal.without(step, carried)
         for module, held in zip(step.modules, carried, strict=True):
             if held and module in self._rounds:
@@ -149,5 +159,4 @@ class PackedLoads:
             under_way.close()
 
     def _know_the_untrained(self) -> None:
-        places = np.flatnonzero(self._flow.untrained[0])
-        self._untrained.update(self._flow.nodes[place] for place in places)
+        self._untrained.update(name for name, rounds in self._flow.untrained.items() if rounds)

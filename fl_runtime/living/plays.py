@@ -13,9 +13,9 @@ import numpy as np
 from fl_runtime.compiled import CompiledKind
 from fl_runtime.link_gains import Link
 from fl_runtime.living.closing import play_closing
-from fl_runtime.living.costs import Pricing
+from fl_runtime.living.costs import Pricing, price_all
 from fl_runtime.living.draws import Draws, closes
-from fl_runtime.living.flow import Flow
+from fl_runtime.living.flow import Flow, FlowPlan, ideal_flows, rounds_by_kind
 from fl_runtime.living.loads import extra_of_rounds
 from fl_runtime.living.record import Record, RoundPlay
 from fl_runtime.player import Player
@@ -46,37 +46,30 @@ def play_living(
         Keys all draws.
     """
     draws = Draws.of(schedule, seed, len(kinds))
-    pricing = {id(kind): Pricing(schedule, kind, gains) for kind in kinds}
+    pricing = {
+        key: Pricing(schedule, kind, gains) for key, kind in {id(kind): kind for kind in kinds}.items()
+    }
     if closes(schedule):
         return play_closing(schedule, kinds, num_resources, draws, pricing)
-    record = follow_all(schedule, kinds, draws)
+    record = follow_all(schedule, draws)
     extra = extra_of_rounds(schedule, kinds, record)
-    priced = [
-        pricing[id(kind)].price(index, record.plays[index], extra[index]) for index, kind in enumerate(kinds)
-    ]
+    priced = price_all(kinds, pricing, record, extra)
     costs = [of_round.costs for of_round in priced]
-    player = Player(kinds, costs, num_resources)
+    player = Player(kinds, [of_round[:, 0].tolist() for of_round in costs], num_resources)
     player.play(len(schedule.nodes))
     bits = np.concatenate([of_round.bits for of_round in priced])
     return timeline_of_play(schedule, kinds, costs, player.start_s, player.end_s, bits=bits, record=record)
 
 
-def follow_all(schedule: Schedule, kinds: Sequence[CompiledKind], draws: Draws) -> Record:
+def follow_all(schedule: Schedule, draws: Draws) -> Record:
     """Return what happens if all rounds wait for all."""
-    kind_of_name = {kind.name: kind for kind in schedule.kinds}
-    names = [schedule.cycle[index % len(schedule.cycle)] for index in range(len(kinds))]
     plays: dict[int, RoundPlay] = {}
-    ideal: dict[int, tuple[Flow, int]] = {}
-    for name in dict.fromkeys(names):
-        rounds = np.array([index for index, other in enumerate(names) if other == name])
-        kind = kind_of_name[name]
+    for name, rounds in rounds_by_kind(schedule, draws.num_rounds).items():
+        kind = next(kind for kind in schedule.kinds if kind.name == name)
         found = draws.of_kind(kind, rounds)
-        flow = Flow.of(schedule, kind, draws.away[rounds], found.arrives)
-        best = flow if found.arrives.all() else Flow.of(schedule, kind, draws.away[rounds])
+        flow = Flow.of(FlowPlan(schedule, kind), draws.away[rounds], found.arrives)
         order = range(len(kind.steps))
         for row, index in enumerate(rounds.tolist()):
-            of_round = found.of_round(row)
-            plays[index] = RoundPlay(flow, row, order, frozenset(), of_round.attempts, of_round.slowness)
-            ideal[index] = (best, row)
-    every = range(len(kinds))
-    return Record([plays[index] for index in every], [ideal[index] for index in every])
+            chance = found.of_round(row)
+            plays[index] = RoundPlay(flow, row, order, frozenset(), chance.attempts, chance.slowness)
+    return Record([plays[index] for index in range(draws.num_rounds)], ideal_flows(schedule, draws))

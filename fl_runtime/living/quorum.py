@@ -3,7 +3,7 @@
 import math
 
 from fl_runtime.compiled import CompiledKind
-from fl_runtime.living.flow import Flow
+from fl_runtime.living.flow import Flow, has
 from fl_runtime.schedule import Aggregate, Merge, Policy, Transfer
 
 ROUNDING = 1e-9
@@ -22,10 +22,12 @@ class Quorum:
     policy : Policy
         Its shares and its count.
     ideal : Flow
-        The round if all goes well: its transfers are those that are expected.
+        Rounds in which all goes well: their transfers are those that are expected.
+    row : int
+        Which of them.
     """
 
-    def __init__(self, kind: CompiledKind, policy: Policy, ideal: Flow) -> None:
+    def __init__(self, kind: CompiledKind, policy: Policy, ideal: Flow, row: int) -> None:
         self._kind = kind
         self._feeds: dict[int, list[int]] = {}
         self._lacking: dict[int, int] = {}
@@ -39,7 +41,7 @@ class Quorum:
             if share is None and count is None:
                 continue
             updates = [place for place in self._before(position) if self._is_update_to(place, step.node)]
-            expected = sum(bool(ideal.takes_place[place, 0]) for place in updates)
+            expected = sum(has(ideal.takes_place[place], row) for place in updates)
             needed = [] if share is None else [math.ceil(share * expected - ROUNDING)]
             self._lacking[position] = min(needed + ([] if count is None else [count]))
             for place in updates:

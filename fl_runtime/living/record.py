@@ -4,14 +4,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import compress
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
 from fl_runtime.living.as_it_was import kind_as_it_was, steps_as_they_were
-from fl_runtime.living.flow import WEIGHT, Flow
+from fl_runtime.living.draws import FloatArray, IntArray
+from fl_runtime.living.flow import Flow, has
 from fl_runtime.schedule import Aggregate, Compute, Deliver, Merge, RoundKind, Schedule, Step, Transfer
 
 
@@ -67,8 +64,8 @@ class RoundPlay:
     row: int
     order: Sequence[int]
     called_off: frozenset[int]
-    attempts: npt.NDArray[np.int64]
-    slowness: npt.NDArray[np.float64]
+    attempts: IntArray
+    slowness: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +123,9 @@ class Record:
         return Happened(
             kind=replace(kind, steps=tuple(step for step, arrived in steps if arrived)),
             steps=steps,
-            untrained=frozenset(compress(play.flow.nodes, play.flow.untrained[play.row].tolist())),
+            untrained=frozenset(
+                name for name, rounds in play.flow.untrained.items() if has(rounds, play.row)
+            ),
             planned=kind_as_it_was(*self.ideal[index]),
         )
 
@@ -144,31 +143,33 @@ class Record:
 
 def _events(index: int, play: RoundPlay) -> Iterator[Event]:
     flow, row = play.flow, play.row
-    for place in np.flatnonzero(flow.away[row]):
-        yield Event(index, "away", flow.nodes[place], "", "", 1.0)
+    for name, rounds in flow.away.items():
+        if has(rounds, row):
+            yield Event(index, "away", name, "", "", 1.0)
     for position, step in enumerate(flow.kind.steps):
-        taken = bool(flow.takes_place[position, row])
+        taken = has(flow.takes_place[position], row)
         if position in play.called_off:
             yield Event(index, "called off", *_ends(step), step.id, 1.0)
-        elif isinstance(step, Compute) and taken and play.slowness[position] != 1.0:
-            yield Event(index, "slow", step.node, "", step.id, float(play.slowness[position]))
+        elif isinstance(step, Compute):
+            if taken and play.slowness[position] != 1.0:
+                yield Event(index, "slow", step.node, "", step.id, float(play.slowness[position]))
         elif isinstance(step, Transfer):
-            attempts = int(play.attempts[position])
-            what = "not sent" if not taken else "repeated" if flow.arrived[position, row] else "lost"
-            if what != "repeated" or attempts > 1:
-                value = 1.0 if what == "not sent" else float(attempts)
-                yield Event(index, what, step.source, step.target, step.id, value)
-        elif isinstance(step, Aggregate) and not (taken and (flow.carried[position][row] & WEIGHT).any()):
-            yield Event(index, "nothing to average", step.node, "", step.id, 1.0)
+            what = "not sent" if not taken else "repeated" if has(flow.arrived[position], row) else "lost"
+            attempts = float(play.attempts[position])
+            if what != "repeated" or attempts > 1.0:
+                yield Event(index, what, step.source, step.target, step.id, attempts if taken else 1.0)
+        elif isinstance(step, Aggregate):
+            if not taken or not any(has(heavy, row) for _, heavy in flow.carried[position]):
+                yield Event(index, "nothing to average", step.node, "", step.id, 1.0)
         elif isinstance(step, Deliver):
             yield from _left_out(index, flow, row, position, step)
 
 
 def _left_out(index: int, flow: Flow, row: int, position: int, step: Deliver) -> Iterator[Event]:
-    for place, name in enumerate(step.nodes):
-        if flow.away[row, flow.index_of[name]] or not flow.hosts(name, step.modules):
+    for name, reached in zip(step.nodes, flow.reached[position], strict=True):
+        if has(flow.away[name], row) or not flow.hosts(name, step.modules):
             continue
-        if not flow.carried[position][place, row].any():
+        if not any(has(rounds, row) for rounds in reached):
             yield Event(index, "no model", name, "", step.id, 1.0)
 
 
