@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from fl_runtime import schedule as runtime
-from hfedfm_opt.planning.payload import kept_modules
+from hfedfm_opt.planning.payload import gathered_modules, kept_modules
 from hfedfm_opt.planning.rounds import Kind, cycle_of
 from hfedfm_opt.planning.steps import After, StepWriter
 from hfedfm_opt.planning.trees import (
@@ -162,12 +162,15 @@ def _cluster_steps(
     writer: StepWriter, cluster: Cluster, kind: Kind, busy: frozenset[str]
 ) -> tuple[Modules, After, list[str]]:
     """Write a cluster's part of a round; return its modules, what ends at the server, and all ends."""
-    own = {device: frozenset(writer.network.trained_on[device]) for device in cluster.members}
+    own = gathered_modules(writer.network, cluster, kind)
+    mixed: After = ()
+    if cluster.consensus is not None:
+        mixed = writer.mix(cluster.id, cluster.consensus, kind, busy)
     way_up = writer.forward if cluster.relays == "forward" else writer.gather
     union, arrivals = way_up(cluster.gather_hops(to_cloud=bool(kind.due)), cluster.aggregator, own, busy)
     stays, goes = union - kind.due, union & kind.due
-    merged = arrivals
-    if stays:
+    merged = mixed or arrivals
+    if stays and cluster.consensus is None:
         merged = (writer.aggregate(f"average {cluster.id}", cluster.aggregator, arrivals, stays),)
     at_server = arrivals
     if goes and cluster.uplink:

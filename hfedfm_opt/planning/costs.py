@@ -7,7 +7,7 @@ two share only the formulas of ``fl_runtime.physics``, and must agree.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hfedfm_opt.planning.payload import kept_modules
+from hfedfm_opt.planning.payload import gathered_modules, kept_modules
 from hfedfm_opt.planning.phase import Ledger, Phase, Use
 from hfedfm_opt.planning.rounds import Kind, cycle_of
 from hfedfm_opt.planning.trees import Modules, deliver_order, gather_order, modules_down, modules_up
@@ -120,7 +120,9 @@ def _cluster_round(
 ) -> Modules:
     """Play a cluster's part of a round; return the modules that it sends to the cloud."""
     network = phase.network
-    own = {device: frozenset(network.trained_on[device]) for device in cluster.members}
+    own = gathered_modules(network, cluster, kind)
+    if cluster.consensus is not None:
+        ready = phase.mix(cluster.consensus, kind, ready, busy)
     way_up = phase.forward if cluster.relays == "forward" else phase.gather
     merged, union = way_up(cluster.gather_hops(to_cloud=bool(kind.due)), cluster.aggregator, ready, own, busy)
     at_server = merged
@@ -129,6 +131,8 @@ def _cluster_round(
     delivered = phase.deliver(
         cluster.deliver, cluster.aggregator, at_server, kept_modules(network, cluster, kind)
     )
+    if cluster.consensus is not None:
+        delivered = max(delivered, *ready.values())
     cost.up_s[cluster.id] = at_server if kind.due else delivered
     cost.busy_s[cluster.id] = delivered
     if kind.due:

@@ -563,7 +563,7 @@ def test_run_takes_another_instance_file(hfedfm, relayed, tmp_path):
 def test_run_without_torch_says_what_to_install(hfedfm, relayed, monkeypatch):
     import fl_runtime.learn
 
-    def missing(*_):
+    def missing(*_, **__):
         raise ImportError("training needs torch: pip install 'hfedfm-opt[runtime]'")
 
     monkeypatch.setattr(fl_runtime.learn, "learn", missing)
