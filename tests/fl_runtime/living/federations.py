@@ -119,8 +119,8 @@ def living_networks(draw):
 
 
 POLICIES = st.sampled_from([
-    Policy(deadline_s=0.004), Policy(deadline_s=0.01, merge_deadline_s=0.005), Policy(share=0.5, merge_share=0.5),
-    Policy(count=1), Policy(share=0.7, deadline_s=0.02), Policy(merge_deadline_s=0.003),
+    Policy(deadline_s=0.004), Policy(deadline_s=0.01, merge_deadline_s=0.005), Policy(count=1),
+    Policy(share=0.5, merge_share=0.5), Policy(share=0.7, deadline_s=0.02), Policy(merge_deadline_s=0.003),
 ])  # fmt: skip
 
 
@@ -157,7 +157,8 @@ def federations(draw, bits=32, policies=None):
             Module(id=m, kind="adapter", update_bits=32.0 * SIZE, trainable=True) for m in MODULES
         ),
         replicas=tuple(
-            Replica(module=m, host=d, weight=float(draw(st.integers(1, 9)))) for d in hosted for m in hosted[d]
+            Replica(module=m, host=d, weight=float(draw(st.integers(1, 9))))
+            for d in hosted for m in hosted[d]
         ),
         routes=(),
         kinds=kinds,

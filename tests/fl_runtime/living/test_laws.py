@@ -1,6 +1,7 @@
 """Laws of any living network, and an independent follower of what happens to the replicas."""
 
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -141,9 +142,8 @@ def naively(schedule, seed, index, module):
         if module not in getattr(step, "modules", ()):
             continue
         if isinstance(step, Deliver):
-            for row, replica in enumerate(hosts):
-                if replica.host in step.nodes and replica.host in models and replica.host not in away:
-                    rows[row] = models[replica.host]
+            present = [host for host in step.nodes if host in models and host not in away]
+            rows = np.array([models[r.host] if r.host in present else rows[i] for i, r in enumerate(hosts)])
         elif isinstance(step, Transfer):
             lost = not attempts_of(schedule.living.losses, seed, step, index + 1)[1][index]
             if lost or step.source in away or step.target in away:
@@ -154,9 +154,8 @@ def naively(schedule, seed, index, module):
                 models[step.target] = models[step.source]
         elif isinstance(step, Merge | Aggregate) and step.node not in away:
             total = dict(own.get(step.node, {}))
-            for update in arrived.pop(step.node, []):
-                for row, weight in update.items():
-                    total[row] = total.get(row, 0.0) + weight
+            for row, weight in chain.from_iterable(u.items() for u in arrived.pop(step.node, [])):
+                total[row] = total.get(row, 0.0) + weight
             own[step.node] = total
             if isinstance(step, Aggregate) and total:
                 models[step.node] = np.array([total.get(row, 0.0) for row in range(len(hosts))])
