@@ -1,7 +1,9 @@
 """Each defect of a living network or a policy is a readable line."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -10,6 +12,7 @@ from fl_runtime.check import check_schedule
 from fl_runtime.clock import play
 from fl_runtime.errors import ScheduleError
 from fl_runtime.fading import Fading
+from fl_runtime.living.record import EVENTS
 from fl_runtime.schedule import DropOut, LinkGains, LivingNetwork, Losses, Policy, Straggling
 from fl_runtime.schedule_json import read_schedule, schedule_schema, write_schedule
 
@@ -91,3 +94,9 @@ def test_a_living_network_is_written_and_read_back(schedule, tmp_path):
     write_schedule(lively, tmp_path / "s.json")
     assert read_schedule(tmp_path / "s.json") == lively
     jsonschema.Draft202012Validator(schedule_schema()).validate(json.loads((tmp_path / "s.json").read_text()))
+
+
+def test_the_page_lists_all_events():
+    page = (Path(__file__).parents[3] / "docs" / "living-network.md").read_text()
+    section = page[page.index("## What is recorded") :]
+    assert re.findall(r"^\| `([\w ]+)` \|", section, flags=re.MULTILINE) == list(EVENTS)
