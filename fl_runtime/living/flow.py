@@ -142,7 +142,7 @@ class Flow:
         match step:
             case Transfer(content="activation"):
                 for device in self._plan.served[position]:
-                    self.untrained[device] |= self._all & ~arrived
+                    self._did_not_train(device, self._all & ~arrived)
             case Transfer(content="model"):
                 for module, (some, _) in zip(step.modules, self.carried[position], strict=True):
                     self._add_model(step.target, module, some & arrived)
@@ -165,7 +165,7 @@ class Flow:
         if isinstance(step, Compute) or (isinstance(step, Transfer) and step.content == "activation"):
             own = (step.node,) if isinstance(step, Compute) else ()
             for name in self._plan.served[position] or own:
-                self.untrained[name] = self._all
+                self._did_not_train(name, self._all)
 
     def taken(self) -> BoolArray:
         """Return where each step takes place, (steps, rounds)."""
@@ -234,6 +234,11 @@ class Flow:
                 for module, heavy in self._plan.hosted.get(name, {}).items()
             }
         return self._updates[name]
+
+    def _did_not_train(self, name: str, rounds: Rounds) -> None:
+        """Say where a node has not trained; what comes after its update was taken does not count."""
+        if name not in self._updates:
+            self.untrained[name] |= rounds
 
     def _add_model(self, name: str, module: str, rounds: Rounds) -> None:
         self._models[name, module] = self._models.get((name, module), 0) | rounds

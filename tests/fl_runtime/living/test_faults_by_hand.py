@@ -23,6 +23,7 @@ from fl_runtime.schedule import (
     Policy,
     Replica,
     RoundKind,
+    Route,
     Schedule,
     Straggling,
     Transfer,
@@ -370,3 +371,90 @@ def test_gains_that_change_by_round_begin_anew_at_their_end():
     timeline = play(schedule)
     # a signal as strong as the noise carries 1 bit a hertz, three times as strong 2
     assert (timeline.end_s - timeline.start_s).tolist() == pytest.approx([1.0, 0.5, 1.0, 0.5, 1.0])
+
+
+def split(living, policy=None):
+    """d1 trains 1 s, the backbone at e works 2 s for it, then d1 sends; d2 trains by itself."""
+    there = replace(send("activation", "d1", "e", ["train d1"]), modules=("b",))
+    elsewhere = Compute(id="backbone", after=(there.id,), node="e", flops=2e3, frequency_hz=1e3)
+    back = replace(send("activation", "e", "d1", ["backbone"]), modules=("b",))
+    steps = (
+        work("d1", 1.0), work("d2", 1.0), there, elsewhere, back,
+        send("update", "d1", "e", [back.id]), send("update", "d2", "e", ["train d2"]),
+        Aggregate(
+            id="average", after=("update d1: d1 > e", "update d2: d2 > e"), node="e", modules=("m",)
+        ),
+        send("model", "e", "d1", ["average"]), send("model", "e", "d2", ["average"]),
+        Deliver(
+            id="deliver", after=("model e: e > d1", "model e: e > d2"), nodes=("d1", "d2"), modules=("m",)
+        ),
+    )  # fmt: skip
+    schedule = world(*steps, weights={"d1": 1.0, "d2": 3.0}, living=living, policy=policy)
+    backbone = Module(id="b", kind="backbone", update_bits=1e6, trainable=False)
+    route = Route(device="d1", task="read", samples=1, modalities=("image",), hosts={"b": "e", "m": "d1"})
+    return replace(
+        schedule,
+        modules=(*schedule.modules, backbone),
+        replicas=(*schedule.replicas, Replica(module="b", host="e")),
+        routes=(route,),
+    )
+
+
+def test_nothing_is_done_elsewhere_for_a_device_that_is_away():
+    schedule = split(away("d1"))
+    found = rows(play(schedule))
+    assert found["backbone"][2] == 0.0
+    assert found["average"][:2] == (2.0, 2.0)
+    assert matrix(schedule).tolist() == [[1, 0], [0, 1]]
+
+
+def test_a_device_whose_activations_are_lost_has_not_trained():
+    """All transfers are lost; what d1 computed and sent is paid, the backbone has nothing to work on."""
+    schedule = split(GONE)
+    found = rows(play(schedule))
+    assert found["activation d1: d1 > e"][2] == pytest.approx(2.0)
+    assert found["backbone"][2] == found["activation e: e > d1"][2] == found["update d1: d1 > e"][2] == 0.0
+    assert found["update d2: d2 > e"][2] == pytest.approx(2.0)
+    assert play(schedule).record.happened(0).untrained == {"d1"}
+
+
+def test_work_elsewhere_that_is_called_off_leaves_the_device_untrained_and_the_host_as_it_is():
+    schedule = split(None, Policy(deadline_s=3.0))
+    found = rows(play(schedule))
+    assert found["backbone"] == pytest.approx((2.0, 3.0, 1.0))
+    assert play(schedule).record.happened(0).untrained == {"d1"}
+    assert matrix(schedule).tolist() == [[0, 1], [0, 1]]
+
+
+def passed_on(living=None, policy=None):
+    """d1's update goes over r, which passes it on and sends its own."""
+    steps = (
+        work("d1", 1.0), work("r", 1.0),
+        send("update", "d1", "r", ["train d1"]),
+        send("update", "r", "e", ["update d1: d1 > r"], origin="d1"),
+        send("update", "r", "e", ["train r"]),
+        Aggregate(
+            id="average", after=("update d1: r > e", "update r: r > e"), node="e", modules=("m",)
+        ),
+        send("model", "e", "r", ["average"]), send("model", "r", "d1", ["model e: e > r"]),
+        Deliver(
+            id="deliver", after=("model e: e > r", "model r: r > d1"), nodes=("d1", "r"), modules=("m",)
+        ),
+    )  # fmt: skip
+    return world(*steps, weights={"d1": 1.0, "r": 3.0}, living=living, policy=policy)
+
+
+def test_an_update_that_is_not_passed_on_in_time_is_not_in():
+    assert matrix(passed_on(policy=Policy(deadline_s=99.0))).tolist() == [[0.25, 0.75]] * 2
+    schedule = passed_on(policy=Policy(count=1))
+    found = rows(play(schedule))
+    assert found["average"][:2] == (2.0, 2.0)  # r's own is there, d1's is at r
+    assert found["update d1: r > e"][2] == 0.0
+    assert matrix(schedule).tolist() == [[0, 1]] * 2
+
+
+def test_nothing_is_passed_on_for_a_device_that_is_away():
+    found = rows(play(passed_on(away("d1"))))
+    assert found["update d1: d1 > r"][2] == found["update d1: r > e"][2] == 0.0
+    assert matrix(passed_on(away("d1"))).tolist() == [[1, 0], [0, 1]]
+    assert matrix(passed_on(away("r"))).tolist() == [[1, 0], [0, 1]]
