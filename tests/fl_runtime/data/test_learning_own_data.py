@@ -20,7 +20,13 @@ TINY = {
     "initializer_range": 0.2,
 }  # fmt: skip
 TRAINING = Training(local_steps=8, batch_size=16, learning_rate=0.01, label_skew=1.0)
-MORE = {"lora": {}, "prompt": {}, "gate": {"expert_group": "e"}, "expert": {"expert_group": "e"}}
+MORE = {
+    "lora": {},
+    "prompt": {},
+    "backbone": {},
+    "gate": {"expert_group": "e"},
+    "expert": {"expert_group": "e"},
+}
 
 
 @pytest.fixture(scope="module")
