@@ -158,7 +158,9 @@ def learn(
     mixing_of_kind = {kind.name: mixings(schedule, kind) for kind in schedule.kinds}
     if record is None and is_living(schedule):
         record = play(schedule, seed=seed).record
-    store = None if checkpoint is None else Checkpoints(checkpoint, Run.of(schedule, workload, model, seed))
+    store = None
+    if checkpoint is not None:
+        store = Checkpoints(checkpoint, Run.of(schedule, workload, model, seed, precision))
     progress = _start(store, resume) or _first_progress(
         schedule, initial_state(schedule, cohorts, seed, model)
     )
