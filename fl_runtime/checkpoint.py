@@ -175,7 +175,8 @@ class Checkpoints:
             if found != expected:
                 raise CheckpointError(
                     f"checkpoint {str(path)!r} is of another run: {what} is {found!r}, this run has "
-                    f"{expected!r}; resume the same schedule, data, model, seed and precision, or give another folder"
+                    f"{expected!r}; resume the same schedule, data, model, seed and precision, "
+                    "or give another folder"
                 )
         arrays_path = path.with_suffix(".safetensors")
         try:
