@@ -1,5 +1,6 @@
 """Executes schedules of federated training and measures energy, latency and accuracy."""
 
+from fl_runtime.activations import ActivationBits, activation_bits
 from fl_runtime.check import check_schedule
 from fl_runtime.clock import play
 from fl_runtime.errors import CheckpointError, ScheduleError, ScheduleFileError
@@ -47,6 +48,7 @@ from fl_runtime.timeline import Timeline
 from fl_runtime.variants import with_precision, with_server_optimiser
 
 __all__ = [
+    "ActivationBits",
     "Adam",
     "Aggregate",
     "Band",
@@ -84,6 +86,7 @@ __all__ = [
     "Transfer",
     "Wired",
     "Wireless",
+    "activation_bits",
     "check_schedule",
     "play",
     "read_schedule",

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fl_runtime.accelerator import Precision
 from fl_runtime.clock import play
 from fl_runtime.errors import CheckpointError
 from fl_runtime.fading import Fading
@@ -28,6 +29,8 @@ def run(
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
     model: "SharedModel | None" = None,
+    device: str | None = None,
+    precision: Precision = "float32",
 ) -> Measurements:
     """Return what ``schedule`` costs and what it learns.
 
@@ -55,6 +58,10 @@ def run(
         and is resumed ends with the same bytes as one that was not.
     model : SharedModel or None
         What all clients share; ``None`` takes the compact model that comes with the package.
+    device : str or None
+        Where training computes: ``cpu``, ``cuda`` or ``cuda:N``; ``None``: on CUDA if torch finds some.
+    precision : str
+        ``float32``, or ``bfloat16`` for products (see :func:`fl_runtime.learn.learn`).
 
     Returns
     -------
@@ -66,7 +73,7 @@ def run(
     ScheduleError
         With all defects of the schedule, before anything runs.
     ValueError
-        For a workload that does not fit the schedule.
+        For a workload that does not fit the schedule, or a device or precision that there is not.
     CheckpointError
         If a state cannot be kept, is damaged or of another run; if the folder holds one and ``resume`` is
         false; or if nothing is to be learned that could be kept.
@@ -93,6 +100,8 @@ def run(
             resume=resume,
             on_resume=reporter.tell_replayed,
             model=model,
+            device=device,
+            precision=precision,
             record=timeline.record,
         )
     return Measurements(schedule_name=schedule.name, seed=seed, timeline=timeline, learning=curve)

@@ -1,13 +1,30 @@
 """``hfedfm run``: executes a plan and measures latency, energy and accuracy."""
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from hfedfm_opt.cli.check import refuse_violations
-from hfedfm_opt.cli.living import Wanted, missing, scheduled
+from hfedfm_opt.cli.living import (
+    AttemptsOption,
+    DeadlineOption,
+    DropOutOption,
+    LossOption,
+    MergeDeadlineOption,
+    QuorumOption,
+    RoundsAwayOption,
+    StillOption,
+    StragglingOption,
+    TraceOption,
+    WalkOption,
+    Wanted,
+    missing,
+    scheduled,
+)
 from hfedfm_opt.cli.outputs import make_folder
+from hfedfm_opt.cli.own_data import DataOption, ModelOption, data_facts, learned_from
 from hfedfm_opt.cli.terminal import CommandError, figure, say_facts, say_json
 from hfedfm_opt.cli.watching import watched
 
@@ -15,6 +32,14 @@ if TYPE_CHECKING:
     from fl_runtime import Measurements, Schedule
     from fl_runtime.round_report import RoundObserver
     from hfedfm_opt.planning.plan import Plan
+    from hfedfm_opt.study.train import OwnData
+
+
+class Precision(Enum):
+    """Of products in training."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
 
 
 def run(
@@ -43,37 +68,26 @@ def run(
     tensorboard: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Log directory for TensorBoard.")
     ] = None,
-    drop_out: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Share of the rounds in which a device is away.")
+    data: DataOption = None,
+    model: ModelOption = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Where training computes: cpu, cuda or cuda:N; default: cuda if there is some."),
     ] = None,
-    rounds_away: Annotated[
-        float | None, typer.Option(metavar="N", help="With --drop-out: rounds that it stays away.")
-    ] = None,
-    straggling: Annotated[
-        float | None, typer.Option(metavar="SPREAD", help="Training takes 1 + SPREAD x exponential.")
-    ] = None,
-    loss: Annotated[
-        float | None, typer.Option(metavar="P", help="Probability that a wireless transfer fails.")
-    ] = None,
-    attempts: Annotated[int | None, typer.Option(metavar="N", help="With --loss: most attempts.")] = None,
-    walk: Annotated[
-        float | None, typer.Option(metavar="SPEED", help="Devices walk, at SPEED / 2 to SPEED, in m/s.")
-    ] = None,
-    trace: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV of positions: time_s,node,x_m,y_m.")
-    ] = None,
-    deadline: Annotated[
-        float | None, typer.Option(metavar="S", help="Averages wait so long from the round's begin.")
-    ] = None,
-    merge_deadline: Annotated[
-        float | None, typer.Option(metavar="S", help="Servers that merge for the cloud wait so long.")
-    ] = None,
-    quorum: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Averages and merges take this share of updates.")
-    ] = None,
-    still: Annotated[
-        bool, typer.Option("--still", help="Leave out what the instance says of a living network.")
-    ] = False,
+    precision: Annotated[
+        Precision, typer.Option(help="Of products in training; bfloat16 changes what is learned a little.")
+    ] = Precision.FLOAT32,
+    drop_out: DropOutOption = None,
+    rounds_away: RoundsAwayOption = None,
+    straggling: StragglingOption = None,
+    loss: LossOption = None,
+    attempts: AttemptsOption = None,
+    walk: WalkOption = None,
+    trace: TraceOption = None,
+    deadline: DeadlineOption = None,
+    merge_deadline: MergeDeadlineOption = None,
+    quorum: QuorumOption = None,
+    still: StillOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Run a plan: play it on the clock, train as it says, and measure.
@@ -102,17 +116,33 @@ def run(
         quorum=quorum,
     )
     schedule = scheduled(found, rounds, wanted, seed, trace=trace, still=still)
+    learned = learned_from(data, model, not no_learning)
     kept = _Kept(checkpoint, resume)
     rounds_csv = None if output is None else output / "rounds.csv"
     with watched(not no_learning, rounds_csv, tensorboard) as observer:
-        measured = _measured(schedule, seed, not no_learning, kept, observer)
+        measured = _measured(
+            schedule,
+            seed,
+            not no_learning,
+            kept,
+            observer,
+            learned,
+            _Computing(device, precision),
+        )
     if output is not None:
         _write(measured, schedule, output)
     if as_json:
         say_json(_document(found, measured))
     else:
-        _say(found, measured, output)
+        _say(found, measured, data_facts(learned), output)
     return 0
+
+
+class _Computing(NamedTuple):
+    """Where and how training computes."""
+
+    device: str | None
+    precision: Precision
 
 
 class _Kept(NamedTuple):
@@ -137,6 +167,8 @@ def _measured(
     learn: bool,
     kept: _Kept,
     observer: "RoundObserver",
+    learned: "OwnData",
+    computing: "_Computing",
 ) -> "Measurements":
     from fl_runtime import CheckpointError
     from fl_runtime import run as execute
@@ -144,11 +176,15 @@ def _measured(
     try:
         return execute(
             schedule,
-            seed=seed,
+            learned.workload,
+            seed,
             learn=learn,
             observer=observer,
             checkpoint=kept.folder,
             resume=kept.resume,
+            model=learned.model,
+            device=computing.device,
+            precision=computing.precision.value,
         )
     except CheckpointError as error:
         raise CommandError(str(error)) from error
@@ -178,7 +214,7 @@ def _document(plan: "Plan", measured: "Measurements") -> dict[str, Any]:
     }
 
 
-def _say(plan: "Plan", measured: "Measurements", folder: Path | None) -> None:
+def _say(plan: "Plan", measured: "Measurements", of_data: list[tuple[str, str]], folder: Path | None) -> None:
     summary, predicted = measured.summary(), plan.prediction
     facts = [
         ("schedule", summary["schedule"]),
@@ -196,6 +232,7 @@ def _say(plan: "Plan", measured: "Measurements", folder: Path | None) -> None:
     if measured.timeline.record is not None:
         facts.append(("missing", missing(measured)))
     if measured.learning is not None:
+        facts += of_data
         facts.append(("accuracy", f"{summary['accuracy']:.4f}, mean over tasks after the last cloud round"))
         facts += [(f"  {task}", f"{value:.4f}") for task, value in summary["accuracy_of_task"].items()]
     say_facts([*facts, ("files", "" if folder is None else str(folder))])
