@@ -43,9 +43,9 @@ def alternate(
 ) -> tuple[Placed, Arrangement]:
     """Return the best placement and arrangement found by turns, with a bound over all of them.
 
-    The first turn arranges the placement at the best common deadline of training.  Each further turn places under
-    prices of time, arranges the clusters exactly for that placement, and raises the prices of the devices that
-    kept the others waiting.  Under a time limit a turn begins only if it is likely to end in time.
+    The first turn arranges the placement at the best common deadline of training.  Each further turn places
+    under prices of time, arranges the clusters exactly for that placement, and raises the prices of the
+    devices that kept the others waiting.  Under a time limit a turn begins only if it should end in time.
 
     Parameters
     ----------
@@ -93,7 +93,9 @@ def alternate(
         seconds = readiness(network, placed.servings).seconds
         prices = repriced(prices, seconds, placed.servings, FIRST_STEP / math.sqrt(number))
     if not timed_out and relative_gap(best.value, bound) > settings.gap:
-        other = bound_over_placements(network, task, rhythm, bounds, replace(by, prices=prices, relax_devices=False))
+        other = bound_over_placements(
+            network, task, rhythm, bounds, replace(by, prices=prices, relax_devices=False)
+        )
         bound, proof = max((bound, proof), other)
     return best.placed, replace(best.arrangement, bound=bound, proof=proof, timed_out=timed_out)
 

@@ -22,7 +22,8 @@ class Arrangement:
     timed_out : bool
         Whether the search ended at its time limit.
     relaying_j : float
-        No arrangement of the clusters spends less on sending updates and models in a cycle, the cloud leg aside.
+        No arrangement of the clusters spends less on sending updates and models in a cycle, without the
+        cloud leg.
     """
 
     clusters: tuple[Cluster, ...]

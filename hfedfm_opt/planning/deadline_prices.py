@@ -1,9 +1,9 @@
 """Prices of time from what each device would pay to be ready sooner: one deadline for all devices.
 
 Let ``e_d(T)`` be the least energy with which device d trains within T, over all ways to run its modules that
-fit its own memory, with the load of the hosts as it is.  The best common deadline minimises ``w_E sum_d e_d(T) +
-w_T T``; where the e_d are replaced by their convex hulls, the slopes of the hulls at the best T are the prices of
-a second on each device, and they sum to ``w_T / w_E`` unless a device cannot be faster.
+fit its own memory, with the load of the hosts as it is.  The best common deadline minimises
+``w_E sum_d e_d(T) + w_T T``; where the e_d are replaced by their convex hulls, the slopes of the hulls at the
+best T are the prices of a second on each device, which sum to ``w_T / w_E`` unless a device cannot be faster.
 """
 
 from collections.abc import Mapping

@@ -86,14 +86,12 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
     return Arrangement(clusters, frequencies, bound, proof, found.timed_out, relaying_j)
 
 
-def least_relaying_j(
-    network: Network, options: Sequence[Option], ready: Readiness, rhythm: Rhythm
-) -> float:
+def least_relaying_j(network: Network, options: Sequence[Option], ready: Readiness, rhythm: Rhythm) -> float:
     """Return the least joules of a cycle for the clusters' updates and models, whatever the placement.
 
     What an option sends does not depend on when its devices are ready.  An allocated cell needs at least what
-    it would need with all time and all band in the world, ``bits N0 ln 2 / gain``.  Clusters that are too large
-    to price all their trees count nothing.
+    it would need with all time and band in the world, ``bits N0 ln 2 / gain``.  Clusters too large to price
+    all their trees count nothing.
 
     Parameters
     ----------
@@ -225,9 +223,9 @@ def bound_over_placements(
 ) -> tuple[float, str]:
     """Return a lower bound on the objective per round over all placements, and what proves it.
 
-    The better of two: each device relaxed to its best hosts, with the exact search over the clusters; and the
-    placement problem under the given prices of time, with hosts that delay nobody, plus what the cloud leg and
-    averaging in the clusters cost in any case.
+    The better of two: each device relaxed to its best hosts, with the exact search over the clusters; and
+    the placement problem under the given prices of time, with hosts that delay nobody, plus what the cloud
+    leg and averaging in the clusters cost in any case.
 
     Parameters
     ----------
@@ -254,8 +252,8 @@ def bound_over_placements(
             anywhere = "any placement (each device relaxed to its best hosts, whatever fits their memories)"
             return searched, _proof(rhythm, settings, anywhere)
     return placed, (
-        "the placement problem with time priced by device, plus the cloud leg and the least energy of averaging in "
-        "clusters whose trees are all priced: holds for any placement and any relaying, period "
+        "the placement problem with time priced by device, plus the cloud leg and the least energy of "
+        "averaging in clusters whose trees are all priced: holds for any placement and any relaying, period "
         f"{period_name(rhythm.period)} and the given association"
     )
 

@@ -16,7 +16,10 @@ Position = tuple[float, float, float]
 
 
 def drawn_devices(
-    rng: np.random.Generator, ids: Sequence[str], parents: Sequence[str | None], positions_m: Sequence[Position]
+    rng: np.random.Generator,
+    ids: Sequence[str],
+    parents: Sequence[str | None],
+    positions_m: Sequence[Position],
 ) -> list[Node]:
     """Return devices with one or two tasks each, and hardware of a few kinds.
 

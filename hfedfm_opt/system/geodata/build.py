@@ -21,6 +21,7 @@ from hfedfm_opt.system.geodata.cells import (
     parents_of,
     reach_of,
 )
+from hfedfm_opt.system.geodata.explicit_links import ExplicitLinks
 from hfedfm_opt.system.geodata.places import Places
 from hfedfm_opt.system.geodata.settings import ImportSettings
 from hfedfm_opt.system.instance import Instance, Node, Objective, Radio, Training, WirelessGroup
@@ -35,7 +36,13 @@ _ASSOCIATION = {
 }
 
 
-def network_instance(sites: Places, devices: Places, settings: ImportSettings, origin: str) -> Instance:
+def network_instance(
+    sites: Places,
+    devices: Places,
+    settings: ImportSettings,
+    origin: str,
+    links: ExplicitLinks | None = None,
+) -> Instance:
     """Return the instance of a network whose positions are known; the same arguments give the same bytes.
 
     Parameters
@@ -46,7 +53,10 @@ def network_instance(sites: Places, devices: Places, settings: ImportSettings, o
         All that is assumed.
     origin : str
         Where the positions come from, the first sentence of the description.
+    links : ExplicitLinks or None
+        Links that are known; they go before those that are assumed.
     """
+    links = links if links is not None else ExplicitLinks()
     rng = np.random.default_rng(settings.seed)
     servers = _servers(sites, settings)
     orphans = _devices(rng, devices)
@@ -58,6 +68,7 @@ def network_instance(sites: Places, devices: Places, settings: ImportSettings, o
         device if device.parent is not None else device.model_copy(update={"parent": sites.ids[site]})
         for device, site in zip(orphans, chosen, strict=True)
     ]
+    parent_of = {node.id: node.parent or CLOUD for node in nodes}
     in_reach: list[list[str]] = [[] for _ in servers]
     for device, site in zip(reach.device.tolist(), reach.site.tolist(), strict=True):
         in_reach[site].append(devices.ids[device])
@@ -73,7 +84,8 @@ def network_instance(sites: Places, devices: Places, settings: ImportSettings, o
         nodes=(Node(id=CLOUD, tier="cloud", processor=CLOUD_PROCESSOR), *servers, *nodes),
         bands=bands,
         wireless_groups=(*cells, *_d2d(servers, nodes, devices, settings)),
-        wired_links=backhaul(sites.ids),
+        wireless_links=links.wireless(parent_of, bands),
+        wired_links=links.wired_or(backhaul(sites.ids)),
         modules=compact_modules(),
         tasks=compact_tasks(),
         training=Training(rounds=24, period=2),
@@ -101,7 +113,7 @@ def _servers(sites: Places, settings: ImportSettings) -> list[Node]:
 
 
 def _devices(rng: np.random.Generator, devices: Places) -> list[Node]:
-    """Return the devices with their own figures where they are known, and with parents only where they are."""
+    """Return the devices with their own figures and parents where they are known."""
     at = [
         (x, y, devices.known("height_m", index) or DEVICE_HEIGHT_M)
         for index, (x, y) in enumerate(devices.positions_m.tolist())
@@ -149,7 +161,7 @@ def _description(nodes: Sequence[Node], settings: ImportSettings) -> str:
         f"{settings.sites_in_reach} sites, the strongest by TR 38.901 {model} at 3.5 GHz that give "
         f"{settings.min_rate_bps / 1e6:g} Mbit/s at full power over the whole band of 40 MHz; its parent is "
         f"{parent}. Each cell has bands of its own; five carriers are reused, and interference between cells "
-        f"of the same carrier is not counted. D2D links by TR 36.843 at 2 GHz with the {settings.d2d_neighbours} "
-        f"nearest devices of the cell within {settings.d2d_range_m:g} m. Hardware, tasks and the model are those "
-        "of the campus."
+        f"of the same carrier is not counted. D2D links by TR 36.843 at 2 GHz with the "
+        f"{settings.d2d_neighbours} nearest devices of the cell within {settings.d2d_range_m:g} m. Hardware, "
+        "tasks and the model are those of the campus."
     )

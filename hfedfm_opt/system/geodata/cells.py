@@ -23,7 +23,7 @@ IntArray = npt.NDArray[np.int64]
 CELL_REACH_M = 500.0
 """Sites farther away are not looked at, but for the nearest."""
 MIN_LOOKED_AT = 12
-"""Nearest sites of each device whose channels are drawn at most, times ``sites_in_reach`` / 4."""
+"""Nearest sites of each device whose channels are drawn, or three times as many as may be in its reach."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,9 @@ def reach_of(
     node_of = {node.id: node for node in (*sites, *devices)}
     band_of = {band.id: band for band in bands}
     number = {node.id: index for index, node in enumerate(devices)}
-    device, site, rate = [], [], []
+    device: list[int] = []
+    site: list[int] = []
+    rate: list[FloatArray] = []
     for index, names in enumerate(near):
         if not names:
             continue
@@ -122,9 +124,7 @@ def parents_of(reach: Reach, num_devices: int, settings: ImportSettings) -> IntA
     """Return the number of the site that serves each device, shape (D,)."""
     if settings.association == "strongest":
         return strongest_site(reach.device, reach.site, reach.rate_bps, num_devices)
-    return balanced_site(
-        reach.device, reach.site, reach.rate_bps, num_devices, settings.max_devices_per_site
-    )
+    return balanced_site(reach.device, reach.site, reach.rate_bps, num_devices, settings.max_devices_per_site)
 
 
 def d2d_groups(
@@ -171,15 +171,14 @@ def d2d_groups(
     return groups
 
 
-def _looked_at(
-    sites: Sequence[Node], devices: Sequence[Node], settings: ImportSettings
-) -> list[list[str]]:
+def _looked_at(sites: Sequence[Node], devices: Sequence[Node], settings: ImportSettings) -> list[list[str]]:
     """Return for each site the devices that have it among their nearest sites, or as their parent."""
     from scipy.spatial import KDTree
 
     number = {site.id: index for index, site in enumerate(sites)}
     count = min(len(sites), max(MIN_LOOKED_AT, 3 * settings.sites_in_reach))
-    distance, found = KDTree(_positions_m(sites)).query(_positions_m(devices), k=[*range(1, count + 1)])
+    query = KDTree(_positions_m(sites)).query(_positions_m(devices), k=[*range(1, count + 1)])
+    distance, found = np.asarray(query[0]), np.asarray(query[1])
     near: list[list[str]] = [[] for _ in sites]
     for device, row, far in zip(devices, found.tolist(), distance.tolist(), strict=True):
         chosen = [site for site, metres in zip(row, far, strict=True) if metres <= CELL_REACH_M] or row[:1]

@@ -85,18 +85,25 @@ class CsvTable:
         index = self.index_of(column)
         if index is None:
             if self.header:
-                remedy = Spelling().remedy(column, self.header)
+                known = {name.casefold(): name for name in self.header}
+                close = Spelling().nearest(column.casefold(), known)
+                found = ", ".join(repr(name) for name in self.header)
+                remedy = f"did you mean {known[close]!r}?" if close else f"there are {found}"
                 self.defects.append(
                     Defect(f"{self.source}: column {column!r}", "missing", "a column", remedy)
                 )
             return [""] * len(self.rows)
         return [row[index] for row in self.rows]
 
+    def has(self, column: str) -> bool:
+        """Return whether there is a column of that name, whatever its case."""
+        return self.index_of(column) is not None
+
     def numbers(self, column: str, allowed: Range, *, may_be_empty: bool = False) -> FloatArray:
         """Return the numbers of a column that must be there, NaN where a cell is wrong or may be empty."""
         values = np.full(len(self.rows), np.nan)
         texts = self.texts(column)
-        if self.index_of(column) is None:
+        if not self.has(column):
             return values
         for row, text in enumerate(texts):
             if not text and may_be_empty:
@@ -107,21 +114,26 @@ class CsvTable:
                 continue
             remedy = "write decimals with a point" if value is None and "," in text else ""
             got = shown(text) if text and value is None else text or "empty"
-            self.defects.append(Defect(self.place(row, column), got, str(allowed), remedy))
+            self.refuse(row, column, got, str(allowed), remedy)
         return values
+
+    def refuse(self, row: int, column: str, got: str, expected: str, remedy: str = "") -> None:
+        """Add a defect of a cell."""
+        self.defects.append(Defect(self.place(row, column), got, expected, remedy))
 
     def unique_texts(self, column: str) -> list[str]:
         """Return the cells of a column that names the rows: none is empty, none comes twice."""
         texts = self.texts(column)
-        if self.index_of(column) is None:
+        if not self.has(column):
             return texts
         first: dict[str, int] = {}
         for row, text in enumerate(texts):
             if not text:
-                self.defects.append(Defect(self.place(row, column), "empty", "a name"))
+                self.refuse(row, column, "empty", "a name")
             elif text in first:
-                where = f"unique, but line {self.lines[first[text]]} has it too"
-                self.defects.append(Defect(self.place(row, column), shown(text), where))
+                self.refuse(
+                    row, column, shown(text), f"unique, but line {self.lines[first[text]]} has it too"
+                )
             else:
                 first[text] = row
         return texts

@@ -1,8 +1,8 @@
 """From latitude and longitude to metres on a local map, and how far that map is from the truth.
 
-A point's place on the WGS84 ellipsoid is turned into the east-north-up frame that touches the ellipsoid at the
-centre of all points; east and north are the map.  Heights and the curvature of the ground drop out: a short
-line at distance d from the centre comes out shorter by at most the factor ``cos(d / R)``, that is by
+A point's place on the WGS84 ellipsoid is turned into the east-north-up frame that touches the ellipsoid at
+the centre of all points; east and north are the map.  Heights and the curvature of the ground drop out: a
+short line at distance d from the centre comes out shorter by at most the factor ``cos(d / R)``, that is by
 ``d^2 / (2 R^2)``: 1.2e-8 at 1 km, 1.2e-6 at 10 km, 1.2e-4 at 100 km.
 """
 

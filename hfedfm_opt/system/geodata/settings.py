@@ -31,7 +31,7 @@ class ImportSettings:
     d2d_range_m : float
         How far devices of a cell reach each other, > 0.
     d2d_neighbours : int
-        With how many of the nearest devices of its cell a device has links, >= 1; each of them has the link too.
+        With how many of the nearest devices of its cell a device has links, both ways, >= 1.
     """
 
     seed: int = 0
