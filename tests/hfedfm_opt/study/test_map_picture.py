@@ -1,7 +1,7 @@
-"""The map of a network: every node where it is, cells in colours that tell neighbours apart, and a plan's ways."""
+"""The map of a network: nodes where they are, colours that tell near cells apart, and a plan's ways."""
 
-import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from xml.etree import ElementTree
 
 import pytest
 
