@@ -1,10 +1,13 @@
 """Executes schedules of federated training and measures energy, latency and accuracy."""
 
+from fl_runtime.activations import ActivationBits, activation_bits
 from fl_runtime.check import check_schedule
 from fl_runtime.clock import play
 from fl_runtime.errors import CheckpointError, ScheduleError, ScheduleFileError
 from fl_runtime.fading import Fading
 from fl_runtime.measurements import Measurements, write_rows_csv, write_rows_json, write_summary_json
+from fl_runtime.observers import RoundCsv, RoundTensorBoard
+from fl_runtime.round_report import RoundReport
 from fl_runtime.run import run
 from fl_runtime.schedule import (
     Aggregate,
@@ -33,6 +36,7 @@ from fl_runtime.timeline import Timeline
 from fl_runtime.variants import with_precision, with_server_optimiser
 
 __all__ = [
+    "ActivationBits",
     "Adam",
     "Aggregate",
     "Band",
@@ -51,7 +55,10 @@ __all__ = [
     "Node",
     "Plain",
     "Replica",
+    "RoundCsv",
     "RoundKind",
+    "RoundReport",
+    "RoundTensorBoard",
     "Route",
     "Schedule",
     "ScheduleError",
@@ -61,6 +68,7 @@ __all__ = [
     "Transfer",
     "Wired",
     "Wireless",
+    "activation_bits",
     "check_schedule",
     "play",
     "read_schedule",

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fl_runtime.errors import CheckpointError
+from fl_runtime.modules.shared import SharedModel
 from fl_runtime.schedule import Schedule
 from fl_runtime.schedule_json import schedule_text
 from fl_runtime.tasks.workload import Workload
@@ -54,13 +55,14 @@ class Run:
 
     schedule_sha256: str
     workload_sha256: str
+    model_sha256: str
     seed: int
 
     @classmethod
-    def of(cls, schedule: Schedule, workload: Workload, seed: int) -> "Run":
+    def of(cls, schedule: Schedule, workload: Workload, model: SharedModel, seed: int) -> "Run":
         """Return the digests of a run."""
         text = schedule_text(schedule).encode()
-        return cls(hashlib.sha256(text).hexdigest(), _workload_digest(workload), seed)
+        return cls(hashlib.sha256(text).hexdigest(), _workload_digest(workload), model.digest(), seed)
 
 
 class Checkpoints:
@@ -164,7 +166,7 @@ class Checkpoints:
             if found != expected:
                 raise CheckpointError(
                     f"checkpoint {str(path)!r} is of another run: {what} is {found!r}, this run has "
-                    f"{expected!r}; resume the same schedule, seed and data, or give another folder"
+                    f"{expected!r}; resume the same schedule, data, model and seed, or give another folder"
                 )
         arrays_path = path.with_suffix(".safetensors")
         try:
@@ -270,5 +272,6 @@ def _workload_digest(workload: Workload) -> str:
         for samples in (task.train, task.test):
             digest.update(np.ascontiguousarray(samples.labels).tobytes())
             for modality, values in sorted(samples.inputs.items()):
-                digest.update(modality.encode() + np.ascontiguousarray(values).tobytes())
+                digest.update(modality.encode())
+                digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()

@@ -3,8 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,10 +13,14 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
+from fl_runtime.accelerator import Precision, choose_device, reproducible
 from fl_runtime.aggregation import Mixing, mixings
 from fl_runtime.checkpoint import Checkpoints, Progress, Run
 from fl_runtime.cohorts import Cohort, form_cohorts
 from fl_runtime.errors import CheckpointError
+from fl_runtime.fitting import check_fits
+from fl_runtime.modules.shared import SharedModel
+from fl_runtime.quantity import with_drawn_quantities
 from fl_runtime.schedule import RoundKind, Schedule, Training
 from fl_runtime.tasks.partition import draw_batches
 from fl_runtime.tasks.workload import IntArray, Workload
@@ -26,6 +29,9 @@ from fl_runtime.transport_state import Kept
 
 Observer = Callable[[int, Mapping[str, float]], None]
 """Called after each round with its index and the accuracy of each task."""
+
+ResumeObserver = Callable[[Sequence[Mapping[str, float]]], None]
+"""Called once with the accuracy of each task after each of the rounds that an earlier run trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,22 +79,26 @@ def learn(
     schedule: Schedule,
     workload: Workload | None = None,
     seed: int = 0,
+    *,
     observer: Observer | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
+    on_resume: ResumeObserver | None = None,
+    model: SharedModel | None = None,
+    device: str | None = None,
+    precision: Precision = "float32",
 ) -> LearningCurve:
     """Train and average as a schedule says, and test after each round.
 
     Every device trains in every round, whatever the kind of round; what the round's steps then do to the
     replicas of a module is one mixing matrix.  Modules that travel below 32 bits, or that a server optimiser
-    moves, are instead carried transfer by transfer (:mod:`fl_runtime.transport`).  All in one process and on
-    one thread: same seed, same bytes.
+    moves, are instead carried transfer by transfer (:mod:`fl_runtime.transport`).  All in one process, on one
+    thread or one GPU: same seed, same bytes.
 
     Parameters
     ----------
     schedule : Schedule
-        Trainable modules must be encoders, adapters, experts, gates, LoRAs, prompts or heads, hosted on
-        the devices that use them.
+        A replica may be hosted on any node and serve several devices.
     workload : Workload or None
         Tasks and data; ``None``: the default, ``digits``.
     seed : int
@@ -100,6 +110,16 @@ def learn(
     resume : bool
         Whether to go on from the newest state there, if there is one: the result has the same bytes as that
         of a run that never stopped.
+    on_resume : callable or None
+        Told, before any training, of the rounds of the run that this one resumes, if there are any.
+    model : SharedModel or None
+        What all clients share; ``None``: the compact model with the shipped weights.
+    device : str or None
+        Where torch computes: ``cpu``, ``cuda`` or ``cuda:N``; ``None``: on CUDA if there is some.  The same
+        device gives the same bytes; another one rounds otherwise.
+    precision : str
+        ``float32``, or ``bfloat16`` for products, which changes the bytes and pays for wide models and on
+        GPUs; parameters, averages and logits stay float32.
 
     Returns
     -------
@@ -109,7 +129,8 @@ def learn(
     Raises
     ------
     ValueError
-        If the schedule trains what this engine does not train, or names an unknown task or modality.
+        If the schedule trains what this engine does not train, or names an unknown task or modality; or if
+        there is no such device or precision.
     ImportError
         If torch is not installed.
     CheckpointError
@@ -121,14 +142,21 @@ def learn(
     from fl_runtime.training import accuracy_of_devices, prefixes_of, train_round
 
     workload = workload or digits_workload()
+    model = (model or load_frozen()).on(choose_device(device))
+    schedule = with_drawn_quantities(schedule, seed)
     cohorts = form_cohorts(schedule, workload, seed)
+    check_fits(cohorts, model)
     mixing_of_kind = {kind.name: mixings(schedule, kind) for kind in schedule.kinds}
-    store = None if checkpoint is None else Checkpoints(checkpoint, Run.of(schedule, workload, seed))
-    progress = _start(store, resume) or _first_progress(schedule, initial_state(schedule, cohorts, seed))
-    state, accuracies = dict(progress.state), list(progress.accuracies)
-    transports = {name: Transport(schedule, name, kept) for name, kept in progress.kept.items()}
-    with _one_reproducible_thread():
-        model = load_frozen()
+    store = None if checkpoint is None else Checkpoints(checkpoint, Run.of(schedule, workload, model, seed))
+    progress = _start(store, resume) or _first_progress(
+        schedule, initial_state(schedule, cohorts, seed, model)
+    )
+    state, accuracies, kept = dict(progress.state), list(progress.accuracies), progress.kept
+    del progress  # its state is large, and soon the last but one
+    if on_resume is not None and accuracies:
+        on_resume(tuple(accuracies))
+    transports = {name: Transport(schedule, name, of_module) for name, of_module in kept.items()}
+    with reproducible(model.device, precision):
         prefixes = prefixes_of(model, cohorts)
         for index in range(len(accuracies), schedule.rounds):
             kind = schedule.kind_of_round(index)
@@ -137,7 +165,7 @@ def learn(
             state = _averaged(state, mixing_of_kind[kind.name], transports, kind)
             accuracies.append(accuracy_of_devices(model, cohorts, prefixes, state))
             if store is not None:
-                store.save(Progress(accuracies=accuracies, state=state, kept=progress.kept))
+                store.save(Progress(accuracies=accuracies, state=state, kept=kept))
             if observer is not None:
                 observer(index, accuracies[-1])
     tasks = tuple(sorted({cohort.task.name for cohort in cohorts}))
@@ -150,8 +178,10 @@ def learn(
     )
 
 
-def learning_key(schedule: Schedule, seed: int = 0) -> str:
+def learning_key(schedule: Schedule, seed: int = 0, model: SharedModel | None = None) -> str:
     """Return a hash of all that decides what :func:`learn` makes of a schedule, a seed and a given workload.
+
+    ``model`` counts where one is given; ``None`` stands for the compact one.
 
     Schedules that differ in links, relays, powers or names of kinds, but average the same replicas with the
     same weights in the same rounds, have the same key: one training run serves them all.  Where modules
@@ -175,6 +205,8 @@ def learning_key(schedule: Schedule, seed: int = 0) -> str:
             for route in schedule.routes
         ],
     }
+    if model is not None:
+        facts["model"] = model.digest()
     packed = [
         module.id for module in schedule.modules if module.trainable and travels_packed(schedule, module.id)
     ]
@@ -186,11 +218,16 @@ def learning_key(schedule: Schedule, seed: int = 0) -> str:
 
 
 def initial_state(
-    schedule: Schedule, cohorts: Sequence[Cohort], seed: int
+    schedule: Schedule, cohorts: Sequence[Cohort], seed: int, model: SharedModel | None = None
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """Return the first parameters of each module that this engine trains: equal in all replicas."""
-    from fl_runtime.modules.initial import initial_parameters
+    """Return the first parameters of each module that this engine trains: equal in all replicas.
 
+    They are drawn for ``model``; ``None``: the compact one.
+    """
+    if model is None:
+        from fl_runtime.modules.weights import load_frozen
+
+        model = load_frozen()
     classes = {part.module: cohort.task.num_classes for cohort in cohorts for part in cohort.parts}
     counts = Counter(replica.module for replica in schedule.replicas)
     state = {}
@@ -200,7 +237,7 @@ def initial_state(
         drawn = f"{module.kind}:{module.id if module.kind == 'expert' else module.task}"
         rng = np.random.default_rng([seed, crc32(drawn.encode())])
         group = [m for m in schedule.modules if m.kind == "expert" and m.expert_group == module.expert_group]
-        first = initial_parameters(
+        first = model.initial(
             module.kind,
             rng,
             num_classes=classes[module.id],
@@ -283,20 +320,3 @@ def _require_torch() -> None:
     missing = [name for name in ("torch", "safetensors") if find_spec(name) is None]
     if missing:
         raise ImportError(f"training needs {' and '.join(missing)}: pip install 'hfedfm-opt[runtime]'")
-
-
-@contextmanager
-def _one_reproducible_thread() -> Iterator[None]:
-    """Fix what decides the order of torch's sums, and restore it."""
-    import torch
-
-    threads, strictness = torch.get_num_threads(), torch.get_deterministic_debug_mode()
-    torch.set_num_threads(1)
-    torch.set_deterministic_debug_mode(
-        "error"
-    )  # use_deterministic_algorithms would import the compiler first
-    try:
-        yield
-    finally:
-        torch.set_deterministic_debug_mode(strictness)
-        torch.set_num_threads(threads)

@@ -31,6 +31,7 @@ from fl_runtime.order import in_order
 from fl_runtime.packing import FULL_BITS
 from fl_runtime.schedule import Aggregate, Deliver, Merge, RoundKind, Schedule, Transfer
 from fl_runtime.server_optimisers import Plain, advance
+from fl_runtime.transport_choices import Memory
 from fl_runtime.transport_models import Models
 from fl_runtime.transport_state import FloatArray, Kept, Load, State
 from fl_runtime.transport_updates import Updates
@@ -95,10 +96,12 @@ class Transport:
         self._replicas = [replica for replica in schedule.replicas if replica.module == module]
         self._row_of = {replica.host: row for row, replica in enumerate(self._replicas)}
         self._ways = {kind.name: itinerary(schedule, kind, module) for kind in kinds}
-        self._sources: dict[str, set[str]] = {}
+        sources: dict[str, set[str]] = {}
         for ways in self._ways.values():
             for node, makers in ways.sources_of.items():
-                self._sources.setdefault(node, set()).update(makers)
+                sources.setdefault(node, set()).update(makers)
+        self._sources = {node: tuple(sorted(makers)) for node, makers in sorted(sources.items())}
+        self._memory = Memory(self._sources)
 
     def round(self, kind: str, rows: State) -> tuple[State, dict[str, Load]]:
         """Play a round.
@@ -118,27 +121,44 @@ class Transport:
             What each transfer carried, by its id.
         """
         ways = self._ways[kind]
-        known = {node: self._numbers(node) for node in self._nodes(kind)}
-        updates = Updates(self.module, ways, self.kept, known, self._replicas, rows)
-        models = Models(self.module, ways, self.kept, known)
+        choices = self._memory.choices(kind, self.kept)
+        updates = Updates(self.module, ways, self.kept, choices, self._replicas, rows)
+        models = Models(self.module, ways, self.kept, choices)
         loads: dict[str, Load] = {}
+        averages: dict[str, FloatArray] = {}
+        for tier in ways.update_tiers:
+            loads |= updates.send([step for step in tier if isinstance(step, Transfer)])
+            for step in tier:
+                if isinstance(step, Merge):
+                    updates.merge(step)
+                elif isinstance(step, Aggregate):
+                    averages[step.id] = updates.average(step, self._last(choices.known[step.node]))
+        made = {
+            step.id: self._advanced(step, averages[step.id], self._last(choices.known[step.node]))
+            for step in ways.steps
+            if isinstance(step, Aggregate)
+        }
+        models.prepare(made)
         result = rows.copy()
         for step in ways.steps:
             match step:
-                case Transfer():
-                    loads[step.id] = (updates if step.content == "update" else models).send(step)
-                case Merge():
-                    updates.merge(step)
+                case Transfer(content="model"):
+                    loads[step.id] = models.send(step)
                 case Aggregate():
-                    last = self.kept.models[max(known[step.node])].astype(np.float64)
-                    models.make(step.node, self._advanced(step, updates.average(step, last), last))
+                    models.make(step.node, made[step.id])
                 case Deliver():
                     for host in step.nodes:
                         if host in self._row_of:
                             result[self._row_of[host]] = models.held_by(host, step.id).values
+                case _:
+                    pass
         models.end()
         self._forget()
         return result, loads
+
+    def _last(self, numbers: frozenset[int]) -> FloatArray:
+        """Return the latest of some models."""
+        return self.kept.models[max(numbers)].astype(np.float64)
 
     def _advanced(self, step: Aggregate, average: FloatArray, last: FloatArray) -> State:
         """Return what the server optimiser makes of an average."""
@@ -147,23 +167,9 @@ class Transport:
             self.kept.memories[step.node] = memory
         return model.astype(np.float32)
 
-    def _nodes(self, kind: str) -> set[str]:
-        nodes = {replica.host for replica in self._replicas}
-        for step in self._ways[kind].steps:
-            match step:
-                case Transfer():
-                    nodes |= {step.source, step.target}
-                case Merge() | Aggregate():
-                    nodes.add(step.node)
-                case _:
-                    pass
-        return nodes
-
-    def _numbers(self, node: str) -> frozenset[int]:
-        """Return the numbers of the models that a node has."""
-        last = self.kept.number_of.get(node, {})
-        return frozenset(last.get(maker, 0) for maker in self._sources.get(node, ())) or frozenset({0})
-
     def _forget(self) -> None:
-        used = {number for node in self._sources for number in self._numbers(node)} | {0}
+        used = {0}
+        for node, makers in self._sources.items():
+            last = self.kept.number_of.get(node, {})
+            used.update(last.get(maker, 0) for maker in makers)
         self.kept.models = {number: self.kept.models[number] for number in sorted(used)}

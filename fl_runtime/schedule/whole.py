@@ -32,10 +32,18 @@ class Training:
         Concentration of the Dirichlet distribution that draws each device's labels, > 0; ``None``: even.
     encoder_rate : float
         Learning rate of encoders, as a part of ``learning_rate``, > 0: they are pretrained.
+    backbone_rate : float
+        Learning rate of the backbone, likewise, > 0; its last block alone is trained, and does best at the
+        full rate.
     experts_per_token : int
         To how many of its experts a device sends a token where a gate chooses, >= 1.
     balance_weight : float
         Weight of the loss that keeps the experts evenly used, >= 0.
+    num_shards : int or None
+        Shards of a device, each of one label and of equal size, >= 1, in place of ``label_skew``.
+    quantity_skew : float or None
+        Shape of the gamma distribution of mean one by which the ``samples`` of routes are multiplied, > 0;
+        weights of replicas follow.  ``None``: devices hold what routes say.
     """
 
     local_steps: int = 4
@@ -43,8 +51,11 @@ class Training:
     learning_rate: float = 3e-3
     label_skew: float | None = 0.1
     encoder_rate: float = 0.1
+    backbone_rate: float = 1.0
     experts_per_token: int = 2
     balance_weight: float = 0.01
+    num_shards: int | None = None
+    quantity_skew: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

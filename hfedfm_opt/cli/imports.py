@@ -49,7 +49,7 @@ D2D_NEIGHBOURS = Annotated[int, typer.Option(metavar="N", min=1, help="Nearest d
 
 
 @app.command()
-def eua(  # noqa: PLR0913, PLR0917 - typer makes an option of each parameter
+def eua(
     servers: Annotated[Path, typer.Argument(help="Base stations: SITE_ID, LATITUDE, LONGITUDE.")],
     users: Annotated[Path, typer.Argument(help="Users: Latitude, Longitude.")],
     output: OUTPUT,
@@ -74,7 +74,7 @@ def eua(  # noqa: PLR0913, PLR0917 - typer makes an option of each parameter
 
 
 @app.command("csv")
-def from_csv(  # noqa: PLR0913, PLR0917 - typer makes an option of each parameter
+def from_csv(
     nodes: Annotated[Path, typer.Argument(help="A row for each base station and device.")],
     output: OUTPUT,
     links: Annotated[Path | None, typer.Option(help="A row for each link that is known.")] = None,

@@ -1,7 +1,6 @@
 """``hfedfm run``: executes a plan and measures latency, energy and accuracy."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -9,13 +8,22 @@ import typer
 
 from hfedfm_opt.cli.check import refuse_violations
 from hfedfm_opt.cli.outputs import make_folder
+from hfedfm_opt.cli.own_data import DataOption, ModelOption, data_facts, learned_from
 from hfedfm_opt.cli.terminal import CommandError, figure, say_facts, say_json
+from hfedfm_opt.cli.watching import watched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fl_runtime import Fading, Measurements, Schedule
+    from fl_runtime.round_report import RoundObserver
     from hfedfm_opt.planning.plan import Plan
+    from hfedfm_opt.study.train import OwnData
+
+
+class Precision(Enum):
+    """Of products in training."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
 
 
 def run(
@@ -37,8 +45,22 @@ def run(
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", help="Folder for summary.json, timeline.csv and schedule.json."),
+        typer.Option(
+            "-o", "--output", help="Folder for summary.json, rounds.csv, timeline.csv and schedule.json."
+        ),
     ] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Log directory for TensorBoard.")
+    ] = None,
+    data: DataOption = None,
+    model: ModelOption = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Where training computes: cpu, cuda or cuda:N; default: cuda if there is some."),
+    ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="Of products in training; bfloat16 changes what is learned a little.")
+    ] = Precision.FLOAT32,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Run a plan: play it on the clock, train as it says, and measure.
@@ -57,15 +79,34 @@ def run(
     found = read_plan(plan, None if instance is None else read_instance(instance))
     refuse_violations(plan, [str(violation) for violation in found.violations])
     schedule = found.compile(rounds)
+    learned = learned_from(data, model, not no_learning)
     kept = _Kept(checkpoint, resume)
-    measured = _measured(schedule, seed, not no_learning, fading_of(found.instance), kept)
+    rounds_csv = None if output is None else output / "rounds.csv"
+    with watched(not no_learning, rounds_csv, tensorboard) as observer:
+        measured = _measured(
+            schedule,
+            seed,
+            not no_learning,
+            fading_of(found.instance),
+            kept,
+            observer,
+            learned,
+            _Computing(device, precision),
+        )
     if output is not None:
         _write(measured, schedule, output)
     if as_json:
         say_json(_document(found, measured))
     else:
-        _say(found, measured, output)
+        _say(found, measured, data_facts(learned), output)
     return 0
+
+
+class _Computing(NamedTuple):
+    """Where and how training computes."""
+
+    device: str | None
+    precision: Precision
 
 
 class _Kept(NamedTuple):
@@ -85,49 +126,39 @@ def _refuse_wrong_checkpoint(kept: _Kept, learn: bool) -> None:
 
 
 def _measured(
-    schedule: "Schedule", seed: int, learn: bool, fading: "Fading | None", kept: _Kept
+    schedule: "Schedule",
+    seed: int,
+    learn: bool,
+    fading: "Fading | None",
+    kept: _Kept,
+    observer: "RoundObserver",
+    learned: "OwnData",
+    computing: "_Computing",
 ) -> "Measurements":
     from fl_runtime import CheckpointError
     from fl_runtime import run as execute
 
-    with _progress(schedule.rounds if learn else 0) as observer:
-        try:
-            return execute(
-                schedule,
-                seed=seed,
-                learn=learn,
-                fading=fading,
-                observer=observer,
-                checkpoint=kept.folder,
-                resume=kept.resume,
-            )
-        except CheckpointError as error:
-            raise CommandError(str(error)) from error
-        except ImportError as error:
-            raise CommandError(f"{error}, or run with --no-learning") from error
-        except ValueError as error:
-            remedy = "; --no-learning measures time and energy only" if learn else ""
-            raise CommandError(f"{error}{remedy}") from error
-
-
-@contextmanager
-def _progress(num_rounds: int) -> "Iterator[Callable[[int, Mapping[str, float]], None] | None]":
-    """Show a bar on stderr while rounds are trained; the bar is gone when they are."""
-    if num_rounds == 0:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("training", total=num_rounds)
-
-        def observe(index: int, accuracy: Mapping[str, float]) -> None:
-            mean = sum(accuracy.values()) / len(accuracy)
-            progress.update(task, completed=index + 1, description=f"training, accuracy {mean:.3f}")
-
-        yield observe
+    try:
+        return execute(
+            schedule,
+            learned.workload,
+            seed,
+            learn=learn,
+            fading=fading,
+            observer=observer,
+            checkpoint=kept.folder,
+            resume=kept.resume,
+            model=learned.model,
+            device=computing.device,
+            precision=computing.precision.value,
+        )
+    except CheckpointError as error:
+        raise CommandError(str(error)) from error
+    except ImportError as error:
+        raise CommandError(f"{error}, or run with --no-learning") from error
+    except ValueError as error:
+        remedy = "; --no-learning measures time and energy only" if learn else ""
+        raise CommandError(f"{error}{remedy}") from error
 
 
 def _write(measured: "Measurements", schedule: "Schedule", folder: Path) -> None:
@@ -147,7 +178,7 @@ def _document(plan: "Plan", measured: "Measurements") -> dict[str, Any]:
     }
 
 
-def _say(plan: "Plan", measured: "Measurements", folder: Path | None) -> None:
+def _say(plan: "Plan", measured: "Measurements", of_data: list[tuple[str, str]], folder: Path | None) -> None:
     summary, predicted = measured.summary(), plan.prediction
     facts = [
         ("schedule", summary["schedule"]),
@@ -163,6 +194,7 @@ def _say(plan: "Plan", measured: "Measurements", folder: Path | None) -> None:
         ("in all", f"{figure(summary['makespan_s'], 's')}, {figure(summary['total_energy_j'], 'J')}"),
     ]
     if measured.learning is not None:
+        facts += of_data
         facts.append(("accuracy", f"{summary['accuracy']:.4f}, mean over tasks after the last cloud round"))
         facts += [(f"  {task}", f"{value:.4f}") for task, value in summary["accuracy_of_task"].items()]
     say_facts([*facts, ("files", "" if folder is None else str(folder))])

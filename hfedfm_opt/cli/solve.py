@@ -46,7 +46,7 @@ def duplex_of(choice: DuplexChoice) -> "Duplex":
     return words[choice]
 
 
-def solve(  # noqa: PLR0913, PLR0917 - typer makes an option of each parameter
+def solve(
     file: Annotated[Path, typer.Argument(help="The instance file.", show_default=False)],
     planner: Annotated[str, typer.Option(help="Name of a planner, see hfedfm planners.")] = "optimised",
     time_limit: Annotated[

@@ -9,10 +9,11 @@ from hfedfm_opt.planning.assemble import assemble
 from hfedfm_opt.planning.cluster_options import Rhythm, readiness
 from hfedfm_opt.planning.costs import predict
 from hfedfm_opt.planning.deadline_turns import place_by_deadline
-from hfedfm_opt.planning.formulate_placement import PlacementTask, price
+from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement, price
 from hfedfm_opt.planning.optimise import BoundSettings, SearchSettings, bound_over_placements, optimise
-from hfedfm_opt.planning.place import Placed, place
+from hfedfm_opt.planning.place import NoPlacement, Placed, place
 from hfedfm_opt.planning.time_prices import even_prices, repriced
+from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.network import Network
 from solvers.common import Options, relative_gap
 
@@ -46,6 +47,7 @@ def alternate(
     The first turn arranges the placement at the best common deadline of training.  Each further turn places
     under prices of time, arranges the clusters exactly for that placement, and raises the prices of the
     devices that kept the others waiting.  Under a time limit a turn begins only if it should end in time.
+    Where modules may be trained elsewhere, a turn before the first leaves all of them on their devices.
 
     Parameters
     ----------
@@ -75,9 +77,18 @@ def alternate(
     start_ends = stop_at - (1.0 - PART_OF_THE_START) * settings.time_limit_s
     start = place_by_deadline(network, task, method, placement_s, start_ends, seed)
     best = longest = _arranged(network, start.placed, rhythm, settings, stop_at)
+    home = _all_at_home(network, task)
+    if home is not None:
+        try:
+            placed = place(network, home, method, _options(placement_s, seed))
+            stays = _arranged(network, placed, rhythm, settings, stop_at)
+            best = min(best, stays, key=lambda turn: turn.value)
+        except NoPlacement:
+            pass  # some modules must leave
     bounds = replace(settings, time_limit_s=placement_s)
     relaxes = stop_at - time.monotonic() > 2.0 * longest.seconds + placement_s
-    by = BoundSettings(start.bound_prices, best.arrangement.relaying_j, relaxes)
+    relaying_j = best.arrangement.relaying_j if home is None else 0.0  # what moves away sends no updates
+    by = BoundSettings(start.bound_prices, relaying_j, relaxes)
     bound, proof = bound_over_placements(network, task, rhythm, bounds, by)
     prices, since_best, timed_out = even_prices(network), 0, False
     for number in range(1, MAX_TURNS + 1):
@@ -110,8 +121,15 @@ def _arranged(
     """Return a placement with its best arrangement."""
     began = time.monotonic()
     limited = replace(settings, time_limit_s=max(stop_at - began, 1e-3))
-    arrangement = optimise(network, placed, rhythm, limited)
-    cost = predict(network, assemble(network, "alternation", rhythm.period, placed, arrangement))
+    served = with_training(network, placed.servings)
+    arrangement = optimise(served, placed, rhythm, limited)
+    cost = predict(served, assemble(served, "alternation", rhythm.period, placed, arrangement))
     weights = network.instance.objective
     value = weights.energy_weight_per_j * cost.energy_j + weights.time_weight_per_s * cost.latency_s
     return _Turn(placed, arrangement, value, time.monotonic() - began)
+
+
+def _all_at_home(network: Network, task: PlacementTask) -> PlacementTask | None:
+    """Return the task whose trainable modules stay on their devices; ``None`` if they all do anyway."""
+    home = formulate_placement(network)
+    return home if len(home.candidates) < len(task.candidates) else None

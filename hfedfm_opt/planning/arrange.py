@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from hfedfm_opt.planning import baselines
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.cluster_options import Rhythm, readiness
+from hfedfm_opt.planning.consensus import consensus_clusters
 from hfedfm_opt.planning.formulate_relaying import formulate_relaying
 from hfedfm_opt.planning.hops import MissingLink
 from hfedfm_opt.planning.place import Placed
@@ -52,6 +53,9 @@ def _clusters(network: Network, recipe: Recipe, placed: Placed, seed: int) -> tu
     if recipe.arrangement == "published-d2d":
         chosen = baselines.random_aggregators(network, seed)
         return baselines.published_d2d(network, chosen, to_cloud=to_cloud)
+    if recipe.arrangement == "consensus":
+        chosen = baselines.random_aggregators(network, seed)
+        return consensus_clusters(network, chosen, to_cloud=to_cloud)
     return tuple(
         _relayed(network, server, members, recipe, placed) for server, members in network.members.items()
     )

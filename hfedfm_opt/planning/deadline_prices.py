@@ -117,8 +117,8 @@ def _hull(
         steps = np.array(
             [
                 (
-                    candidate.link_seconds + _host_seconds(candidate, busy_s),
-                    candidate.joules,
+                    candidate.link_seconds + _host_seconds(candidate, busy_s) + candidate.update_seconds,
+                    candidate.joules + candidate.update_joules,
                     size if candidate.host == device else 0.0,
                 )
                 for candidate in found

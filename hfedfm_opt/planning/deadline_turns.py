@@ -10,6 +10,7 @@ from hfedfm_opt.planning.deadline_prices import Hull, busy_seconds, deadline_of,
 from hfedfm_opt.planning.formulate_placement import PlacementTask, price
 from hfedfm_opt.planning.place import Placed, place
 from hfedfm_opt.planning.time_prices import TimePrices
+from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.network import Network
 from solvers.common import Options
 
@@ -69,7 +70,7 @@ def place_by_deadline(
     for _ in range(MOST_TURNS):
         lower, prices = deadline_prices(network, hulls, placed.servings if placed else ())
         placed = place(network, price(network, task, _raised(prices, raised)), method, options)
-        ready = readiness(network, placed.servings)
+        ready = readiness(with_training(network, placed.servings), placed.servings)
         value = weights.energy_weight_per_j * sum(ready.joules.values())
         value += weights.time_weight_per_s * max(ready.seconds.values())
         gained = value < best_value * (1.0 - GAIN)

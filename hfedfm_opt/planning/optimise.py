@@ -25,6 +25,7 @@ from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import Placed
 from hfedfm_opt.planning.recipes import period_name
 from hfedfm_opt.planning.time_prices import TimePrices
+from hfedfm_opt.planning.trained_elsewhere import without_movable
 from hfedfm_opt.system.decisions import Cluster, Frequency, Hop
 from hfedfm_opt.system.instance import Cpu
 from hfedfm_opt.system.network import Network
@@ -176,6 +177,8 @@ def shared_legs(network: Network, rhythm: Rhythm) -> Shared:
         server: frozenset(name for device in members for name in network.trained_on[device])
         for server, members in network.members.items()
     }
+    for host, modules in network.trained_at.items():
+        union_of[host] = union_of.get(host, frozenset()) | frozenset(modules)
     ledger = Ledger()
     phase = Phase(network, ledger, network.root, "nominal")
     seconds_up = {hop.source: phase.send(hop, _below(network, hop.source, union_of), 0.0) for hop in up}
@@ -241,11 +244,12 @@ def bound_over_placements(
         Prices of time, and what is known.
     """
     ready = optimistic_readiness(network, task)
-    shared = shared_legs(network, rhythm)
+    least = without_movable(network)
+    shared = shared_legs(least, rhythm)
     placed = _placed_bound(network, task, rhythm, settings, by)
     large = large_clusters(network)
     if by.relax_devices and not large:
-        options = options_of(network, rhythm, ready, allocate=settings.allocate)
+        options = options_of(least, rhythm, ready, allocate=settings.allocate)
         found = _search(network, options, shared, rhythm, settings)
         searched = _per_round(network, found.bound, shared, rhythm)
         if searched > placed:
@@ -265,14 +269,14 @@ def _placed_bound(
 
     Devices of clusters in which all may run everything themselves may slow down their CPUs.
     """
-    ready, shared = optimistic_readiness(network, task), shared_legs(network, rhythm)
+    ready, shared = optimistic_readiness(network, task), shared_legs(without_movable(network), rhythm)
     slowable = {
         device
         for members in network.members.values()
         if settings.allocate and not ready.helped & set(members)
         for device in members
     }
-    alone = price(network, task, TimePrices(by.prices.device_weight, {}), slowable)
+    alone = price(network, task, TimePrices(by.prices.device_weight, {}), updates=False, slowable=slowable)
     limit = settings.time_limit_s
     options = Options(time_limit_s=None if math.isinf(limit) else max(limit, 1e-3))
     cost = network.instance.objective

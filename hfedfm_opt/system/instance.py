@@ -208,6 +208,20 @@ class Training(Part):
     label_skew: Positive | None = Field(
         0.1, description="Concentration of the Dirichlet distribution of labels; null: even."
     )
+    encoder_rate: Positive = Field(0.1, description="Learning rate of encoders, as a part of learning_rate.")
+    experts_per_token: Annotated[int, Field(ge=1)] = Field(
+        2, description="To how many experts a gate sends a token."
+    )
+    balance_weight: NonNegative = Field(
+        0.01, description="Weight of the loss that keeps experts evenly used."
+    )
+    num_shards: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Shards of a device, each of one label, in place of label_skew; null: none."
+    )
+    quantity_skew: Positive | None = Field(
+        None,
+        description="Shape of the gamma law of numbers of samples about those given; null: as given.",
+    )
 
 
 class Objective(Part):

@@ -75,8 +75,8 @@ MOMENTS = [
     ("fl_runtime.checkpoint.write_whole", 4),  # between the arrays and the facts of round 2
     ("fl_runtime.checkpoint.write_whole", 9),  # before the arrays of the last round
     *(  # in the midst of carrying updates and models
-        ("fl_runtime.transport_state.quantise", int(call))
-        for call in np.random.default_rng(0).integers(1, 100, size=12)
+        ("fl_runtime.transport_state.quantise_rows", int(call))
+        for call in np.random.default_rng(0).integers(1, 25, size=12)
     ),
 ]
 
@@ -129,8 +129,8 @@ def test_a_finished_run_is_told_again_without_training(schedule, whole, tmp_path
 
 
 def test_a_resumed_run_measures_the_same_time_energy_and_summary(schedule, tmp_path):
-    def kill(index, accuracy):
-        if index == 1:
+    def kill(report):
+        if report.index == 1:
             raise Killed
 
     expected = run(schedule, seed=3)

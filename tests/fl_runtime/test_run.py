@@ -36,10 +36,10 @@ def test_run_without_learning_is_what_the_clock_plays(schedule):
 def test_run_with_learning_tells_the_observer_and_returns_the_curve(schedule):
     pytest.importorskip("torch", reason="training needs torch")
     seen = []
-    measurements = run(schedule, observer=lambda index, accuracy: seen.append((index, dict(accuracy))))
-    assert [index for index, _ in seen] == [0, 1]
+    measurements = run(schedule, observer=seen.append)
+    assert [report.index for report in seen] == [0, 1]
     assert measurements.learning.tasks == ("read",)
-    assert measurements.summary()["accuracy_of_task"] == seen[-1][1]
+    assert measurements.summary()["accuracy_of_task"] == seen[-1].accuracy
 
 
 def test_run_refuses_a_schedule_with_defects_before_it_trains(schedule):

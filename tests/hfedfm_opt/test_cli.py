@@ -483,18 +483,23 @@ def test_run_measures_what_was_predicted_and_writes_its_files(hfedfm, relayed, t
     assert document["energy_j"] == pytest.approx(document["predicted_energy_j"], rel=1e-9)
     assert document["accuracy"] is None
     names = {path.name for path in folder.iterdir()}
-    assert names == {"schedule.json", "summary.json", "timeline.csv"}
+    assert names == {"rounds.csv", "schedule.json", "summary.json", "timeline.csv"}
+    assert len((folder / "rounds.csv").read_text().splitlines()) == 1 + 8
     assert json.loads((folder / "summary.json").read_text())["rounds"] == 8
 
 
-def test_run_learns_and_says_the_accuracy_of_each_task(hfedfm, relayed):
+def test_run_learns_and_says_the_accuracy_of_each_task(hfedfm, relayed, tmp_path):
     pytest.importorskip("torch", reason="training needs torch")
+    pytest.importorskip("tensorboard", reason="needs tensorboard")
 
-    status, out, errors = hfedfm("run", relayed, "--rounds", 1, "--seed", 3)
+    status, out, errors = hfedfm(
+        "run", relayed, "--rounds", 1, "--seed", 3, "--tensorboard", tmp_path / "log"
+    )
 
     assert (status, errors) == (0, [])
     accuracies = re.findall(r"^(?:accuracy|  \w+) +([\d.]+)", out, flags=re.MULTILINE)
     assert len(accuracies) == 1 + 3
+    assert len(list((tmp_path / "log").glob("events.*"))) == 1
     assert all(0 <= float(value) <= 1 for value in accuracies)
 
 
@@ -558,7 +563,7 @@ def test_run_takes_another_instance_file(hfedfm, relayed, tmp_path):
 def test_run_without_torch_says_what_to_install(hfedfm, relayed, monkeypatch):
     import fl_runtime.learn
 
-    def missing(*_):
+    def missing(*_, **__):
         raise ImportError("training needs torch: pip install 'hfedfm-opt[runtime]'")
 
     monkeypatch.setattr(fl_runtime.learn, "learn", missing)

@@ -34,12 +34,14 @@ def map_figure(plan: Plan) -> dict[str, Any] | None:
     gather = [hop for cluster in clusters for hop in cluster.gather]
     cloud = [hop for cluster in clusters for hop in cluster.gather_to_cloud or ()]
     deliver = [hop for cluster in clusters for hop in cluster.deliver if hop.source in d2d]
+    mixing = [hop for cluster in clusters if cluster.consensus for hop in cluster.consensus.exchanges]
     direct = [hop for hop in (*gather, *cloud) if hop.target not in d2d]
     ends = [hop for cluster in clusters for hop in cluster.uplink]
     aggregators = [cluster.aggregator for cluster in clusters if cluster.aggregator in d2d]
     servers = [node for node in at if node not in d2d]
     shrink = 4 if len(devices) > MOST_LARGE else 0
     traces = [
+        *_lines("mixing", mixing, at, LEG_COLOURS["D2D mixing"], dash="dashdot"),
         *_lines("way down", deliver, at, LEG_COLOURS["D2D down"], dash="dot", width=1.5),
         *_lines("to the server", (*direct, *ends), at, LEG_COLOURS["to the server"], dash="dash"),
         *_lines("way up", [hop for hop in gather if hop.target in d2d], at, LEG_COLOURS["D2D up"]),

@@ -134,7 +134,7 @@ def test_slow_processors_price_a_module_at_the_frequency_that_costs_least(make_i
     network = resolve_network(make_instance(0, split=False))
     task = formulate_placement(network)
     even = TimePrices(dict.fromkeys(network.devices, 1.0 / len(network.devices)), {})
-    full, slowed = (price(network, task, even, who).problem.pair_cost for who in ((), network.devices))
+    full, slowed = (price(network, task, even, slowable=who).problem.pair_cost for who in ((), network.devices))
     weights = network.instance.objective
     x = np.linspace(1e-3, 1.0, 200_001)
     for candidate, least, most in zip(task.candidates, slowed, full, strict=True):

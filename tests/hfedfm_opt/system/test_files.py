@@ -155,13 +155,17 @@ def test_the_collector_is_set_back_as_it_was():
 
     from hfedfm_opt.system.collector import collector_paused
 
-    assert gc.isenabled()
-    with pytest.raises(ValueError, match="inside"), collector_paused():
-        assert not gc.isenabled()
+    def fail():
         with collector_paused():
-            pass
-        assert not gc.isenabled()
-        raise ValueError("inside")
+            assert not gc.isenabled()
+            with collector_paused():
+                pass
+            assert not gc.isenabled()
+            raise ValueError("inside")
+
+    assert gc.isenabled()
+    with pytest.raises(ValueError, match="inside"):
+        fail()
     assert gc.isenabled()
 
 
