@@ -79,15 +79,20 @@ def read_schedule(path: str | os.PathLike[str]) -> Schedule:
     except OSError as error:
         raise ScheduleFileError([f"{error}; fetch or write it again"], str(path)) from error
     try:
-        json.loads(content)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ScheduleFileError([f"no JSON: {error}"], str(path)) from error
-    try:
         (schedule,) = _adapter().validate_json(b"[" + content + b"]", strict=True)
     except ValidationError as error:
+        _refuse_no_json(content, str(path))
         lines = [_line(details) for details in error.errors(include_url=False)]
         raise ScheduleFileError(lines, str(path)) from error
     return schedule
+
+
+def _refuse_no_json(content: bytes, source: str) -> None:
+    """Raise :class:`ScheduleFileError` with line and column if a file is not even JSON."""
+    try:
+        json.loads(content)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ScheduleFileError([f"no JSON: {error}"], source) from error
 
 
 def schedule_schema() -> dict[str, Any]:

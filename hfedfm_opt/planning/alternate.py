@@ -10,7 +10,13 @@ from hfedfm_opt.planning.cluster_options import Rhythm, readiness
 from hfedfm_opt.planning.costs import predict
 from hfedfm_opt.planning.deadline_turns import place_by_deadline
 from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement, price
-from hfedfm_opt.planning.optimise import BoundSettings, SearchSettings, bound_over_placements, optimise
+from hfedfm_opt.planning.optimise import (
+    BoundSettings,
+    SearchSettings,
+    bound_over_placements,
+    optimise,
+    priced_bound,
+)
 from hfedfm_opt.planning.place import NoPlacement, Placed, place
 from hfedfm_opt.planning.time_prices import even_prices, repriced
 from hfedfm_opt.planning.trained_elsewhere import with_training
@@ -25,6 +31,8 @@ FIRST_STEP = 4.0
 """How strongly the first turn presses on slow devices; the k-th presses 1 / sqrt(k) as much."""
 PART_OF_A_PLACEMENT = 0.04
 """Part of the time limit that one placement may take."""
+PART_OF_A_BOUND = 0.15
+"""Part of the time limit that a bound may take."""
 PART_OF_THE_START = 0.3
 """Part of the time limit after which the first placement is taken as it is."""
 
@@ -69,13 +77,16 @@ def alternate(
     NoPlacement, MissingLink
         If there is no placement, or clusters cannot average.
     """
-    stop_at = time.monotonic() + settings.time_limit_s
+    began = time.monotonic()
+    stop_at = began + settings.time_limit_s
     if len(task.candidates) == len(task.demands):
         placed = place(network, task, method, _options(settings.time_limit_s, seed))
         return placed, optimise(network, placed, rhythm, settings)
     placement_s = settings.time_limit_s * PART_OF_A_PLACEMENT
-    start_ends = stop_at - (1.0 - PART_OF_THE_START) * settings.time_limit_s
+    start_ends = began + settings.time_limit_s * PART_OF_THE_START
     start = place_by_deadline(network, task, method, placement_s, start_ends, seed)
+    bounds = replace(settings, time_limit_s=settings.time_limit_s * PART_OF_A_BOUND)
+    priced = priced_bound(network, task, rhythm, bounds, start.bound_prices)
     best = longest = _arranged(network, start.placed, rhythm, settings, stop_at)
     home = _all_at_home(network, task)
     if home is not None:
@@ -85,10 +96,9 @@ def alternate(
             best = min(best, stays, key=lambda turn: turn.value)
         except NoPlacement:
             pass  # some modules must leave
-    bounds = replace(settings, time_limit_s=placement_s)
-    relaxes = stop_at - time.monotonic() > 2.0 * longest.seconds + placement_s
+    relaxes = stop_at - time.monotonic() > 2.0 * longest.seconds
     relaying_j = best.arrangement.relaying_j if home is None else 0.0  # what moves away sends no updates
-    by = BoundSettings(start.bound_prices, relaying_j, relaxes)
+    by = BoundSettings(start.bound_prices, relaying_j, relaxes, priced)
     bound, proof = bound_over_placements(network, task, rhythm, bounds, by)
     prices, since_best, timed_out = even_prices(network), 0, False
     for number in range(1, MAX_TURNS + 1):
@@ -103,9 +113,10 @@ def alternate(
         best, since_best = (turn, 0) if turn.value < best.value else (best, since_best + 1)
         seconds = readiness(network, placed.servings).seconds
         prices = repriced(prices, seconds, placed.servings, FIRST_STEP / math.sqrt(number))
-    if not timed_out and relative_gap(best.value, bound) > settings.gap:
+    time_left = stop_at - time.monotonic() > bounds.time_limit_s or math.isinf(settings.time_limit_s)
+    if time_left and relative_gap(best.value, bound) > settings.gap:
         other = bound_over_placements(
-            network, task, rhythm, bounds, replace(by, prices=prices, relax_devices=False)
+            network, task, rhythm, bounds, replace(by, prices=prices, relax_devices=False, priced=None)
         )
         bound, proof = max((bound, proof), other)
     return best.placed, replace(best.arrangement, bound=bound, proof=proof, timed_out=timed_out)

@@ -214,11 +214,14 @@ class BoundSettings:
         See :class:`Arrangement`.
     relax_devices : bool
         Whether to search the clusters with relaxed devices too, which takes as long as an arrangement.
+    priced : float or None
+        :func:`priced_bound` of the prices, if it is known.
     """
 
     prices: TimePrices
     relaying_j: float
     relax_devices: bool = True
+    priced: float | None = None
 
 
 def bound_over_placements(
@@ -246,7 +249,8 @@ def bound_over_placements(
     ready = optimistic_readiness(network, task)
     least = without_movable(network)
     shared = shared_legs(least, rhythm)
-    placed = _placed_bound(network, task, rhythm, settings, by)
+    placed = priced_bound(network, task, rhythm, settings, by.prices) if by.priced is None else by.priced
+    placed += network.instance.objective.energy_weight_per_j * by.relaying_j / rhythm.num_rounds
     large = large_clusters(network)
     if by.relax_devices and not large:
         options = options_of(least, rhythm, ready, allocate=settings.allocate)
@@ -262,12 +266,13 @@ def bound_over_placements(
     )
 
 
-def _placed_bound(
-    network: Network, task: PlacementTask, rhythm: Rhythm, settings: SearchSettings, by: BoundSettings
+def priced_bound(
+    network: Network, task: PlacementTask, rhythm: Rhythm, settings: SearchSettings, prices: TimePrices
 ) -> float:
-    """Return the bound of the placement problem with time priced by device.
+    """Return the bound of the placement problem with time priced by device, with the cloud leg.
 
-    Devices of clusters in which all may run everything themselves may slow down their CPUs.
+    Devices of clusters in which all may run everything themselves may slow down their CPUs.  The parameters
+    are those of :func:`bound_over_placements`.
     """
     ready, shared = optimistic_readiness(network, task), shared_legs(without_movable(network), rhythm)
     slowable = {
@@ -276,11 +281,11 @@ def _placed_bound(
         if settings.allocate and not ready.helped & set(members)
         for device in members
     }
-    alone = price(network, task, TimePrices(by.prices.device_weight, {}), updates=False, slowable=slowable)
+    alone = price(network, task, TimePrices(prices.device_weight, {}), updates=False, slowable=slowable)
     limit = settings.time_limit_s
     options = Options(time_limit_s=None if math.isinf(limit) else max(limit, 1e-3))
     cost = network.instance.objective
-    rest = cost.energy_weight_per_j * (shared.joules + by.relaying_j) + cost.time_weight_per_s * (
+    rest = cost.energy_weight_per_j * shared.joules + cost.time_weight_per_s * (
         shared.down_s + min(shared.delay_s)
     )
     return float(solve_placement(alone.problem, options=options).bound) + rest / rhythm.num_rounds
