@@ -1,6 +1,7 @@
 """Finds all defects of a schedule before anything is played or trained."""
 
 from fl_runtime.check_flow import check_flow
+from fl_runtime.check_living import check_living
 from fl_runtime.check_split import check_split
 from fl_runtime.check_steps import check_steps
 from fl_runtime.check_transport import check_transport
@@ -16,7 +17,7 @@ def check_schedule(schedule: Schedule) -> tuple[str, ...]:
 
     Checked are names and their uniqueness, numbers, the order of the steps, who hosts what, whether updates
     and models can be where a step needs them, whether activations reach the hosts of trained replicas and
-    come back, and the precisions with which modules travel.
+    come back, the precisions with which modules travel, and what is said of a living network.
 
     Parameters
     ----------
@@ -39,6 +40,7 @@ def check_schedule(schedule: Schedule) -> tuple[str, ...]:
         check_flow(schedule, kind, defects)
         check_split(schedule, kind, defects)
         check_transport(schedule, kind, defects)
+    check_living(schedule, defects)
     return tuple(defects.lines)
 
 

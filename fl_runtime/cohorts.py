@@ -1,7 +1,7 @@
 """Who trains what with which data: a schedule's routes, gathered into cohorts that one pass can serve."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -122,6 +122,17 @@ def form_cohorts(schedule: Schedule, workload: Workload, seed: int) -> tuple[Coh
         )
         for (task, modalities, names), routes in members.items()
     )
+
+
+def without_data(cohorts: Sequence[Cohort], devices: Collection[str]) -> tuple[Cohort, ...]:
+    """Return the same cohorts, of which some devices have no data, so that they do not train."""
+    nothing = np.empty(0, dtype=np.int64)
+
+    def left(cohort: Cohort) -> Cohort:
+        pairs = zip(cohort.devices, cohort.held, strict=True)
+        return replace(cohort, held=tuple(nothing if device in devices else held for device, held in pairs))
+
+    return tuple(map(left, cohorts)) if devices else tuple(cohorts)
 
 
 def gate_columns(schedule: Schedule) -> dict[str, int]:

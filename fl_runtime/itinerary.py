@@ -60,8 +60,7 @@ class Itinerary:
     gathering_of : mapping of str to Gathering
         By the id of a merge, an average, or the transfer of an update.
     receivers_of : mapping of str to frozenset of str
-        By the id of a transfer of a model below 32 bits whose source makes the codes: all nodes that these
-        codes reach, passed on or not.
+        By the id of a transfer of a model below 32 bits: all nodes that its codes reach, passed on or not.
     sources_of : mapping of str to frozenset of str
         For each node: the nodes whose averages or codes reach it, itself included where it makes some.
     update_tiers : tuple of tuple
@@ -103,7 +102,7 @@ def itinerary(schedule: Schedule, kind: RoundKind, module: str) -> Itinerary:
     return Itinerary(
         steps=steps,
         gathering_of=updates.gatherings(),
-        receivers_of={name: frozenset(nodes) for name, nodes in models.receivers.items()},
+        receivers_of={name: frozenset(models.receivers[first]) for name, first in models.first_of.items()},
         sources_of={name: frozenset(nodes) for name, nodes in models.sources.items()},
         update_tiers=_tiers(steps),
         first_codes=models.first_codes(),
@@ -249,7 +248,8 @@ class _Models:
 
     def __init__(self) -> None:
         self._held: dict[str, _Model] = {}
-        self.receivers: dict[str, set[str]] = {}
+        self.receivers: dict[str, set[str]] = {}  # by the first transfer of the codes
+        self.first_of: dict[str, str] = {}
         self.sources: dict[str, set[str]] = {}
         self._first: dict[str, str] = {}  # transfer by average
         self._codings: dict[tuple[str, int], list[str]] = {}  # transfers by node and precision
@@ -273,6 +273,7 @@ class _Models:
         model.average = None
         maker, transfer = model.coded[bits]
         self.receivers.setdefault(transfer, set()).add(step.target)
+        self.first_of[step.id] = transfer
         self._held[step.target] = _Model(maker, {bits: (maker, transfer)})
         self._tell(step.target, maker)
 

@@ -16,12 +16,16 @@ import numpy.typing as npt
 from fl_runtime.accelerator import Precision, choose_device, reproducible
 from fl_runtime.aggregation import Mixing, mixings
 from fl_runtime.checkpoint import Checkpoints, Progress, Run
-from fl_runtime.cohorts import Cohort, form_cohorts
+from fl_runtime.clock import play
+from fl_runtime.cohorts import Cohort, form_cohorts, without_data
 from fl_runtime.errors import CheckpointError
 from fl_runtime.fitting import check_fits
+from fl_runtime.living.draws import is_living
+from fl_runtime.living.record import Happened, Record
 from fl_runtime.modules.shared import SharedModel
 from fl_runtime.quantity import with_drawn_quantities
 from fl_runtime.schedule import RoundKind, Schedule, Training
+from fl_runtime.schedule_json import schedule_text
 from fl_runtime.tasks.partition import draw_batches
 from fl_runtime.tasks.workload import IntArray, Workload
 from fl_runtime.transport import Transport, travels_packed, way_of_kind
@@ -87,13 +91,15 @@ def learn(
     model: SharedModel | None = None,
     device: str | None = None,
     precision: Precision = "float32",
+    record: Record | None = None,
 ) -> LearningCurve:
     """Train and average as a schedule says, and test after each round.
 
     Every device trains in every round, whatever the kind of round; what the round's steps then do to the
     replicas of a module is one mixing matrix.  Modules that travel below 32 bits, or that a server optimiser
-    moves, are instead carried transfer by transfer (:mod:`fl_runtime.transport`).  All in one process, on one
-    thread or one GPU: same seed, same bytes.
+    moves, are instead carried transfer by transfer (:mod:`fl_runtime.transport`).  In a living network the
+    clock says who was there and what arrived: who was away does not train, averages go over what came, and
+    who got no model keeps its own.  All in one process, on one thread or one GPU: same seed, same bytes.
 
     Parameters
     ----------
@@ -120,6 +126,9 @@ def learn(
     precision : str
         ``float32``, or ``bfloat16`` for products, which changes the bytes and pays for wide models and on
         GPUs; parameters, averages and logits stay float32.
+    record : Record or None
+        What happened in a living network, of a timeline of the same schedule and seed; ``None``: it is
+        played for that.
 
     Returns
     -------
@@ -147,6 +156,8 @@ def learn(
     cohorts = form_cohorts(schedule, workload, seed)
     check_fits(cohorts, model)
     mixing_of_kind = {kind.name: mixings(schedule, kind) for kind in schedule.kinds}
+    if record is None and is_living(schedule):
+        record = play(schedule, seed=seed).record
     store = None if checkpoint is None else Checkpoints(checkpoint, Run.of(schedule, workload, model, seed))
     progress = _start(store, resume) or _first_progress(
         schedule, initial_state(schedule, cohorts, seed, model)
@@ -160,9 +171,14 @@ def learn(
         prefixes = prefixes_of(model, cohorts)
         for index in range(len(accuracies), schedule.rounds):
             kind = schedule.kind_of_round(index)
-            batches = round_batches(cohorts, schedule.training, seed, index)
-            state = train_round(model, cohorts, prefixes, state, batches, schedule.training)
-            state = _averaged(state, mixing_of_kind[kind.name], transports, kind)
+            happened = None if record is None else record.happened(index)
+            training = cohorts if happened is None else without_data(cohorts, happened.untrained)
+            batches = round_batches(training, schedule.training, seed, index)
+            state = train_round(model, training, prefixes, state, batches, schedule.training)
+            mixing = mixing_of_kind[kind.name]
+            if happened is not None:
+                mixing = mixings(happened.without_untrained(schedule), happened.kind)
+            state = _averaged(state, mixing, transports, kind, happened)
             accuracies.append(accuracy_of_devices(model, cohorts, prefixes, state))
             if store is not None:
                 store.save(Progress(accuracies=accuracies, state=state, kept=kept))
@@ -185,7 +201,8 @@ def learning_key(schedule: Schedule, seed: int = 0, model: SharedModel | None = 
 
     Schedules that differ in links, relays, powers or names of kinds, but average the same replicas with the
     same weights in the same rounds, have the same key: one training run serves them all.  Where modules
-    travel below 32 bits, relays round, so that their ways count as well.
+    travel below 32 bits, relays round, so that their ways count as well.  In a living network all of the
+    schedule counts.
     """
     mixing_of_kind = {kind.name: mixings(schedule, kind) for kind in schedule.kinds}
     digest_of_kind = {
@@ -207,6 +224,8 @@ def learning_key(schedule: Schedule, seed: int = 0, model: SharedModel | None = 
     }
     if model is not None:
         facts["model"] = model.digest()
+    if is_living(schedule):
+        facts["living"] = schedule_text(schedule)  # times, links and names decide who is missing
     packed = [
         module.id for module in schedule.modules if module.trainable and travels_packed(schedule, module.id)
     ]
@@ -293,12 +312,13 @@ def _averaged(
     mixing: Mapping[str, Mixing],
     transports: Mapping[str, Transport],
     kind: RoundKind,
+    happened: Happened | None,
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Return the state after a round's averages; modules without a way to travel stay as they are."""
     result = {}
     for name, rows in state.items():
         if name in transports:
-            result[name] = transports[name].round(kind.name, rows)[0]
+            result[name] = transports[name].round(kind.name, rows, happened)[0]
         else:
             result[name] = mixing[name].apply(rows) if name in mixing else rows
     return result

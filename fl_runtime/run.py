@@ -1,6 +1,7 @@
 """Runs a schedule: checks it, plays it on the clock, and trains as it says."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from fl_runtime.errors import CheckpointError
 from fl_runtime.fading import Fading
 from fl_runtime.measurements import Measurements
 from fl_runtime.round_report import Reporter, RoundObserver, RoundReport
-from fl_runtime.schedule import Schedule
+from fl_runtime.schedule import LivingNetwork, Schedule
 
 if TYPE_CHECKING:
     from fl_runtime.modules.shared import SharedModel
@@ -40,11 +41,12 @@ def run(
     workload : Workload or None
         Tasks and data; ``None`` takes the handwritten digits that come with the package.
     seed : int
-        Draws data, initial modules, batches and fading, >= 0; the same seed gives the same figures.
+        Draws data, initial modules, batches, fading and all that chance decides in a living network, >= 0;
+        the same seed gives the same figures.
     learn : bool
         Whether to train; without, only time and energy are measured and torch is not needed.
     fading : Fading or None
-        Law of block fading; ``None`` keeps the gains of the schedule.
+        Law of block fading; ``None`` takes that of the schedule's living network, if it has one.
     observer : callable or None
         Told of each round as soon as it is trained (:class:`fl_runtime.RoundReport`): costs, accuracy, time
         left.  A run that is resumed tells first of the rounds of the earlier one; one that trains nothing,
@@ -78,7 +80,9 @@ def run(
     """
     if not learn and (checkpoint is not None or resume):
         raise CheckpointError("checkpoints keep what was learned: run with learn=True, or without them")
-    timeline = play(schedule, fading=fading, seed=seed)
+    if fading is not None:  # where rounds do not wait, it decides who is missing: so states must know it
+        schedule = replace(schedule, living=replace(schedule.living or LivingNetwork(), fading=fading))
+    timeline = play(schedule, seed=seed)
     reporter = Reporter(schedule, timeline, observer or _nobody)
     curve = None
     if not learn:
@@ -98,6 +102,7 @@ def run(
             model=model,
             device=device,
             precision=precision,
+            record=timeline.record,
         )
     return Measurements(schedule_name=schedule.name, seed=seed, timeline=timeline, learning=curve)
 

@@ -81,20 +81,25 @@ class Models:
             raise ValueError(f"step {step!r}: no model of {self._module!r} has reached node {node!r}")
         return self._held[node]
 
-    def send(self, step: Transfer) -> Load:
-        """Bring a model to the target: as it is, in new codes, or in those in which it came."""
+    def send(self, step: Transfer, arrives: bool = True) -> Load:
+        """Bring a model to the target: as it is, in new codes, or in those in which it came.
+
+        If it does not arrive, its codes are made all the same, and the target keeps what it has.
+        """
         model = self.held_by(step.source, step.id)
         bits = step.bits_a_parameter(self._module)
         if bits == FULL_BITS:
             number = self._number(step.source, model)
-            self._held[step.target] = Model(model.maker, model.values, number)
-            self._kept.take(step.target, model.maker, number)
+            if arrives:
+                self._held[step.target] = Model(model.maker, model.values, number)
+                self._kept.take(step.target, model.maker, number)
             return Load(1, 0)
         if bits not in model.coded:
             model.coded[bits] = self._code(step, model, bits)
         coded = model.coded[bits]
-        self._held[step.target] = Model(coded.maker, coded.values, coded.number, {bits: coded})
-        self._kept.take(step.target, coded.maker, coded.number)
+        if arrives:
+            self._held[step.target] = Model(coded.maker, coded.values, coded.number, {bits: coded})
+            self._kept.take(step.target, coded.maker, coded.number)
         if coded.reference is None:
             return Load(1, 0)
         is_lacking = self._choices.is_lacking(step.id, step.target, coded.reference)

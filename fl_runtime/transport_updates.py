@@ -1,6 +1,6 @@
 """Updates of one module in one round, from the replicas over relays to the averages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,11 +19,13 @@ Part = tuple[float, FloatArray]
 class Update:
     """A weighted sum on its way, in parts: by the number of the model from which they differ.
 
-    The part ``None`` is a sum of whole states.  ``load`` is how it travelled last.
+    The part ``None`` is a sum of whole states.  ``load`` is how it travelled last, ``coders`` are the nodes
+    whose codes are in it.
     """
 
     parts: Mapping[int | None, Part]
     load: Load = field(default_factory=lambda: Load(0, 0))
+    coders: frozenset[str] = frozenset()
 
 
 class Updates:
@@ -43,6 +45,8 @@ class Updates:
         Those of the module.
     rows : array of float32, shape (replicas, size)
         Their parameters.
+    untrained : collection of str or None
+        Nodes whose replicas take no part; ``None`` in a network where all happens as planned.
     """
 
     def __init__(
@@ -53,9 +57,13 @@ class Updates:
         choices: Choices,
         replicas: Sequence[Replica],
         rows: State,
+        untrained: Collection[str] | None = None,
     ) -> None:
         self._module, self._ways, self._kept, self._rows = module, ways, kept, rows
         self._choices, self._known = choices, choices.known
+        self._untrained = untrained
+        self._rests_before: dict[str, State | None] = {}
+        self._reached: frozenset[str] = frozenset()
         self._row_of = {replica.host: row for row, replica in enumerate(replicas)}
         self._weight_of = {replica.host: float(replica.weight) for replica in replicas}
         self._references: dict[Gathering, int | None] = {}
@@ -64,26 +72,49 @@ class Updates:
         self._arrived: dict[str, list[tuple[int, Update]]] = {}  # with the place of the step that brought it
         self._passing: dict[tuple[str, str], Update] = {}
 
-    def send(self, steps: Sequence[Transfer]) -> dict[str, Load]:
-        """Bring the updates of a tier to their targets: the source's own, or those passed on as they came."""
+    def send(self, steps: Sequence[Transfer], arrives: bool = True) -> dict[str, Load]:
+        """Bring the updates of a tier to their targets: the source's own, or those passed on as they came.
+
+        If they do not arrive, the sources have what rounding lost before, as if they had not sent.
+        """
         own = [step for step in steps if step.source == (step.origin or step.source)]
+        before = {step.source: self._kept.rest_up.get(step.source) for step in own}
         brought = dict(zip((step.id for step in own), self._travelled(own, self._leaving(own)), strict=True))
+        for step in own if self._untrained is not None else ():
+            if step.source in brought[step.id].coders:
+                self._rests_before.setdefault(step.source, before[step.source])
+                if not arrives:
+                    self._put_back(step.source, before[step.source])
         for step in steps:
             origin = step.origin or step.source
             if step.id not in brought:
                 brought[step.id] = self._passing[origin, step.source]
-                waiting = self._arrived.get(step.source, [])
-                self._arrived[step.source] = [kept for kept in waiting if kept[1] is not brought[step.id]]
-            update = brought[step.id]
-            self._arrived.setdefault(step.target, []).append((self._order[step.id], update))
-            self._passing[origin, step.target] = update
+                if arrives:
+                    waiting = self._arrived.get(step.source, [])
+                    self._arrived[step.source] = [each for each in waiting if each[1] is not brought[step.id]]
+            if arrives:
+                place = self._order.get(step.id, len(self._order))
+                self._arrived.setdefault(step.target, []).append((place, brought[step.id]))
+                self._passing[origin, step.target] = brought[step.id]
         return {step.id: brought[step.id].load for step in steps}
+
+    def put_back(self) -> None:
+        """Let nodes whose codes came into no average have what rounding lost before, as if not sent."""
+        for node, before in self._rests_before.items():
+            if node not in self._reached:
+                self._put_back(node, before)
+
+    def _put_back(self, node: str, rest: State | None) -> None:
+        if rest is None:
+            self._kept.rest_up.pop(node, None)
+        else:
+            self._kept.rest_up[node] = rest
 
     def merge(self, step: Merge | Aggregate) -> Update:
         """Add what arrived at a node to its own update."""
         came = sorted(self._arrived.pop(step.node, []), key=_place)
         arrived = [update for _, update in came]
-        has_own = step.node in self._merged or step.node in self._row_of
+        has_own = step.node in self._merged or self._trains(step.node)
         whole = [self._own(step.node, step.id), *arrived] if has_own else arrived
         if not whole:
             raise ValueError(f"step {step.id!r}: no update of {self._module!r} has reached {step.node!r}")
@@ -93,7 +124,9 @@ class Updates:
 
     def average(self, step: Aggregate, last: FloatArray) -> FloatArray:
         """Return the weighted average at a node; ``last`` if nothing in it has a weight."""
-        ((reference, (weight, whole)),) = self.merge(step).parts.items()
+        merged = self.merge(step)
+        self._reached |= merged.coders
+        ((reference, (weight, whole)),) = merged.parts.items()
         if not weight:
             return last
         return whole / weight if reference is None else self._kept.models[reference] + whole / weight
@@ -141,7 +174,7 @@ class Updates:
     def _of_replicas(self, nodes: Sequence[str], steps: Sequence[str]) -> list[Update]:
         """Return the updates of the nodes' replicas in steps, one of each node."""
         for node, step in zip(nodes, steps, strict=True):
-            if node not in self._row_of:
+            if not self._trains(node):
                 raise ValueError(f"step {step!r}: no update of {self._module!r} has reached node {node!r}")
         weights = [self._weight_of[node] for node in nodes]
         references = [self._told_from(node, step) for node, step in zip(nodes, steps, strict=True)]
@@ -158,6 +191,9 @@ class Updates:
             for reference, weight, row in zip(references, weights, whole, strict=True)
         ]
 
+    def _trains(self, node: str) -> bool:
+        return node in self._row_of and node not in (self._untrained or ())
+
     def _as_one(self, node: str, update: Update, target: int | None) -> Update:
         """Return the update with all parts that the node can translate told from ``target``."""
         if target is None or update.parts.keys() == {target}:
@@ -172,7 +208,7 @@ class Updates:
                 weight, whole = weight + part_weight, whole + part
                 whole = whole + part_weight * (base - self._kept.models[target])
         others = {number: part for number, part in update.parts.items() if number not in {*mine, target}}
-        return Update({target: (weight, whole), **others})
+        return Update({target: (weight, whole), **others}, coders=update.coders)
 
     def _travelled(self, steps: Sequence[Transfer], updates: Sequence[Update]) -> list[Update]:
         """Return the updates as they arrive, rounded part by part, each precision in one go."""
@@ -196,9 +232,14 @@ class Updates:
             for part, weight, whole in zip(sent, weights, values, strict=True):
                 arrived[part.place][part.number] = (weight, whole)
                 lengths[part.place] += num_bytes
+        coding = {part.place for sent in coded.values() for part in sent}
         return [
-            Update(parts, _load(parts, step.bits_a_parameter(self._module), length))
-            for step, parts, length in zip(steps, arrived, lengths, strict=True)
+            Update(
+                arrived[place],
+                _load(arrived[place], step.bits_a_parameter(self._module), lengths[place]),
+                updates[place].coders | {step.source} if place in coding else updates[place].coders,
+            )
+            for place, step in enumerate(steps)
         ]
 
 
@@ -254,12 +295,14 @@ def _up_to_average(gathering: Gathering, node: str) -> tuple[str, ...]:
 
 def _added(updates: Sequence[Update]) -> Update:
     if len(updates) == 1:
-        return Update(updates[0].parts)
+        return Update(updates[0].parts, coders=updates[0].coders)
     parts: dict[int | None, Part] = {}
+    coders: frozenset[str] = frozenset()
     for update in updates:
+        coders |= update.coders
         for number, (weight, whole) in update.parts.items():
             if number in parts:
                 parts[number] = (parts[number][0] + weight, parts[number][1] + whole)
             else:
                 parts[number] = (weight, whole)
-    return Update(parts)
+    return Update(parts, coders=coders)

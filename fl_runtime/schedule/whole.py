@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from fl_runtime.schedule.living import LivingNetwork, Policy
 from fl_runtime.schedule.modules import Module, Replica, Route
 from fl_runtime.schedule.nodes import Band, Node
 from fl_runtime.schedule.steps import Step
@@ -9,11 +10,12 @@ from fl_runtime.schedule.steps import Step
 
 @dataclass(frozen=True, kw_only=True)
 class RoundKind:
-    """One kind of round: its name, its steps, and whether the cloud averages in it."""
+    """One kind of round: its name, its steps, whether the cloud averages in it, and for whom it waits."""
 
     name: str
     steps: tuple[Step, ...]
     reaches_cloud: bool = False
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,8 @@ class Schedule:
         Number of rounds, >= 1.
     training : Training
         Settings of local training.
+    living : LivingNetwork or None
+        What changes from round to round; ``None``: nothing.
     """
 
     name: str
@@ -88,6 +92,7 @@ class Schedule:
     cycle: tuple[str, ...]
     rounds: int
     training: Training = field(default_factory=Training)
+    living: LivingNetwork | None = None
 
     def kind_of_round(self, index: int) -> RoundKind:
         """Return the kind of round ``index`` (0-based)."""

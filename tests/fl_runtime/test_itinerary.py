@@ -52,6 +52,7 @@ def test_codes_reach_all_that_they_are_passed_to_until_they_are_made_anew(worlds
     found = ways_of(worlds, steps, {"d1": 1.0, "d2": 1.0, "d3": 1.0})
     assert found.receivers_of == {
         "model c: c > e": {"e", "d1"},
+        "model e: e > d1": {"e", "d1"},  # the same codes
         "model c: c > f": {"f"},  # with 8 bits
         "model f: f > d2": {"d2"},  # with 4 bits, made by f
     }
