@@ -1,9 +1,9 @@
 """Plans in which the cloud averages each module at a period of its own.
 
-The planners decide trees and resources for one period of all modules.  Such a plan stays sound when single
+The planners decide trees and resources for one period of all modules. Such a plan stays sound when single
 modules take the cloud leg in other rounds: trees, shares of bands and powers do not depend on what is due.
-So the plans of the shortest and of the longest period that is asked for are taken over, and the cheaper one is
-kept; it is checked and priced anew, and nothing is claimed about better ones.
+So the plans of the shortest and of the longest period that is asked for are taken over, and the cheaper one
+is kept; it is checked and priced anew, and nothing is claimed about better ones.
 """
 
 import math

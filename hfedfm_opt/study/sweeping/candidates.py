@@ -41,7 +41,10 @@ class Candidate:
     @property
     def name(self) -> str:
         """A name that tells candidates of one instance apart, such as ``E = 2, 4 bits, momentum 0.6``."""
-        parts = [_words(dict(self.periods), period_name, "E = {}"), _words(dict(self.bits), bits_name, "{} bits")]
+        parts = [
+            _words(dict(self.periods), period_name, "E = {}"),
+            _words(dict(self.bits), bits_name, "{} bits"),
+        ]
         return ", ".join(parts + ([f"momentum {self.momentum:g}"] if self.momentum else []))
 
 

@@ -5,10 +5,10 @@ the next by what the cloud would have levelled.  The discrepancy of module m is
 
     d_m = sum over clusters c of w_c |x_cm - mean_m|^2,    mean_m = sum over c of w_c x_cm,
 
-with w_c the cluster's share of the samples.  FedLAMA (Lee et al. 2021, arXiv:2110.10302, equation 2) divides it
-by the module's parameters, the cost of averaging it; here it is divided by the bits of its cloud leg.  A module
-with little discrepancy per bit is one that the cloud averages for little: it gets the longer period.  A module
-whose cloud leg costs no bits has an infinite one, and its period is never made longer.
+with w_c the cluster's share of the samples. FedLAMA (Lee et al. 2021, arXiv:2110.10302) divides
+it by the module's parameters, the cost of averaging it; here it is divided by the bits of its cloud leg. A
+module with little discrepancy per bit is one that the cloud averages for little: it gets the longer period.
+A module whose cloud leg costs no bits has an infinite one, and its period is never made longer.
 """
 
 import math
@@ -27,7 +27,7 @@ from hfedfm_opt.study.sweeping.candidates import Candidate, Period
 MAX_PREFIXES = 3
 """How many of the least discrepant sets of modules are tried with a longer period."""
 FREE_SHARE = 0.01
-"""Modules that together have at most this share of all bits travel with 32 bits a parameter for next to nothing."""
+"""Modules that together have at most this share of all bits cost next to nothing at 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,9 @@ def measure_discrepancy(plan: Plan, seed: int = 0, rounds: int = 3) -> tuple[Dis
     found = [
         Discrepancy(
             module=name,
-            squared=_squared(plan, state[name], hosts_of[name], {h: weight_of[name, h] for h in hosts_of[name]}),
+            squared=_squared(
+                plan, state[name], hosts_of[name], {h: weight_of[name, h] for h in hosts_of[name]}
+            ),
             bits=plan.network.state_bits(name),
         )
         for name in names
@@ -130,7 +132,8 @@ def with_module_periods(
 def with_free_modules_full(candidate: Candidate, measured: Sequence[Discrepancy]) -> Candidate:
     """Return the candidate with 32 bits a parameter for modules that cost next to nothing.
 
-    Taken are the modules of most discrepancy per bit, as long as they have at most ``FREE_SHARE`` of all bits.
+    Taken are the modules of most discrepancy per bit, as long as they have at most ``FREE_SHARE`` of all
+    bits.
 
     Parameters
     ----------

@@ -151,7 +151,7 @@ class Sweep:
 
 
 def front_of(points: Sequence[tuple[float, float, float]]) -> list[bool]:
-    """Return which points are on the front of (seconds, joules, accuracy): none is as good and better in one."""
+    """Return which points (seconds, joules, accuracy) no other is as good as, and better than in one."""
     table = np.array([(s, j, -accuracy) for s, j, accuracy in points]).reshape(-1, 3)
     return [not bool(((table <= one).all(axis=1) & (table < one).any(axis=1)).any()) for one in table]
 

@@ -25,9 +25,9 @@ def run_fully(field: Field, entry: Entry) -> None:
 def race(field: Field, candidates: Sequence[Planned], *, drop: bool) -> None:
     """Run candidates, cheapest first, each seed by seed until it is surely beaten.
 
-    A candidate is dropped as soon as another one with all seeds costs no more seconds and no more joules and is
-    ahead of it in accuracy by more than the interval of their paired difference.  It is not even begun if the
-    surrogate expects it to stay behind such a one by two standard deviations of that comparison.
+    A candidate is dropped as soon as another one with all seeds costs no more seconds and no more joules and
+    is ahead of it in accuracy by more than the interval of their paired difference. It is not even begun if
+    the surrogate expects it to stay behind such a one by two standard deviations of that comparison.
 
     Parameters
     ----------
@@ -46,7 +46,9 @@ def race(field: Field, candidates: Sequence[Planned], *, drop: bool) -> None:
             field.run(entry, seed)
             beaten_by = field.beaten_by(entry) if drop and not field.is_complete(entry) else None
             if beaten_by is not None:
-                entry.verdict = f"dropped: costs no less than {beaten_by.planned.name} and is surely behind it"
+                entry.verdict = (
+                    f"dropped: costs no less than {beaten_by.planned.name} and is surely behind it"
+                )
                 break
 
 
@@ -57,7 +59,8 @@ def _is_hopeless(field: Field, entry: Entry) -> bool:
         return False
     prediction = surrogate.predict(entry.planned.candidate)
     entry.predicted = prediction.mean
-    noise = 2.0 * (field.usual_variance() or 0.0) / len(field.seeds)  # of the two means that would be compared
+    usual = field.usual_variance() or 0.0
+    noise = 2.0 * usual / len(field.seeds)  # of the two means that would be compared
     for other in field.entries:
         if not field.is_complete(other) or not other.planned.costs_no_more_than(entry.planned):
             continue
@@ -75,8 +78,9 @@ def search_floor(field: Field, candidates: Sequence[Planned], least: float) -> E
     """Return the cheapest candidate that is found to hold a floor, verified with all seeds; or ``None``.
 
     A few candidates that are far apart are measured first; then, again and again, the cheapest one whose
-    predicted probability to hold the floor is at least ``HOPE`` runs.  If it holds, only cheaper ones are tried
-    on; if not, the surrogate has learned.  While none holds, and none gives hope, the likeliest is tried.
+    predicted probability to hold the floor is at least ``HOPE`` runs. If it holds, only cheaper ones are
+    tried on; if not, the surrogate has learned. While none holds, and none gives hope, the likeliest is
+    tried.
 
     Parameters
     ----------

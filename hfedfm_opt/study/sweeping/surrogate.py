@@ -1,8 +1,9 @@
 """A surrogate of accuracy: what candidates that did not run would reach, with an honest uncertainty.
 
-A Gaussian process (scikit-learn) over a few features of a candidate predicts its paired difference of accuracy
-to the reference.  Its uncertainty is not taken on trust: each measured candidate is predicted from the others,
-and where these errors are larger than the process says, its standard deviations are stretched to fit.
+A Gaussian process (scikit-learn) over a few features of a candidate predicts its paired difference of
+accuracy to the reference. Its uncertainty is not taken on trust: each measured candidate is predicted from
+the others, and where these errors are larger than the process says, its standard deviations are stretched to
+fit.
 """
 
 import math
@@ -27,7 +28,7 @@ LEAST_VARIANCE = 0.01
 
 @dataclass(frozen=True)
 class Measured:
-    """A measured candidate: mean paired difference to the reference, points, and the variance of that mean."""
+    """A measured candidate: mean paired difference to the reference, in points, and its variance."""
 
     candidate: Candidate
     difference: float
@@ -119,9 +120,9 @@ def learn_surrogate(measured: Sequence[Measured], parameters_of: Mapping[str, fl
 def features(candidate: Candidate, parameters_of: Mapping[str, float]) -> FloatArray:
     """Return a candidate as numbers, (6,).
 
-    Mean logarithm of the period, weighted by parameters and not weighted; relative rounding ``2^(1 - bits)`` of
-    updates and of models, weighted by parameters (at 32 bits 0); momentum; and the product of the first and the
-    third, because long periods send what many rounds gathered at once.
+    Mean logarithm of the period, weighted by parameters and not weighted; relative rounding ``2^(1 - bits)``
+    of updates and of models, weighted by parameters (at 32 bits 0); momentum; and the product of the first
+    and the third, because long periods send what many rounds gathered at once.
     """
     period_of, bits_of = dict(candidate.periods), dict(candidate.bits)
     names = list(period_of)
@@ -139,7 +140,9 @@ def _rounding(bits: int) -> float:
     return 2.0 ** (1 - bits) if bits < 32 else 0.0
 
 
-def _fitted(rows: FloatArray, values: FloatArray, variances: FloatArray, scale: tuple[FloatArray, ...]) -> Any:
+def _fitted(
+    rows: FloatArray, values: FloatArray, variances: FloatArray, scale: tuple[FloatArray, ...]
+) -> Any:
     """Return a process with a linear trend and a smooth rest; its few scales are those of most likelihood."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.gaussian_process import GaussianProcessRegressor
@@ -153,6 +156,8 @@ def _fitted(rows: FloatArray, values: FloatArray, variances: FloatArray, scale: 
         return process.fit((rows - scale[0]) / scale[1], values)
 
 
-def _predicted(process: Any, scale: tuple[FloatArray, ...], rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _predicted(
+    process: Any, scale: tuple[FloatArray, ...], rows: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     mean, sd = process.predict((rows - scale[0]) / scale[1], return_std=True)
     return np.asarray(mean), np.maximum(np.asarray(sd), 1e-6)

@@ -104,8 +104,8 @@ def sweep(
             best = search_floor(field, everyone, least_difference(field, asked.floor))
     except OutOfTime:
         timed_out = True
-    chosen, why = _choice(field, asked, best)
-    return _result(instance, asked, field, skipped, discrepancies, chosen, why, runs, timed_out, started)
+    choice = _choice(field, asked, best)
+    return _result(instance, asked, field, skipped, discrepancies, choice, runs, timed_out, started)
 
 
 def least_difference(field: Field, floor: Floor) -> float:
@@ -204,16 +204,18 @@ def _result(
     field: Field,
     skipped: Sequence[Skipped],
     discrepancies: tuple[Discrepancy, ...],
-    chosen: Entry | None,
-    why: str,
+    choice: tuple[Entry | None, str],
     runs: Runs,
     timed_out: bool,
     started: float,
 ) -> Sweep:
+    chosen, why = choice
     usual = field.usual_variance() if field.reference.run_of else None
     surrogate = field.surrogate() if field.reference.run_of else None
     on_front = {id(entry) for entry in _front(field, asked)} if field.is_complete(field.reference) else set()
-    ran = [entry for entry in field.entries if entry.run_of and set(entry.run_of) & set(field.reference.run_of)]
+    ran = [
+        entry for entry in field.entries if entry.run_of and set(entry.run_of) & set(field.reference.run_of)
+    ]
     untried = [Skipped(e.planned.name, e.verdict or "not needed") for e in field.entries if not e.run_of]
     rows = [_row(field, entry, id(entry) in on_front) for entry in ran]
     return Sweep(
@@ -266,14 +268,12 @@ def beside_choice(instance: Instance, chosen: Planned, asked: SweepOptions) -> t
     if period is not None:
         names = ["star", *(f"{base}:{period_name(period)}" for base in ("hierarchical", "hierarchical+d2d"))]
     words = ", ".join(dict.fromkeys(bits_name(both) for both in both_ways.values()))
-    found = []
+    found: list[BesideRow] = []
     for name in names:
         for label, bits in ((words, both_ways), (f"{FULL_BITS}", FULL_BITS)):
             result = plan(instance, name, duplex=asked.options.duplex, transport_bits=bits)
             if result.plan is not None and (label, name) not in {(row.bits, row.planner) for row in found}:
                 found.append(
-                    BesideRow(
-                        planner=name, bits=label, latency_s=result.latency_s, energy_j=result.energy_j
-                    )
+                    BesideRow(planner=name, bits=label, latency_s=result.latency_s, energy_j=result.energy_j)
                 )
     return tuple(found)
