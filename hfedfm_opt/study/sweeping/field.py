@@ -13,8 +13,7 @@ Observer = Callable[[str, int, int], None]
 """Told of each round of training: the candidate and its seed, the round, and the rounds of a run."""
 
 
-class OutOfTime(Exception):
-    """The time limit has come before a run that would have to be made."""
+TIME_WAS_UP = "not ended: the time was up"
 
 
 @dataclass
@@ -58,6 +57,7 @@ class Field:
         self.reference = Entry(reference)
         self.entries: list[Entry] = [self.reference]
         self.seeds, self.metric = tuple(seeds), metric
+        self.timed_out = False
         self._runs, self._stop_at, self._observer = runs, stop_at, observer
 
     def add(self, planned: Planned) -> Entry:
@@ -68,17 +68,12 @@ class Field:
         self.entries.append(Entry(planned))
         return self.entries[-1]
 
-    def run(self, entry: Entry, seed: int) -> None:
-        """Make a run of an entry.
-
-        Raises
-        ------
-        OutOfTime
-            If the time is up, and the run is not a kept one.
-        """
+    def run(self, entry: Entry, seed: int) -> bool:
+        """Make a run of an entry, or take the kept one; return false if it is none and the time is up."""
         schedule = entry.planned.schedule
         if self._runs.find(schedule, seed) is None and time.monotonic() >= self._stop_at:
-            raise OutOfTime
+            self.timed_out, entry.verdict = True, TIME_WAS_UP
+            return False
         name = f"{entry.planned.name}, seed {seed}"
 
         def tell(done: int) -> None:
@@ -86,6 +81,7 @@ class Field:
                 self._observer(name, done, schedule.rounds)
 
         entry.run_of[seed] = self._runs.train(schedule, seed, entry.planned.name, tell)
+        return True
 
     def is_complete(self, entry: Entry) -> bool:
         """Return whether an entry has run with all seeds."""
@@ -119,14 +115,14 @@ class Field:
         return None
 
     def surrogate(self) -> Surrogate | None:
-        """Return a surrogate of all entries with all seeds."""
+        """Return a surrogate of all entries that ran; those with fewer seeds weigh less."""
         usual = self.usual_variance()
         if usual is None:
             return None
         measured = [
-            Measured(entry.planned.candidate, self.difference(entry).mean, usual / len(self.seeds))
+            Measured(entry.planned.candidate, self.difference(entry).mean, usual / len(entry.run_of))
             for entry in self.entries
-            if self.is_complete(entry)
+            if entry.run_of
         ]
         instance = self.reference.planned.plan.instance
         return learn_surrogate(measured, {m.id: float(m.parameters) for m in instance.modules})

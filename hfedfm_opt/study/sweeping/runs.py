@@ -122,6 +122,8 @@ class Runs:
         with (self._folder / RUNS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(run)) + "\n")
         shutil.rmtree(states)
+        if not any(states.parent.iterdir()):
+            states.parent.rmdir()
 
 
 def read_runs(path: Path) -> list[KeptRun]:

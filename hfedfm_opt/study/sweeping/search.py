@@ -8,7 +8,7 @@ from hfedfm_opt.study.sweeping.candidates import Planned
 from hfedfm_opt.study.sweeping.field import Entry, Field
 from hfedfm_opt.study.sweeping.surrogate import features
 
-NUM_DESIGN = 6
+NUM_DESIGN = 5
 """Candidates that a search under a floor measures before it trusts its surrogate."""
 HOPE = 0.25
 """Least probability of holding the floor with which a cheaper candidate is still tried."""
@@ -16,10 +16,9 @@ CERTAINTY_SDS = 2.0
 """Standard deviations by which a candidate must be predicted to stay behind to be left out."""
 
 
-def run_fully(field: Field, entry: Entry) -> None:
-    """Run an entry with all seeds."""
-    for seed in field.seeds:
-        field.run(entry, seed)
+def run_fully(field: Field, entry: Entry) -> bool:
+    """Run an entry with all seeds; return whether there was time for them."""
+    return all(field.run(entry, seed) for seed in field.seeds)
 
 
 def race(field: Field, candidates: Sequence[Planned], *, drop: bool) -> None:
@@ -43,7 +42,8 @@ def race(field: Field, candidates: Sequence[Planned], *, drop: bool) -> None:
         if drop and _is_hopeless(field, entry):
             continue
         for seed in field.seeds:
-            field.run(entry, seed)
+            if not field.run(entry, seed):
+                break
             beaten_by = field.beaten_by(entry) if drop and not field.is_complete(entry) else None
             if beaten_by is not None:
                 entry.verdict = (
@@ -97,7 +97,7 @@ def search_floor(field: Field, candidates: Sequence[Planned], least: float) -> E
     while True:
         best = next((entry for entry in entries if holds(field, entry, least)), None)
         cheaper = entries if best is None else entries[: entries.index(best)]
-        untried = [entry for entry in cheaper if not entry.run_of]
+        untried = [entry for entry in cheaper if not entry.run_of and not entry.verdict]
         following = _next(field, untried, least, anything=best is None)
         if following is None:
             return best
@@ -128,7 +128,8 @@ def _next(field: Field, untried: Sequence[Entry], least: float, *, anything: boo
 
 def _run_until_below(field: Field, entry: Entry, least: float) -> None:
     for seed in field.seeds:
-        field.run(entry, seed)
+        if not field.run(entry, seed):
+            return
         if not field.is_complete(entry) and field.difference(entry).upper < least:
             entry.verdict = "dropped: surely below the floor"
             return

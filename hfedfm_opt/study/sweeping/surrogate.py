@@ -61,6 +61,9 @@ class Surrogate:
         Root mean square of the measured differences about their mean, points: the error of knowing nothing.
     stretch : float
         Factor on the standard deviations, >= 1.
+    least_sd : float
+        Least standard deviation of a prediction, points: what is left of ``cross_validated_error`` when the
+        noise of the measured differences is taken out.
     process : object
         The fitted ``GaussianProcessRegressor``.
     scale : tuple of array
@@ -73,6 +76,7 @@ class Surrogate:
     cross_validated_error: float
     spread: float
     stretch: float
+    least_sd: float
     process: Any
     scale: tuple[FloatArray, FloatArray]
     parameters_of: Mapping[str, float]
@@ -80,7 +84,7 @@ class Surrogate:
     def predict(self, candidate: Candidate) -> Prediction:
         """Return what a candidate would reach."""
         mean, sd = _predicted(self.process, self.scale, features(candidate, self.parameters_of)[None])
-        return Prediction(float(mean[0]), self.stretch * float(sd[0]))
+        return Prediction(float(mean[0]), max(self.stretch * float(sd[0]), self.least_sd))
 
 
 def learn_surrogate(measured: Sequence[Measured], parameters_of: Mapping[str, float]) -> Surrogate | None:
@@ -110,6 +114,7 @@ def learn_surrogate(measured: Sequence[Measured], parameters_of: Mapping[str, fl
         measured=tuple(measured),
         cross_validated_error=float(np.sqrt((errors**2).mean())),
         spread=float(values.std()),
+        least_sd=float(np.sqrt(max((errors**2).mean() - variances.mean(), 0.0))),
         stretch=max(1.0, float(np.sqrt(((errors / deviations) ** 2).mean()))),
         process=_fitted(rows, values, variances, scale),
         scale=scale,

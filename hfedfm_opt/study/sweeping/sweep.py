@@ -25,7 +25,7 @@ from hfedfm_opt.study.sweeping.discrepancy import (
     with_free_modules_full,
     with_module_periods,
 )
-from hfedfm_opt.study.sweeping.field import Entry, Field, Observer, OutOfTime
+from hfedfm_opt.study.sweeping.field import Entry, Field, Observer
 from hfedfm_opt.study.sweeping.result import BesideRow, Spread, Sweep, SweepRow, front_of
 from hfedfm_opt.study.sweeping.runs import Runs
 from hfedfm_opt.study.sweeping.search import race, run_fully, search_floor
@@ -85,9 +85,7 @@ def sweep(
     candidates, skipped = _plan(instance, asked, wanted, rounds, field)
     discrepancies: tuple[Discrepancy, ...] = ()
     best: Entry | None = None
-    timed_out = False
-    try:
-        run_fully(field, field.reference)
+    if run_fully(field, field.reference):
         if asked.measure_modules:
             discrepancies = measure_discrepancy(reference.plan, seed=asked.seeds[0])
         if asked.floor is None:
@@ -102,10 +100,9 @@ def sweep(
         else:
             everyone = sorted([*candidates, *others], key=lambda one: one.objective)
             best = search_floor(field, everyone, least_difference(field, asked.floor))
-    except OutOfTime:
-        timed_out = True
+            best = _or_reference(field, asked, asked.floor, best)
     choice = _choice(field, asked, best)
-    return _result(instance, asked, field, skipped, discrepancies, choice, runs, timed_out, started)
+    return _result(instance, asked, field, skipped, discrepancies, choice, runs, started)
 
 
 def least_difference(field: Field, floor: Floor) -> float:
@@ -183,16 +180,23 @@ def _front(field: Field, asked: SweepOptions) -> list[Entry]:
     return [entry for entry, inside in zip(allowed, front_of(points), strict=True) if inside]
 
 
+def _or_reference(field: Field, asked: SweepOptions, floor: Floor, best: Entry | None) -> Entry | None:
+    """Return the cheaper of what was found and the reference, if that holds the floor and the limits."""
+    own = field.reference
+    if within(own.planned, asked.max_latency_s, asked.max_energy_j) or least_difference(field, floor) > 0:
+        return best
+    if best is None or own.planned.objective < best.planned.objective:
+        return own
+    return best
+
+
 def _choice(field: Field, asked: SweepOptions, best: Entry | None) -> tuple[Entry | None, str]:
-    allowed = _allowed(field, asked) if field.is_complete(field.reference) else []
     if asked.floor is None:
+        allowed = _allowed(field, asked) if field.is_complete(field.reference) else []
         if not allowed:
             return None, "no candidate within the limits ran with all seeds"
         best = max(allowed, key=lambda entry: (field.difference(entry).mean, -entry.planned.objective))
         return best, "the most accurate of those that ran with all seeds"
-    if best is None and allowed:  # the time was up: the cheapest that holds it so far
-        least = least_difference(field, asked.floor)
-        best = next((entry for entry in allowed if field.difference(entry).mean >= least), None)
     if best is None:
         return None, f"no candidate that ran holds the floor {asked.floor}"
     return best, f"the cheapest found to hold the floor {asked.floor}, verified with all seeds"
@@ -206,7 +210,6 @@ def _result(
     discrepancies: tuple[Discrepancy, ...],
     choice: tuple[Entry | None, str],
     runs: Runs,
-    timed_out: bool,
     started: float,
 ) -> Sweep:
     chosen, why = choice
@@ -233,16 +236,13 @@ def _result(
         beside=() if chosen is None else beside_choice(instance, chosen.planned, asked),
         runs=tuple(run for entry in ran for run in entry.run_of.values()),
         num_trained=runs.num_trained,
-        timed_out=timed_out,
+        timed_out=field.timed_out,
         seconds=time.monotonic() - started,
     )
 
 
 def _row(field: Field, entry: Entry, on_front: bool) -> SweepRow:
     planned = entry.planned
-    verdict = entry.verdict
-    if not field.is_complete(entry) and not verdict:
-        verdict = "not ended: the time was up"
     return SweepRow(
         name=planned.name,
         kind="reference" if entry is field.reference else "candidate",
@@ -255,7 +255,7 @@ def _row(field: Field, entry: Entry, on_front: bool) -> SweepRow:
         difference=field.difference(entry),
         predicted=entry.predicted,
         on_front=on_front,
-        verdict=verdict,
+        verdict=entry.verdict,
     )
 
 
