@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from fl_runtime import Schedule
 from fl_runtime.learn import learning_key
-from fl_runtime.packing import FULL_BITS
 from hfedfm_opt.planning.module_periods import plan_with_periods
 from hfedfm_opt.planning.plan import Plan, PlanResult
 from hfedfm_opt.planning.recipes import period_name
@@ -183,11 +182,6 @@ def within(planned: Planned, max_latency_s: float | None, max_energy_j: float | 
 def bits_name(bits: Bits) -> str:
     """Return a precision as names carry it: ``4``, or ``4/8`` up and down."""
     return f"{bits[0]}" if bits[0] == bits[1] else f"{bits[0]}/{bits[1]}"
-
-
-def is_full(candidate: Candidate) -> bool:
-    """Return whether all modules travel with 32 bits both ways."""
-    return all(both == (FULL_BITS, FULL_BITS) for _, both in candidate.bits)
 
 
 def _planned(candidate: Candidate, result: PlanResult, rounds: int) -> Planned:
