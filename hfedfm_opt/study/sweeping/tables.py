@@ -34,7 +34,7 @@ def measured_table(sweep: Sweep) -> TableText:
     columns.append(Column("note", number=False, spare=True))
     cells = tuple(
         (
-            row.name,
+            f"{row.name} (reference)" if row.kind == "reference" else row.name,
             f"{row.latency_s:.4g}",
             f"{row.energy_j:.4g}",
             str(len(row.seeds)),
@@ -42,7 +42,7 @@ def measured_table(sweep: Sweep) -> TableText:
             _spread(row.late),
             _difference(row),
             "yes" if row.on_front else "",
-            "reference" if row.kind == "reference" else row.verdict,
+            row.verdict,
         )
         for row in sweep.rows
     )
