@@ -54,7 +54,7 @@ def _check_memory(cohorts: Sequence[Cohort], model: SharedModel) -> None:
     num_bytes = num_samples = 0
     kept = [(cohort.task, cohort.modalities) for cohort in cohorts if not cohort.trains_encoders]
     for task, modalities in dict.fromkeys(kept):
-        one = {name: torch.tensor(task.train.inputs[name][:1]) for name in modalities}
+        one = {name: torch.tensor(task.train.inputs[name][:1], device=model.device) for name in modalities}
         with torch.no_grad():
             prefix = model.prefix(one)
         num_samples += len(task.train) + len(task.test)

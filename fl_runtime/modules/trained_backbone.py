@@ -67,7 +67,7 @@ class OwnWeights:
         result = torch.baddbmm(bias[:, None], rows, weight.mT)
         return result.view(*tokens.shape[:-1], -1)
 
-    def norm(self, prefix: str, tokens: torch.Tensor) -> torch.Tensor:
+    def norm(self, prefix: str, tokens: torch.Tensor, floor: float = 1e-5) -> torch.Tensor:
         """Return normalised tokens, scaled and moved by each client's ``prefix + "weight"`` and bias.
 
         Parameters
@@ -76,7 +76,10 @@ class OwnWeights:
             The layer's name with a dot, or nothing.
         tokens : tensor, shape (clients * samples, tokens, width)
             What is normalised, client after client.
+        floor : float
+            What is added to variances, > 0; the default is torch's.
         """
         weight, bias = self.weights[f"{prefix}weight"], self.weights[f"{prefix}bias"]  # (clients, width)
-        rows = functional.layer_norm(tokens, tokens.shape[-1:]).reshape(len(weight), -1, tokens.shape[-1])
+        normed = functional.layer_norm(tokens, tokens.shape[-1:], eps=floor)
+        rows = normed.reshape(len(weight), -1, tokens.shape[-1])
         return torch.addcmul(bias[:, None], rows, weight[:, None]).view(tokens.shape)

@@ -118,17 +118,10 @@ def run(
     schedule = scheduled(found, rounds, wanted, seed, trace=trace, still=still)
     learned = learned_from(data, model, not no_learning)
     kept = _Kept(checkpoint, resume)
+    computing = _Computing(device, precision)
     rounds_csv = None if output is None else output / "rounds.csv"
     with watched(not no_learning, rounds_csv, tensorboard) as observer:
-        measured = _measured(
-            schedule,
-            seed,
-            not no_learning,
-            kept,
-            observer,
-            learned,
-            _Computing(device, precision),
-        )
+        measured = _measured(schedule, seed, not no_learning, kept, observer, learned, computing)
     if output is not None:
         _write(measured, schedule, output)
     if as_json:

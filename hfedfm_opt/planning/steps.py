@@ -59,12 +59,13 @@ class StepWriter:
         for hop in serving.out:
             step_id = f"{name}: {_arrow(hop)}"
             after = (self.transfer(step_id, hop, "activation", moved, load.out_bits, after),)
+        reserved = isinstance(self.network.nodes[serving.host].processor, given.FixedSpeed)
         step = runtime.Compute(
             id=f"{name} at {serving.host}",
             after=after,
             node=serving.host,
             flops=load.flops,
-            share=serving.share,
+            share=serving.share if reserved else 1.0,
         )
         after = (self.add(step),)
         for hop in serving.back:

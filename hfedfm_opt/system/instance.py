@@ -179,10 +179,11 @@ class Module(Part):
     )
     activation_bits_per_sample: NonNegative = Field(
         0.0,
-        description="Bits that travel each way of a sample when it runs elsewhere; gradients as many again.",
+        description="Bits that travel each way of a sample when it runs elsewhere; gradients as many again: "
+        "to the host if it or a module before it is trained, back only if one before it is.",
     )
     may_run_on: tuple[Name, ...] = Field(
-        (), description="Tiers that may host it; empty: the devices themselves."
+        (), description="Tiers that may host it, and train it if it is trainable; empty: the devices."
     )
 
 

@@ -63,7 +63,8 @@ class Network:
     precisions : mapping of (str, str) to int
         With how many bits a parameter modules travel as updates and as models; 32 where none are given.
     trained_by : mapping of (str, str) to str
-        For (device, trainable module): the node that trains it for the device, where that is another.
+        For (device, trainable module): the node that trains it for the device, where that is another; empty
+        where it is not known which.
     """
 
     instance: Instance
@@ -113,7 +114,7 @@ class Network:
         for device in self.devices:
             for module, samples in self._used(device).items():
                 host = self.trained_by.get((device, module))
-                if host is not None:
+                if host:
                     own = found.setdefault(host, {})
                     own[module] = own.get(module, 0) + samples
         return found

