@@ -158,7 +158,9 @@ def learn(
     cohorts = form_cohorts(schedule, workload, seed)
     check_fits(cohorts, model)
     mixing_of_kind = {kind.name: mixings(schedule, kind) for kind in schedule.kinds}
-    store = None if checkpoint is None else Checkpoints(checkpoint, Run.of(schedule, workload, model, seed))
+    store = None
+    if checkpoint is not None:
+        store = Checkpoints(checkpoint, Run.of(schedule, workload, model, seed, precision))
     progress = _start(store, resume) or _first_progress(
         schedule, initial_state(schedule, cohorts, seed, model)
     )

@@ -78,7 +78,8 @@ def test_help_costs_less_than_half_a_second_of_processor_time():
 
 
 @pytest.mark.parametrize(
-    "command", ["generate", "check", "solve", "run", "compare", "report", "planners", "backends"]
+    "command",
+    ["generate", "check", "solve", "run", "compare", "report", "planners", "backends", "map", "import"],
 )
 def test_help_names_each_command_and_each_has_help(hfedfm, command):
     status, out, errors = hfedfm("--help")
