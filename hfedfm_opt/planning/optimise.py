@@ -25,7 +25,7 @@ from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import Placed
 from hfedfm_opt.planning.recipes import period_name
 from hfedfm_opt.planning.time_prices import TimePrices
-from hfedfm_opt.planning.trained_elsewhere import without_movable
+from hfedfm_opt.planning.trained_elsewhere import with_training, without_movable
 from hfedfm_opt.system.decisions import Cluster, Frequency, Hop
 from hfedfm_opt.system.instance import Cpu
 from hfedfm_opt.system.network import Network
@@ -71,6 +71,7 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
     MissingLink
         If a cluster can average in no way, or not within the limit on latency.
     """
+    network = with_training(network, placed.servings)
     ready = readiness(network, placed.servings)
     shared = shared_legs(network, rhythm)
     options = options_of(network, rhythm, ready, allocate=settings.allocate)
