@@ -14,6 +14,7 @@ DOCUMENTS_WITH_PYTHON = [
     "docs/front.md",
     "docs/living-network.md",
     "docs/real-networks.md",
+    "docs/sweep.md",
     "docs/tour.md",
     "docs/transport.md",
 ]
