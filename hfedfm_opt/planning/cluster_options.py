@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from hfedfm_opt.planning.formulate_relaying import formulate_relaying
 from hfedfm_opt.planning.hops import MissingLink, from_server, nominal_hop, to_server, tree_hops
@@ -12,6 +13,9 @@ from hfedfm_opt.system.decisions import Cluster, Hop, Serving
 from hfedfm_opt.system.network import Network, WirelessEdge
 from solvers.common.arrays import IntArray
 from solvers.relaying import Front, RelayingProblem, evaluate, pareto_front
+
+if TYPE_CHECKING:
+    from hfedfm_opt.planning.joint_cluster import JointCluster
 
 MAX_ENUMERATED_MEMBERS = 7
 """Largest cluster whose trees are all priced (7^5 gather trees for each aggregator)."""
@@ -31,7 +35,8 @@ class Option:
     """One way of a cluster to spend a cycle.
 
     Its cycle takes ``seconds + repeat * tau`` and costs ``joules + repeat * e(tau)``, where ``e`` is the
-    least energy of ``cell`` within a deadline ``tau``; without a cell the second terms vanish.
+    least energy of ``cell``, or of the cluster ``joint``, within a deadline ``tau``; without either the
+    second terms vanish.
 
     Parameters
     ----------
@@ -48,6 +53,8 @@ class Option:
         How often a cycle uses the cell.
     trees : Trees or None
         The D2D trees of a cluster that averages at a member.
+    joint : JointCluster or None
+        The cluster whose trees are decided together with its resources.
     """
 
     cluster: int
@@ -57,6 +64,7 @@ class Option:
     cell: UplinkCell | None = None
     repeat: float = 0.0
     trees: Trees | None = None
+    joint: "JointCluster | None" = None
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from hfedfm_opt.planning.cluster_options import (
 from hfedfm_opt.planning.deadline_search import SearchResult, search_deadline
 from hfedfm_opt.planning.formulate_placement import PlacementTask, price
 from hfedfm_opt.planning.hops import MissingLink, backhaul
+from hfedfm_opt.planning.joint_cluster import Joint, joint_options, sharers_of
+from hfedfm_opt.planning.joint_plan import joint_cluster_of
 from hfedfm_opt.planning.optimistic import optimistic_readiness
 from hfedfm_opt.planning.option_curves import Choice
 from hfedfm_opt.planning.phase import Ledger, Phase
@@ -42,12 +44,17 @@ class Shared:
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """Whether resources are allocated, when to stop, and the longest round allowed."""
+    """Whether resources are allocated, when to stop, and the limits of a round.
+
+    ``joint``: also those of D2D links, together with the trees.
+    """
 
     allocate: bool
     gap: float
     time_limit_s: float
     max_latency_s: float
+    max_energy_j: float = math.inf
+    joint: bool = False
 
 
 def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchSettings) -> Arrangement:
@@ -71,7 +78,7 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
     """
     ready = readiness(network, placed.servings)
     shared = shared_legs(network, rhythm)
-    options = options_of(network, rhythm, ready, allocate=settings.allocate)
+    options = options_of(network, rhythm, ready, allocate=settings.allocate, joint=settings.joint)
     found = _search(network, options, shared, rhythm, settings)
     if not found.choices:
         raise nothing_in_time(network, options)
@@ -85,16 +92,26 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
 
 
 def options_of(
-    network: Network, rhythm: Rhythm, ready: Readiness, *, allocate: bool, whole_band: bool = False
+    network: Network,
+    rhythm: Rhythm,
+    ready: Readiness,
+    *,
+    allocate: bool,
+    whole_band: bool = False,
+    joint: bool = False,
 ) -> list[Option]:
-    """Return the options of all clusters; those of large clusters are at their servers only.
+    """Return the options of all clusters.
 
-    ``allocate`` and ``whole_band`` are those of :func:`relayed_options`.
+    ``allocate`` and ``whole_band`` are those of :func:`relayed_options`; it prices the trees of clusters that
+    are small enough.  With ``joint`` trees and resources of D2D links are decided together where that can be.
     """
     options: list[Option] = []
+    sharers = sharers_of(network) if joint else {}
     for index, (server, members) in enumerate(network.members.items()):
         options.extend(server_options(network, index, server, rhythm, ready, allocate=allocate))
-        if len(members) <= MAX_ENUMERATED_MEMBERS:
+        together = joint_options(network, index, server, rhythm, ready, sharers) if joint else Joint()
+        options.extend(together.options)
+        if len(members) <= MAX_ENUMERATED_MEMBERS and not together.replaces_nominal:
             more = relayed_options(
                 network, index, server, rhythm, ready, allocate=allocate, whole_band=whole_band
             )
@@ -130,6 +147,7 @@ def _search(
         time_weight=prices.time_weight_per_s,
         gap=settings.gap,
         max_deadline_s=settings.max_latency_s * rhythm.num_rounds - shared.down_s,
+        max_energy_j=settings.max_energy_j * rhythm.num_rounds - shared.joules,
         time_limit_s=settings.time_limit_s,
     )
 
@@ -250,6 +268,11 @@ def assemble_choices(
     clusters: list[Cluster] = []
     frequencies: list[Frequency] = []
     for choice in choices:
+        if choice.option.joint is not None:
+            cluster, decided = joint_cluster_of(network, choice)
+            clusters.append(cluster)
+            frequencies.extend(decided)
+            continue
         plan, cell = cluster_of(network, choice.option), choice.option.cell
         if cell is None or choice.bandwidth_hz is None:
             clusters.append(plan)

@@ -72,6 +72,7 @@ def plan(
         if recipe.arrangement == "optimised":
             search = SearchSettings(
                 allocate=settings.allocate,
+                joint=settings.allocate,
                 gap=settings.gap,
                 time_limit_s=math.inf if limit is None else limit,
                 max_latency_s=network.instance.limits.max_latency_s or math.inf,

@@ -51,6 +51,8 @@ def solve_within(
     ClusterResult
         ``objective`` and ``bound`` are joules.  A cluster whose fastest plan is too slow is infeasible.
         Where the front of latency and energy is not convex a gap may remain: the cluster is then feasible.
+        ``time_price`` has the price p of the line that proves the bound: no plan at all takes fewer joules
+        than ``bound + p * (latency_s - its latency)``.
     """
     started = time.perf_counter()
     options = options or Options()
@@ -72,7 +74,8 @@ class _Front:
     """The search for one point of the front of each of M clusters.
 
     ``fast`` and ``slow`` are the plans at the two ends of the edge under the limit, with their latencies and
-    joules; ``bound_j`` is the highest of the lines at the limit; ``too_slow`` where even the fastest plan is.
+    joules; ``bound_j`` is the highest of the lines at the limit, ``line_price`` the price of its line;
+    ``too_slow`` where even the fastest plan is.
     """
 
     def __init__(
@@ -84,7 +87,7 @@ class _Front:
         self.fast, self.slow = _no_plans(count, num), _no_plans(count, num)
         self.fast_s, self.fast_j = np.full(count, np.inf), np.full(count, np.inf)
         self.slow_s, self.slow_j = np.full(count, np.inf), np.zeros(count)
-        self.bound_j = np.zeros(count)
+        self.bound_j, self.line_price = np.zeros(count), np.zeros(count)
         self.too_slow = np.zeros(count, dtype=np.bool_)
 
     @property
@@ -139,7 +142,9 @@ class _Front:
         assert result.solution is not None
         if np.any(price > 0):
             line = np.asarray(result.bound) - price * self.limit_s[chosen]
-            self.bound_j[chosen] = np.maximum(self.bound_j[chosen], line)
+            higher = line > self.bound_j[chosen]
+            self.bound_j[chosen] = np.where(higher, line, self.bound_j[chosen])
+            self.line_price[chosen] = np.where(higher, price, self.line_price[chosen])
         self._keep(chosen, result.solution, has_price=price > 0)
 
     def _keep(self, chosen: IntArray, solution: ClusterSolution, has_price: BoolArray | bool = False) -> None:
@@ -204,6 +209,7 @@ def _result(problem: ClusterProblem, front: _Front, seconds: float) -> ClusterRe
         objective=float(objective[0]) if single else frozen(objective),
         bound=float(bound[0]) if single else frozen(bound),
         cluster_status=status,
+        time_price=float(front.line_price[0]) if single else frozen(front.line_price),
         method="prices of time",
         seconds=seconds,
     )
