@@ -45,6 +45,10 @@ class SearchResult:
         ``w_E * joules + w_T * deadline`` of the choice, and a lower bound on it over all choices.
     timed_out : bool
         Whether the search ended at its time limit.
+    ideal : float
+        Lower bound on the best over all options at this deadline.
+    open_j : tuple of float
+        Joules by which each cluster's choice exceeds the bound on its options at this deadline.
     """
 
     deadline_s: float
@@ -52,6 +56,8 @@ class SearchResult:
     value: float
     bound: float
     timed_out: bool = False
+    ideal: float = -np.inf
+    open_j: tuple[float, ...] = ()
 
 
 def search_deadline(
@@ -111,7 +117,15 @@ def search_deadline(
     bound = min(heap[0][0], least_ideal) if heap else least_ideal
     if not np.isfinite(best.value):
         return SearchResult(np.inf, (), np.inf, bound, timed_out)
-    return SearchResult(best.deadline_s, curves.choices(best), best.value, bound, timed_out)
+    return SearchResult(
+        best.deadline_s,
+        curves.choices(best),
+        best.value,
+        bound,
+        timed_out,
+        best.ideal,
+        curves.open_j(best),
+    )
 
 
 _Interval = tuple[float, int, float, Point]

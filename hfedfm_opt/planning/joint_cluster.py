@@ -80,7 +80,7 @@ def joint_options(
         Clusters by band, as :func:`sharers_of` gives them.
     """
     members = network.members[server]
-    refusal = _refusal(network, members)
+    refusal = refusal_of(network, members)
     downlink = downlink_of(network, members, server) if rhythm.num_cloud_rounds else ()
     if refusal or downlink is None:
         return Joint(refusal=refusal)
@@ -120,7 +120,7 @@ def sharers_of(network: Network) -> Sharers:
     return {band: frozenset(servers) for band, servers in found.items()}
 
 
-def _refusal(network: Network, members: Sequence[str]) -> str:
+def refusal_of(network: Network, members: Sequence[str]) -> str:
     """Return why the trees of a cluster cannot be decided together with its resources; empty if they can."""
     if len(members) < 2:
         return "one member"
@@ -138,7 +138,25 @@ def _refusal(network: Network, members: Sequence[str]) -> str:
     names = {name for device in members for name in network.trained_on[device]}
     if any(network.update_bits(name) != network.update_bits(name, "model") for name in names):
         return "different precisions up and down"
+    if not _is_connected(network, members):
+        return "D2D links that do not connect all members"
     return ""
+
+
+def has_d2d_links(network: Network, members: Sequence[str]) -> bool:
+    """Return whether any links lead from one member to another."""
+    return any(pair in network.edges for pair in _pairs(members))
+
+
+def _is_connected(network: Network, members: Sequence[str]) -> bool:
+    """Return whether all members reach some member over D2D links."""
+    reaches = np.eye(len(members), dtype=np.bool_)
+    for row, source in enumerate(members):
+        for column, target in enumerate(members):
+            reaches[row, column] |= (source, target) in network.edges
+    for _ in range(len(members).bit_length()):
+        reaches = reaches @ reaches
+    return bool(reaches.all(axis=0).any())
 
 
 def _pairs(members: Sequence[str]) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from hfedfm_opt.planning.joint_cluster import JointCluster
-from solvers.clusters import ClusterPlan, ClusterProblem, ClusterResult, solve, solve_within
+from solvers.clusters import ClusterPlan, ClusterProblem, ClusterResult, FrontMemory, solve, solve_within
 from solvers.clusters.trees import MAX_HALF_DUPLEX_NODES, MAX_NODES
 from solvers.common import Options
 
@@ -73,6 +73,7 @@ class JointCurves:
         self.clusters = clusters
         self._stop_at = stop_at
         self._gap, self._options = gap, Options(gap=gap)
+        self._memory, self._memory_of_relaxed = FrontMemory(), FrontMemory()
         self._known: dict[tuple[int, float], JointPoint] = {}
         self._least_s: dict[int, tuple[float, float]] = {}
         self._searched: dict[int, _Searched] = {}
@@ -107,10 +108,13 @@ class JointCurves:
         for group in self._of_one_shape(keys, [name for name, _ in keys]):
             seconds = np.array([limit for _, limit in group])
             own = [self.clusters[name] for name, _ in group]
-            found = solve_within(stacked([one.problem for one in own]), seconds, self._options)
+            names = [name for name, _ in group]
+            problem = stacked([one.problem for one in own])
+            found = solve_within(problem, seconds, self._options, self._memory, names)
             proven = found
             if any(one.relaxed is not one.problem for one in own):
-                proven = solve_within(stacked([one.relaxed for one in own]), seconds, self._options)
+                relaxed = stacked([one.relaxed for one in own])
+                proven = solve_within(relaxed, seconds, self._options, self._memory_of_relaxed, names)
             for row, key in enumerate(group):
                 self._known[key] = _point(found, proven, row)
 

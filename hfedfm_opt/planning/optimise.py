@@ -17,20 +17,18 @@ from hfedfm_opt.planning.cluster_options import (
     server_options,
 )
 from hfedfm_opt.planning.deadline_search import SearchResult, search_deadline
-from hfedfm_opt.planning.formulate_placement import PlacementTask, price
 from hfedfm_opt.planning.hops import MissingLink, backhaul
 from hfedfm_opt.planning.joint_cluster import Joint, joint_options, sharers_of
 from hfedfm_opt.planning.joint_plan import joint_cluster_of
-from hfedfm_opt.planning.optimistic import optimistic_readiness
 from hfedfm_opt.planning.option_curves import Choice
 from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import Placed
-from hfedfm_opt.planning.recipes import period_name
-from hfedfm_opt.planning.time_prices import TimePrices
-from hfedfm_opt.system.decisions import Cluster, Frequency, Hop
+from hfedfm_opt.planning.proofs import cluster_parts, evidence_of, proof_of, unbounded
+from hfedfm_opt.system.decisions import Cluster, Frequency, GapPart, Hop
 from hfedfm_opt.system.instance import Cpu
 from hfedfm_opt.system.network import Network
-from solvers.placement import solve as solve_placement
+
+DEADLINE_PROOF = "lines below the energy of each option, between the deadlines that were tried"
 
 
 @dataclass(frozen=True)
@@ -79,16 +77,22 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
     ready = readiness(network, placed.servings)
     shared = shared_legs(network, rhythm)
     options = options_of(network, rhythm, ready, allocate=settings.allocate, joint=settings.joint)
-    found = _search(network, options, shared, rhythm, settings)
+    found = search(network, options, shared, rhythm, settings)
     if not found.choices:
         raise nothing_in_time(network, options)
-    large = large_clusters(network)
-    bound, proof = -math.inf, too_large(network, large[0]) if large else ""
-    if not large:
-        bound = _per_round(network, found.bound, shared, rhythm)
-        proof = _proof(rhythm, settings, "the given placement")
     clusters, frequencies = assemble_choices(network, found.choices)
-    return Arrangement(clusters, frequencies, bound, proof, found.timed_out)
+    evidence = evidence_of(network, joint=settings.joint)
+    missing = unbounded(network, evidence)
+    if missing:
+        return Arrangement(clusters, frequencies, -math.inf, missing, found.timed_out)
+    price = network.instance.objective.energy_weight_per_j / rhythm.num_rounds
+    parts = (
+        *cluster_parts(evidence, (price * joules for joules in found.open_j)),
+        GapPart(part="deadline", amount=(found.ideal - found.bound) / rhythm.num_rounds, proof=DEADLINE_PROOF),
+    )
+    proof = proof_of(evidence, rhythm, allocate=settings.allocate, placement="the given placement")
+    bound = per_round(network, found.bound, shared, rhythm)
+    return Arrangement(clusters, frequencies, bound, proof, found.timed_out, parts)
 
 
 def options_of(
@@ -136,9 +140,10 @@ def large_clusters(network: Network) -> list[str]:
     return [server for server, members in network.members.items() if len(members) > MAX_ENUMERATED_MEMBERS]
 
 
-def _search(
+def search(
     network: Network, options: Sequence[Option], shared: Shared, rhythm: Rhythm, settings: SearchSettings
 ) -> SearchResult:
+    """Return the best choice of options under a common deadline and the limits of a round."""
     prices = network.instance.objective
     return search_deadline(
         options,
@@ -184,56 +189,8 @@ def _below(network: Network, node: str, union_of: dict[str, frozenset[str]]) -> 
     )
 
 
-def bound_over_placements(
-    network: Network, task: PlacementTask, rhythm: Rhythm, settings: SearchSettings, prices: TimePrices
-) -> tuple[float, str]:
-    """Return a lower bound on the objective per round over all placements, and what proves it.
-
-    The better of two: each device relaxed to its best hosts, with the exact search over the clusters; and the
-    placement problem under the given prices of time, with hosts that delay nobody.
-
-    Parameters
-    ----------
-    network : Network
-        The network.
-    task : PlacementTask
-        Who may run what.
-    rhythm : Rhythm
-        How often the cloud averages.
-    settings : SearchSettings
-        How to search.
-    prices : TimePrices
-        What a second of training costs on each device.
-    """
-    ready = optimistic_readiness(network, task)
-    shared = shared_legs(network, rhythm)
-    large = large_clusters(network)
-    searched, proof = -math.inf, too_large(network, large[0]) if large else ""
-    if not large:
-        options = options_of(network, rhythm, ready, allocate=settings.allocate)
-        found = _search(network, options, shared, rhythm, settings)
-        searched = _per_round(network, found.bound, shared, rhythm)
-        anywhere = "any placement (each device relaxed to its best hosts, whatever fits their memories)"
-        proof = _proof(rhythm, settings, anywhere)
-    slowed = settings.allocate and any(not ready.helped & set(m) for m in network.members.values())
-    placed = -math.inf
-    if not slowed:
-        alone = price(network, task, TimePrices(prices.device_weight, {}))
-        lowest = solve_placement(alone.problem).bound
-        cost = network.instance.objective
-        rest = cost.energy_weight_per_j * shared.joules + cost.time_weight_per_s * (
-            shared.down_s + min(shared.delay_s)
-        )
-        placed = lowest + rest / rhythm.num_rounds
-    if placed > searched:
-        return placed, (
-            "the placement problem with time priced by device, plus the cloud leg: holds for any placement "
-            f"and any relaying, period {period_name(rhythm.period)} and the given association"
-        )
-    return searched, proof
-
-
-def _per_round(network: Network, cycle_cost: float, shared: Shared, rhythm: Rhythm) -> float:
+def per_round(network: Network, cycle_cost: float, shared: Shared, rhythm: Rhythm) -> float:
+    """Return the objective per round of a cycle whose clusters cost so much, the ways to the root added."""
     prices = network.instance.objective
     rest = prices.energy_weight_per_j * shared.joules + prices.time_weight_per_s * shared.down_s
     return (cycle_cost + rest) / rhythm.num_rounds
@@ -244,20 +201,6 @@ def too_large(network: Network, server: str) -> str:
     return (
         f"no bound: the cluster of {server!r} has {len(network.members[server])} members, "
         f"more than the {MAX_ENUMERATED_MEMBERS} whose trees are all priced"
-    )
-
-
-def _proof(rhythm: Rhythm, settings: SearchSettings, placement: str) -> str:
-    resources = (
-        "uplink bandwidth and power optimal (CPU frequencies too where members send to their server "
-        "themselves), D2D links at nominal channel and power"
-        if settings.allocate
-        else "all links at nominal channel and power"
-    )
-    return (
-        "each cluster averages at its server over its members' own uplinks, or at any member over any trees "
-        f"of D2D links; all were priced, {resources}; the common deadline was searched with a tangent bound; "
-        f"holds for period {period_name(rhythm.period)}, the given association and {placement}"
     )
 
 

@@ -63,6 +63,7 @@ class Point:
     value: float
     ideal: float
     chosen: tuple[int, ...]
+    value_j: FloatArray
     bound_j: FloatArray
     slope_w: FloatArray
 
@@ -176,13 +177,19 @@ class Curves:
             found.append(Choice(option, solution.bandwidth_hz, solution.power_w, solution.frequency_hz))
         return tuple(found)
 
+    def open_j(self, point: Point) -> tuple[float, ...]:
+        """Return by how many joules each cluster's option exceeds the bound on all of them, at a point."""
+        least = np.full(self.num_clusters, np.inf)
+        np.minimum.at(least, self.cluster, point.bound_j)
+        return tuple((point.value_j[list(point.chosen)] - least).tolist())
+
     def _point(self, deadline: float, value_j: FloatArray, bound_j: FloatArray, slope_w: FloatArray) -> Point:
         order = np.lexsort((value_j, self.cluster))
         _, first = np.unique(self.cluster[order], return_index=True)
         chosen = tuple(int(index) for index in order[first])
         total = self._cost(float(value_j[list(chosen)].sum()), deadline, self.limit_j)
         ideal = self._weighted(bound_j, deadline, self.limit_j)
-        return Point(deadline, total, ideal, chosen, bound_j, slope_w)
+        return Point(deadline, total, ideal, chosen, value_j, bound_j, slope_w)
 
     def _price_cells(
         self, deadlines: FloatArray, value_j: FloatArray, bound_j: FloatArray, slope_w: FloatArray
