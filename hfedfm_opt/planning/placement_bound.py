@@ -1,11 +1,9 @@
 """A bound over all placements: the better of relaxed devices and of a placement with time priced by device."""
 
 import math
+from collections import Counter
 from dataclasses import replace
 
-import numpy as np
-
-from hfedfm_opt.planning.candidates import Candidate
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.formulate_placement import PlacementTask, price
 from hfedfm_opt.planning.optimise import SearchSettings, options_of, per_round, search, shared_legs
@@ -15,6 +13,7 @@ from hfedfm_opt.planning.recipes import period_name
 from hfedfm_opt.planning.time_prices import TimePrices
 from hfedfm_opt.system.instance import Cpu
 from hfedfm_opt.system.network import Network
+from solvers.common.arrays import FloatArray
 from solvers.placement import solve
 
 PLACEMENT_PROOF = "bound on this placement, less the bound on any placement"
@@ -78,29 +77,51 @@ def _priced_placement(
     alone = price(network, task, TimePrices(prices.device_weight, {}))
     problem = alone.problem
     if settings.allocate:
-        least = [
-            min(own, _slowed(network, candidate, prices.device_weight[candidate.device]))
-            for own, candidate in zip(problem.pair_cost.tolist(), task.candidates, strict=True)
-        ]
-        problem = replace(problem, pair_cost=np.array(least))
+        problem = replace(problem, pair_cost=_slowed_costs(network, alone, prices))
     rest = cost.energy_weight_per_j * shared.joules + cost.time_weight_per_s * (
         shared.down_s + min(shared.delay_s)
     )
     return float(solve(problem).bound) + rest / rhythm.num_rounds
 
 
-def _slowed(network: Network, candidate: Candidate, weight: float) -> float:
-    """Return the least cost of running a module on its own device at any CPU frequency; inf elsewhere.
+def _slowed_costs(network: Network, task: PlacementTask, prices: TimePrices) -> FloatArray:
+    """Return costs of pairs that sum to at most what a placement costs with the best CPU frequencies.
+
+    Only a device that runs all its modules itself may be slowed down.  What it saves is taken off its own
+    pairs, first off the largest modules that could run elsewhere: where these do, nothing else is lost.
+    """
+    cost = task.problem.pair_cost.copy()
+    helped = optimistic_readiness(network, task).helped
+    choices = Counter(task.problem.pair_demand.tolist())
+    own: dict[str, list[int]] = {}
+    for pair, candidate in enumerate(task.candidates):
+        if candidate.host == candidate.device and candidate.device not in helped:
+            own.setdefault(candidate.device, []).append(pair)
+    for device, pairs in own.items():
+        flops = sum(task.candidates[pair].flops for pair in pairs)
+        saved = float(cost[pairs].sum()) - _slowed(network, device, flops, prices.device_weight[device])
+
+        def rank(pair: int) -> tuple[bool, float]:
+            return choices[int(task.problem.pair_demand[pair])] == 1, -task.candidates[pair].flops
+
+        for pair in sorted(pairs, key=rank):
+            taken = min(max(saved, 0.0), float(cost[pair]))
+            cost[pair] -= taken
+            saved -= taken
+    return cost
+
+
+def _slowed(network: Network, device: str, flops: float, weight: float) -> float:
+    """Return the least cost of a device's work at any CPU frequency; inf where it cannot be changed.
 
     C cycles at f Hz cost ``w_E k C f^2 + p C / f`` with the price p of the device's seconds; the best f has
-    ``2 w_E k f^3 = p``, whatever C is, so that all modules of a device agree on it.
+    ``2 w_E k f^3 = p``.
     """
-    processor, cost = network.nodes[candidate.device].processor, network.instance.objective
-    if candidate.host != candidate.device or not isinstance(processor, Cpu):
+    processor, cost = network.nodes[device].processor, network.instance.objective
+    if not isinstance(processor, Cpu):
         return math.inf
     second, joule = cost.time_weight_per_s * weight, cost.energy_weight_per_j * processor.effective_capacitance
-    cycles = candidate.flops / processor.flops_per_cycle
-    frequency_hz = processor.max_frequency_hz
+    cycles, frequency_hz = flops / processor.flops_per_cycle, processor.max_frequency_hz
     if joule > 0:
         frequency_hz = min((0.5 * second / joule) ** (1 / 3), frequency_hz)
     if frequency_hz == 0:
