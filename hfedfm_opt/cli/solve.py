@@ -65,6 +65,9 @@ def solve(
     nominal_resources: Annotated[
         bool, typer.Option("--nominal-resources", help="Allocate no bandwidth, power or CPU frequency.")
     ] = False,
+    nominal_d2d: Annotated[
+        bool, typer.Option("--nominal-d2d", help="Allocate nothing to D2D links: channel and full power.")
+    ] = False,
     period: Annotated[
         list[str] | None,
         typer.Option(metavar="E|never", help="Rounds between cloud averages; repeated: the best is taken."),
@@ -101,6 +104,7 @@ def solve(
         seed=seed,
         duplex=duplex_of(duplex),
         allocate=not nominal_resources,
+        allocate_d2d=not nominal_d2d,
         periods=periods,
         energy_weight_per_j=energy_weight,
         time_weight_per_s=time_weight,
@@ -179,9 +183,19 @@ def _document(result: "PlanResult", instance: str, written: Path | None) -> dict
         "latency_s": result.latency_s,
         "seconds": result.seconds,
         "proof": result.proof,
+        "gap_parts": [part.model_dump() for part in result.gap_parts],
         "explanation": result.explanation,
         "plan": None if written is None else str(written),
     }
+
+
+def _gap_lines(result: "PlanResult") -> list[tuple[str, str]]:
+    """Return the parts of a gap, as parts of the objective, with what they are left open by."""
+    return [
+        (f"  {part.part}", f"{figure(part.amount / result.objective)} ({part.proof})")
+        for part in result.gap_parts
+        if result.objective > 0
+    ]
 
 
 def _say(result: "PlanResult", instance: str, written: Path | None) -> None:
@@ -199,6 +213,7 @@ def _say(result: "PlanResult", instance: str, written: Path | None) -> None:
             ("objective", figure(result.objective) + weights),
             ("bound", figure(result.bound)),
             ("gap", figure(result.gap)),
+            *_gap_lines(result),
             ("proof", result.proof),
             ("time", f"{result.seconds:.2f} s"),
             ("plan", "" if written is None else str(written)),

@@ -82,7 +82,7 @@ class JointCurves:
             self._searched[name] = self._search(clusters[name], second_j)
             plans = self._searched[name].plans
             self._least_s[name] = min((entry[0] for entry in plans), default=math.inf), 0.0
-        self._find_least([name for name in clusters if name not in self._searched])
+        self._begin([name for name in clusters if name not in self._searched], second_j)
 
     def least_s(self, name: int) -> tuple[float, float]:
         """Return the seconds of the fastest plan found, and a bound on those of any plan."""
@@ -118,17 +118,30 @@ class JointCurves:
             for row, key in enumerate(group):
                 self._known[key] = _point(found, proven, row)
 
-    def _find_least(self, names: Sequence[int]) -> None:
+    def _begin(self, names: Sequence[int], second_j: float) -> None:
+        """Find the fastest plans of clusters, and those that are the best at some prices of time."""
         for group in self._of_one_shape(names, names):
             own = [self.clusters[name] for name in group]
-            found = solve(_hurried(stacked([one.problem for one in own])), options=self._options)
+            found = self._seed(self._memory, stacked([one.problem for one in own]), group, second_j)
             proven = found
             if any(one.relaxed is not one.problem for one in own):
-                proven = solve(_hurried(stacked([one.relaxed for one in own])), options=self._options)
+                relaxed = stacked([one.relaxed for one in own])
+                proven = self._seed(self._memory_of_relaxed, relaxed, group, second_j)
             for name, seconds, bound in zip(
                 group, np.asarray(found.objective), np.asarray(proven.bound), strict=True
             ):
                 self._least_s[name] = float(seconds) * (1.0 + self._gap), float(bound)
+
+    def _seed(
+        self, memory: FrontMemory, problem: ClusterProblem, names: Sequence[int], second_j: float
+    ) -> ClusterResult:
+        """Note the best plans at some prices, and the fastest; return these."""
+        price = np.repeat(np.maximum(second_j, 1e-300) * np.array(PRICES), len(names))
+        many = replace(problem.of_clusters(np.tile(np.arange(len(names)), len(PRICES))), time_weight=price)
+        memory.note([*names] * len(PRICES), solve(many, options=self._options), price)
+        fastest = solve(_hurried(problem), options=self._options)
+        memory.note(names, fastest, np.zeros(len(names)))
+        return fastest
 
     def _of_one_shape(self, keys: Sequence[Key], names: Sequence[int]) -> list[list[Key]]:
         """Return the keys in groups whose clusters have as many nodes and items, and the same duplex."""

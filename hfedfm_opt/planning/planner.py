@@ -17,10 +17,14 @@ from hfedfm_opt.planning.plan import Plan, PlanResult
 from hfedfm_opt.planning.precision import precision_note, transport_of
 from hfedfm_opt.planning.recipes import RECIPES, period_name, recipe_of
 from hfedfm_opt.planning.settings import PlannerOptions
-from hfedfm_opt.system.decisions import Decisions, precisions_of
+from hfedfm_opt.system.decisions import Decisions, GapPart, precisions_of
 from hfedfm_opt.system.instance import Instance, Objective
 from hfedfm_opt.system.network import resolve_network
 from solvers.common import Options, Status, StopReason, relative_gap
+
+NO_PART = 1e-12
+"""Part of the objective below which a difference is rounding."""
+PLAN_PROOF = "what the checked plan costs beyond what the search counted"
 
 
 def planners() -> dict[str, str]:
@@ -72,10 +76,11 @@ def plan(
         if recipe.arrangement == "optimised":
             search = SearchSettings(
                 allocate=settings.allocate,
-                joint=settings.allocate,
+                joint=settings.allocate and settings.allocate_d2d,
                 gap=settings.gap,
                 time_limit_s=math.inf if limit is None else limit,
                 max_latency_s=network.instance.limits.max_latency_s or math.inf,
+                max_energy_j=network.instance.limits.max_energy_j or math.inf,
             )
             rhythm = Rhythm(recipe.period)
             placed, arrangement = alternate(network, task, recipe.placement, rhythm, search, settings.seed)
@@ -129,7 +134,8 @@ def _result(
         )
     prediction = draft.prediction
     bound = arrangement.bound if math.isfinite(arrangement.bound) else None
-    claimed = draft.claiming(bound, arrangement.proof)
+    parts = _all_parts(draft, arrangement) if bound is not None else ()
+    claimed = draft.claiming(bound, arrangement.proof, parts)
     assert claimed.decisions.claim is not None, "the plan claims its cost"
     objective = claimed.decisions.claim.objective
     optimal = relative_gap(objective, arrangement.bound) <= settings.gap
@@ -145,7 +151,18 @@ def _result(
         latency_s=prediction.latency_s,
         energy_j=prediction.energy_j,
         seconds=seconds,
+        gap_parts=parts,
     )
+
+
+def _all_parts(draft: Plan, arrangement: Arrangement) -> tuple[GapPart, ...]:
+    """Return the parts of the gap, with what the plan costs beyond what the search counted."""
+    parts = arrangement.gap_parts
+    objective = draft.objective
+    rest = objective - arrangement.bound - sum(part.amount for part in parts)
+    if not parts or abs(rest) <= NO_PART * objective:
+        return parts
+    return (*parts, GapPart(part="plan", amount=rest, proof=PLAN_PROOF))
 
 
 def _without_plan(planner: str, error: NoPlacement | MissingLink, seconds: float) -> PlanResult:

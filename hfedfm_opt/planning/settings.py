@@ -27,6 +27,9 @@ class PlannerOptions:
     allocate : bool
         Whether the optimised planner also allocates bandwidth, power and CPU frequency; otherwise every link
         keeps its nominal channel and power.
+    allocate_d2d : bool
+        Whether that includes D2D links, decided together with the trees; otherwise they keep their nominal
+        channel and power.
     periods : sequence of int or None
         Candidate periods of the optimised planner when its name carries none; the best objective wins.
         ``None`` in it means never.  Empty: the instance's period.
@@ -44,6 +47,7 @@ class PlannerOptions:
     seed: int = 0
     duplex: Duplex = "as given"
     allocate: bool = True
+    allocate_d2d: bool = True
     periods: Sequence[int | None] = ()
     energy_weight_per_j: float | None = None
     time_weight_per_s: float | None = None

@@ -117,10 +117,10 @@ class _Front:
                     for field in fields(ClusterPlan):
                         getattr(getattr(self, end), field.name)[row] = getattr(found.plan, field.name)
 
-    def _note(self, chosen: IntArray, solution: ClusterSolution, *, at_price: bool) -> None:
+    def _note(self, chosen: IntArray, solution: ClusterSolution) -> None:
         if self.memory is not None:
             for place, row in enumerate(chosen.tolist()):
-                self.memory.note_plan(self.names[row], solution, place, at_price=at_price)
+                self.memory.note_plan(self.names[row], solution, place, at_price=False)
 
     @property
     def is_open(self) -> BoolArray:
@@ -174,7 +174,7 @@ class _Front:
         some = self.problem.of_clusters(rows)
         plan = mixture(some, picked(self.fast, rows), picked(self.slow, rows), part)
         solution = evaluate(some, plan)
-        self._note(rows, solution, at_price=False)
+        self._note(rows, solution)
         self._keep(rows, solution)
 
     def _take(self, chosen: IntArray, result: ClusterResult, price: FloatArray) -> None:
@@ -185,11 +185,8 @@ class _Front:
             higher = line > self.bound_j[chosen]
             self.bound_j[chosen] = np.where(higher, line, self.bound_j[chosen])
             self.line_price[chosen] = np.where(higher, price, self.line_price[chosen])
-            for place, row in enumerate(chosen.tolist() if self.memory is not None else ()):
-                assert self.memory is not None
-                level = float(np.asarray(result.bound)[place])
-                self.memory.note_line(self.names[row], level, float(price[place]))
-        self._note(chosen, result.solution, at_price=bool(np.any(price > 0)))
+        if self.memory is not None:
+            self.memory.note([self.names[row] for row in chosen.tolist()], result, price)
         self._keep(chosen, result.solution, has_price=price > 0)
 
     def _keep(self, chosen: IntArray, solution: ClusterSolution, has_price: BoolArray | bool = False) -> None:
@@ -218,7 +215,7 @@ class _Front:
         inner = _Front(part, self.limit_s[chosen], self.gap, self.options, self.ends)
         inner.search()
         found = evaluate(part, picked(inner.fast, np.arange(chosen.size)))
-        self._note(chosen, found, at_price=False)
+        self._note(chosen, found)
         self._keep(chosen, found)
 
 

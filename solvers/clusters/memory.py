@@ -1,11 +1,12 @@
 """What was found of clusters within one limit after another: plans, and lines below all plans."""
 
 import bisect
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from solvers.clusters.solution import ClusterPlan, ClusterSolution
+from solvers.clusters.solution import ClusterPlan, ClusterResult, ClusterSolution
 from solvers.common.arrays import FloatArray
 
 
@@ -29,6 +30,18 @@ class FrontMemory:
     def __init__(self) -> None:
         self._plans: dict[int, list[Noted]] = {}
         self._lines: dict[int, list[tuple[float, float]]] = {}
+
+    def note(self, names: Sequence[int], result: ClusterResult, price: FloatArray) -> None:
+        """Note what a result of :func:`~solvers.clusters.solve` says of clusters at prices of time (M,).
+
+        Joules must have the weight 1, or, with a price of 0, no weight at all.
+        """
+        for row, name in enumerate(names):
+            at_price = bool(price[row] > 0)
+            if at_price:
+                self.note_line(name, float(np.asarray(result.bound)[row]), float(price[row]))
+            if result.solution is not None:
+                self.note_plan(name, result.solution, row, at_price=at_price)
 
     def note_line(self, name: int, level: float, price: float) -> None:
         """Note a line."""
