@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from hfedfm_opt.planning.computing import computing_of
 from hfedfm_opt.planning.formulate_relaying import formulate_relaying
 from hfedfm_opt.planning.hops import MissingLink, from_server, nominal_hop, to_server, tree_hops
 from hfedfm_opt.planning.phase import Ledger, Phase
@@ -134,8 +135,8 @@ def server_options(
 ) -> list[Option]:
     """Return the options in which every member sends straight to its server, which aggregates.
 
-    With ``allocate`` the members' bandwidth, power and CPU frequency are left open, if they train without
-    other nodes; the nominal option is there in any case.
+    With ``allocate`` the members' bandwidth and power are left open, and the CPU frequency of those that train
+    without other nodes, unless activations need the band; the nominal option is there in any case.
     """
     members = network.members[server]
     try:
@@ -154,10 +155,12 @@ def server_options(
     deliver_j = sum(ledger.energy_j.values()) * rhythm.num_edge_rounds
     rounds = rhythm.num_rounds
     options = [Option(index, plan, rounds * gather_s + deliver_s, rounds * gather_j + deliver_j)]
-    if allocate and not ready.helped & set(members):
-        cell = uplink_cell(network, members, server, ready.own_flops)
+    if allocate and not ready.busy & set(members):
+        work = computing_of(network, members, ready)
+        cell = uplink_cell(network, members, server, work)
         if cell is not None:
-            options.append(Option(index, plan, deliver_s, deliver_j, cell, float(rounds)))
+            fixed_j = deliver_j + rounds * work.fixed_j
+            options.append(Option(index, plan, deliver_s, fixed_j, cell, float(rounds)))
     return options
 
 
@@ -210,7 +213,7 @@ def relayed_options(
                 float(front.energy_j[row]) + train_j,
                 trees=Trees(problem, front, row),
             )
-            options.extend(_with_uplink(network, fixed, allocate=allocate))
+            options.extend(with_uplink(network, fixed, allocate=allocate))
     return options
 
 
@@ -266,7 +269,7 @@ def _pairs(members: Sequence[str], parent: IntArray, order: IntArray) -> list[tu
     ]
 
 
-def _with_uplink(network: Network, option: Option, *, allocate: bool) -> list[Option]:
+def with_uplink(network: Network, option: Option, *, allocate: bool) -> list[Option]:
     """Return the option with its uplink at nominal resources and, if asked, with an allocated one."""
     if not option.plan.uplink:
         return [option]

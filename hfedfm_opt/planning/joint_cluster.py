@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from hfedfm_opt.planning.cluster_options import Option, Readiness, Rhythm, downlink_of
+from hfedfm_opt.planning.computing import Computing, computing_of, waiting
 from hfedfm_opt.planning.hops import nominal_hop
 from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.system.decisions import Cluster
-from hfedfm_opt.system.instance import Cpu
 from hfedfm_opt.system.network import Network, WiredEdge, WirelessEdge
 from solvers.clusters import ClusterProblem
 from solvers.common.arrays import BoolArray, FloatArray
@@ -19,13 +19,14 @@ MAX_SEARCHED_MEMBERS = 60
 """Largest cluster whose trees are searched: the limit of ``solvers.clusters``."""
 Sharers = Mapping[str, frozenset[str]]
 """The clusters, by server, that may send over each band."""
-_CLOCK_HZ = 1e9
-"""Frequency at which the work of a device whose training time is given is counted; any number would do."""
 
 
 @dataclass(frozen=True)
 class JointCluster:
     """A cluster whose trees and resources are decided together, in a cycle.
+
+    Half-duplex members that others help listen to nobody while activations travel: ``problem`` has everybody
+    wait for the last of them, ``relaxed`` nobody.
 
     Parameters
     ----------
@@ -85,27 +86,43 @@ def joint_options(
     if refusal or downlink is None:
         return Joint(refusal=refusal)
     band = _d2d_bands(network, members)[0]
-    inner = _within_cluster(network, members, rhythm, ready, band)
-    scaled = frozenset(device for device in members if _scales(network, ready, device))
-    fixed_j = rhythm.num_rounds * sum(ready.joules[device] for device in members if device not in scaled)
+    work = computing_of(network, members, ready)
+    inner = _within_cluster(network, members, rhythm, work, band)
     plan = Cluster(id=server, members=members, aggregator=members[0], downlink=downlink)
+    late = _late(network, members, ready, work)
     options = []
     for legs in _legs(network, members, server, rhythm):
         relaxed = ClusterProblem(**inner, **legs)
         shares = {"band_hz": np.array(network.bands[band].band_hz / len(sharers[band]))}
         if "leg_band_hz" in legs:
             shares["leg_band_hz"] = legs["leg_band_hz"] / _leg_sharers(network, members, server, sharers)
-        shared = any(np.any(share != getattr(relaxed, name)) for name, share in shares.items())
-        problem = replace(relaxed, **shares) if shared else relaxed
+        changes = shares | late
+        differs = any(np.any(value != getattr(relaxed, name)) for name, value in changes.items())
+        problem = replace(relaxed, **changes) if differs else relaxed
         uplink_hz = {
             device: float(problem.leg_band_hz[place])
             for place, device in enumerate(members)
             if isinstance(network.edges.get((device, server)), WirelessEdge)
         }
-        cluster = JointCluster(problem, relaxed, uplink_hz, scaled)
-        options.append(Option(index, plan, 0.0, fixed_j, repeat=1.0, joint=cluster))
+        cluster = JointCluster(problem, relaxed, uplink_hz, work.scaled)
+        options.append(Option(index, plan, 0.0, rhythm.num_rounds * work.fixed_j, repeat=1.0, joint=cluster))
     alone = len(sharers[band]) == 1
     return Joint(tuple(options), "", alone and _contains_nominal(network, members, band))
+
+
+def _late(
+    network: Network, members: Sequence[str], ready: Readiness, work: Computing
+) -> dict[str, FloatArray]:
+    """Return what changes where half-duplex members listen to nobody before their own activations are through.
+
+    In the plan everybody then waits for the last of these members; the bound knows nothing of it.
+    """
+    busy = ready.busy & set(members)
+    if not busy or not network.is_half_duplex(members[0]):
+        return {}
+    late = waiting(work, max(ready.seconds[device] for device in busy))
+    names = ("cycles", "max_frequency_hz", "min_frequency_hz", "capacitance")
+    return {name: getattr(late, name) for name in names}
 
 
 def sharers_of(network: Network) -> Sharers:
@@ -174,19 +191,13 @@ def _contains_nominal(network: Network, members: Sequence[str], band: str) -> bo
     return channel_hz is None or channel_hz * (len(members) - 1) <= whole_hz * (1 + 1e-12)
 
 
-def _scales(network: Network, ready: Readiness, device: str) -> bool:
-    """Return whether a device's CPU frequency is decided: it has a CPU and trains without other nodes."""
-    return isinstance(network.nodes[device].processor, Cpu) and device not in ready.helped
-
-
 def _within_cluster(
-    network: Network, members: Sequence[str], rhythm: Rhythm, ready: Readiness, band: str
+    network: Network, members: Sequence[str], rhythm: Rhythm, work: Computing, band: str
 ) -> dict[str, Any]:
     """Return the fields of the problem that say what happens between the members."""
     modules = sorted({name for device in members for name in network.trained_on[device]})
     radios = [network.nodes[device].radio for device in members]
     held = [[name in network.trained_on[device] for name in modules] for device in members]
-    cycles, max_hz, min_hz, capacitance = _computing(network, members, ready)
     gain, noise_w_per_hz = _gains(network, members)
     return {
         "gain": gain,
@@ -198,10 +209,10 @@ def _within_cluster(
         "efficiency": np.array([radio.amplifier_efficiency if radio else 1.0 for radio in radios]),
         "circuit_power_w": np.array([radio.circuit_power_w if radio else 0.0 for radio in radios]),
         "receive_power_w": np.array([radio.receive_power_w if radio else 0.0 for radio in radios]),
-        "cycles": cycles,
-        "max_frequency_hz": max_hz,
-        "min_frequency_hz": min_hz,
-        "capacitance": capacitance,
+        "cycles": work.cycles,
+        "max_frequency_hz": work.max_frequency_hz,
+        "min_frequency_hz": work.min_frequency_hz,
+        "capacitance": work.capacitance,
         "energy_weight": 1.0,
         "time_weight": 1.0,
         "num_round_trips": float(rhythm.num_edge_rounds),
@@ -225,32 +236,6 @@ def _gains(network: Network, members: Sequence[str]) -> tuple[FloatArray, FloatA
     largest = np.where(largest > 0, largest, 1.0)
     scaled = gain * largest / np.where(noise > 0, noise, largest)
     return scaled, largest
-
-
-def _computing(
-    network: Network, members: Sequence[str], ready: Readiness
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """Return cycles, limits of the frequency and capacitance of each member.
-
-    A device of C cycles at most F Hz is ready after c >= C/F seconds and spends K/c^2 joules, K = k C^3.
-    ``ready`` may say that it could be ready sooner or for less, s seconds and j joules, with the help of
-    others: c >= min(C/F, s) and K = min(k C^3, j s^2) are then below both.
-    """
-    rows = []
-    for device in members:
-        seconds, processor = ready.seconds[device], network.nodes[device].processor
-        if not isinstance(processor, Cpu) or not _scales(network, ready, device):
-            rows.append((seconds * _CLOCK_HZ, _CLOCK_HZ, _CLOCK_HZ, 0.0))
-            continue
-        cycles = ready.own_flops[device] / processor.flops_per_cycle
-        soonest = min(cycles / processor.max_frequency_hz, seconds)
-        if soonest <= 0:
-            rows.append((0.0, processor.max_frequency_hz, 0.0, 0.0))
-            continue
-        least = min(processor.effective_capacitance * cycles**3, ready.joules[device] * seconds**2)
-        rows.append((cycles, max(cycles / soonest, processor.max_frequency_hz), 0.0, least / cycles**3))
-    cycles_of, max_hz, min_hz, capacitance = np.array(rows).T
-    return cycles_of, max_hz, min_hz, capacitance
 
 
 def _legs(

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hfedfm_opt.planning.alone_options import alone_options
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.cluster_options import (
     MAX_ENUMERATED_MEMBERS,
@@ -25,10 +26,9 @@ from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import Placed
 from hfedfm_opt.planning.proofs import cluster_parts, evidence_of, proof_of, unbounded
 from hfedfm_opt.system.decisions import Cluster, Frequency, GapPart, Hop
-from hfedfm_opt.system.instance import Cpu
 from hfedfm_opt.system.network import Network
 
-DEADLINE_PROOF = "lines below the energy of each option, between the deadlines that were tried"
+DEADLINE_PROOF = "what another common deadline could save, were all bounds on clusters met there"
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,8 @@ def options_of(
     sharers = sharers_of(network) if joint else {}
     for index, (server, members) in enumerate(network.members.items()):
         options.extend(server_options(network, index, server, rhythm, ready, allocate=allocate))
+        if len(members) == 1:
+            options.extend(alone_options(network, index, server, rhythm, ready, allocate=allocate))
         together = joint_options(network, index, server, rhythm, ready, sharers) if joint else Joint()
         options.extend(together.options)
         if len(members) <= MAX_ENUMERATED_MEMBERS and not together.replaces_nominal:
@@ -227,15 +229,17 @@ def assemble_choices(
             for sender, band_hz, power_w in zip(
                 cell.senders, choice.bandwidth_hz, choice.drawn_power_w, strict=True
             )
+            if band_hz > 0 and power_w > 0
         }
-        if plan.uplink:
-            clusters.append(plan.model_copy(update={"uplink": (hops[plan.aggregator],)}))
-            continue
-        clusters.append(plan.model_copy(update={"gather": tuple(hops[device] for device in plan.members)}))
+        ways = {
+            name: tuple(hops.get(hop.source, hop) for hop in getattr(plan, name))
+            for name in (("gather",) if plan.aggregator == plan.id else ("uplink",))
+        }
+        clusters.append(plan.model_copy(update=ways))
         frequencies.extend(
             Frequency(device=device, frequency_hz=float(frequency_hz))
             for device, frequency_hz in zip(cell.senders, choice.frequency_hz, strict=True)
-            if isinstance(network.nodes[device].processor, Cpu) and frequency_hz > 0
+            if device in cell.scaled and frequency_hz > 0
         )
     return tuple(clusters), tuple(frequencies)
 

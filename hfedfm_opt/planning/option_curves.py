@@ -214,7 +214,8 @@ class Curves:
         repeat = self.repeat[feasible[:, 1]]
         fixed = self.fixed_j[feasible[:, 1]]
         value_j[at] = fixed + repeat * (np.asarray(result.objective) + overhead_j)
-        bound_j[at] = fixed + repeat * np.asarray(result.bound)
+        least_j = np.array([self._cell(option).least_overhead_j for option, _ in asked])
+        bound_j[at] = fixed + repeat * (np.asarray(result.bound) + least_j)
         slope_w[at] = -np.asarray(result.solution.deadline_price)
 
     def _price_joint(
@@ -259,6 +260,7 @@ class Curves:
             max_power_w=joined("max_power_w"),
             cycles=joined("cycles"),
             max_frequency_hz=joined("max_frequency_hz"),
+            min_frequency_hz=joined("min_frequency_hz"),
             capacitance=joined("capacitance"),
             band_hz=np.array([cell.band_hz for cell in cells]),
             energy_weight=np.zeros(len(cells)) if free else np.ones(len(cells)),
