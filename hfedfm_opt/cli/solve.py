@@ -59,6 +59,12 @@ def solve(
     time_weight: Annotated[
         float | None, typer.Option(metavar="W", help="Price of a second; default: the instance's.")
     ] = None,
+    max_latency: Annotated[
+        float | None, typer.Option("--max-latency-s", metavar="S", help="Longest round, s.")
+    ] = None,
+    max_energy: Annotated[
+        float | None, typer.Option("--max-energy-j", metavar="J", help="Most energy of a round, J.")
+    ] = None,
     duplex: Annotated[
         DuplexChoice, typer.Option(help="Radios of the devices: as the instance says, or all of one kind.")
     ] = DuplexChoice.AS_GIVEN,
@@ -88,6 +94,9 @@ def solve(
     """
     _refuse_wrong_numbers(time_limit, gap, energy_weight, time_weight)
     refuse_wrong_momentum(cloud_momentum)
+    for option, limit in (("--max-latency-s", max_latency), ("--max-energy-j", max_energy)):
+        if limit is not None and not 0 < limit < math.inf:
+            raise CommandError(f"{option} is {limit:g}, must be a finite number > 0")
     if output is not None:
         require_writable(output)
     from hfedfm_opt.planning.plan_file import write_plan
@@ -108,6 +117,8 @@ def solve(
         periods=periods,
         energy_weight_per_j=energy_weight,
         time_weight_per_s=time_weight,
+        max_latency_s=max_latency,
+        max_energy_j=max_energy,
         transport_bits=int(transport_bits.value),
         cloud_momentum=cloud_momentum,
     )

@@ -10,8 +10,9 @@ from hfedfm_opt.planning.check import check_plan
 from hfedfm_opt.planning.cluster_options import Rhythm, readiness
 from hfedfm_opt.planning.costs import predict
 from hfedfm_opt.planning.formulate_placement import PlacementTask, price
+from hfedfm_opt.planning.hops import MissingLink
 from hfedfm_opt.planning.optimise import SearchSettings, optimise
-from hfedfm_opt.planning.place import Placed, place
+from hfedfm_opt.planning.place import NoPlacement, Placed, place
 from hfedfm_opt.planning.placement_bound import PLACEMENT_PROOF, bound_over_placements
 from hfedfm_opt.planning.time_prices import even_prices, repriced
 from hfedfm_opt.system.decisions import GapPart
@@ -70,7 +71,13 @@ def alternate(
         limit = max(left, 1e-3)
         options = Options(time_limit_s=None if math.isinf(limit) else limit, seed=seed)
         placed = place(network, price(network, task, prices), method, options)
-        arrangement = optimise(network, placed, rhythm, replace(turns, time_limit_s=limit))
+        try:
+            arrangement = optimise(network, placed, rhythm, replace(turns, time_limit_s=limit))
+        except (MissingLink, NoPlacement):
+            if turns.joint or not settings.joint:
+                raise
+            turns = settings  # the limits of a round ask for all that can be decided
+            arrangement = optimise(network, placed, rhythm, replace(turns, time_limit_s=limit))
         value = _value(network, rhythm, placed, arrangement)
         since_best += 1
         if best is None or value < best_value:

@@ -135,8 +135,9 @@ def server_options(
 ) -> list[Option]:
     """Return the options in which every member sends straight to its server, which aggregates.
 
-    With ``allocate`` the members' bandwidth and power are left open, and the CPU frequency of those that train
-    without other nodes, unless activations need the band; the nominal option is there in any case.
+    With ``allocate`` the members' bandwidth and power are left open, and the CPU frequency of those that
+    train without other nodes, unless activations need the band.  The nominal option is there too, if all its
+    channels fit into the band or nothing is allocated.
     """
     members = network.members[server]
     try:
@@ -154,14 +155,16 @@ def server_options(
     deliver_s = phase.deliver(down, server, 0.0, own) * rhythm.num_edge_rounds
     deliver_j = sum(ledger.energy_j.values()) * rhythm.num_edge_rounds
     rounds = rhythm.num_rounds
-    options = [Option(index, plan, rounds * gather_s + deliver_s, rounds * gather_j + deliver_j)]
-    if allocate and not ready.busy & set(members):
-        work = computing_of(network, members, ready)
-        cell = uplink_cell(network, members, server, work)
-        if cell is not None:
-            fixed_j = deliver_j + rounds * work.fixed_j
-            options.append(Option(index, plan, deliver_s, fixed_j, cell, float(rounds)))
-    return options
+    nominal = Option(index, plan, rounds * gather_s + deliver_s, rounds * gather_j + deliver_j)
+    if not allocate or ready.busy & set(members):
+        return [nominal]
+    work = computing_of(network, members, ready)
+    cell = uplink_cell(network, members, server, work)
+    if cell is None:
+        return [nominal]
+    option = Option(index, plan, deliver_s, deliver_j + rounds * work.fixed_j, cell, float(rounds))
+    fits = sum(hop.band_hz or 0.0 for hop in up) <= cell.band_hz * (1 + 1e-12)
+    return [nominal, option] if fits else [option]
 
 
 def relayed_options(

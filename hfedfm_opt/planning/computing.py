@@ -87,7 +87,9 @@ def waiting(work: Computing, earliest_s: float) -> Computing:
     )
 
 
-def _row(network: Network, device: str, ready: "Readiness", scales: bool) -> tuple[float, float, float, float]:
+def _row(
+    network: Network, device: str, ready: "Readiness", scales: bool
+) -> tuple[float, float, float, float]:
     seconds, processor = ready.seconds[device], network.nodes[device].processor
     if not isinstance(processor, Cpu) or not scales:
         return seconds * _CLOCK_HZ, _CLOCK_HZ, _CLOCK_HZ, 0.0

@@ -12,6 +12,7 @@ import heapq
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+
 import numpy as np
 
 from hfedfm_opt.planning.cluster_options import Option
@@ -22,7 +23,7 @@ GRID = 33
 COARSE_GRID = 9
 """The same where clusters are solved anew for each deadline."""
 WAIT = 1e-3
-"""How much later than the least deadline another is tried where limits forbid that; then twice as much, ..."""
+"""How much later than the least deadline the next is tried where limits forbid it; then twice as much."""
 LONGEST = 1e3
 """Deadline, in least ones, beyond which nothing is looked for where time costs nothing."""
 SPLITS_AT_ONCE = 8

@@ -96,7 +96,7 @@ def joint_options(
         shares = {"band_hz": np.array(network.bands[band].band_hz / len(sharers[band]))}
         if "leg_band_hz" in legs:
             shares["leg_band_hz"] = legs["leg_band_hz"] / _leg_sharers(network, members, server, sharers)
-        changes = shares | late
+        changes: dict[str, Any] = shares | late
         differs = any(np.any(value != getattr(relaxed, name)) for name, value in changes.items())
         problem = replace(relaxed, **changes) if differs else relaxed
         uplink_hz = {
@@ -113,7 +113,7 @@ def joint_options(
 def _late(
     network: Network, members: Sequence[str], ready: Readiness, work: Computing
 ) -> dict[str, FloatArray]:
-    """Return what changes where half-duplex members listen to nobody before their own activations are through.
+    """Return what changes where half-duplex members end their own activations before they listen.
 
     In the plan everybody then waits for the last of these members; the bound knows nothing of it.
     """
@@ -152,6 +152,9 @@ def refusal_of(network: Network, members: Sequence[str]) -> str:
         return "wired links between devices"
     if len({network.is_half_duplex(device) for device in members}) > 1:
         return "radios of both kinds of duplex"
+    most_hops = network.instance.limits.max_relay_hops
+    if most_hops is not None and most_hops < len(members) - 1:
+        return "a limit on hops"
     names = {name for device in members for name in network.trained_on[device]}
     if any(network.update_bits(name) != network.update_bits(name, "model") for name in names):
         return "different precisions up and down"
@@ -238,9 +241,7 @@ def _gains(network: Network, members: Sequence[str]) -> tuple[FloatArray, FloatA
     return scaled, largest
 
 
-def _legs(
-    network: Network, members: Sequence[str], server: str, rhythm: Rhythm
-) -> list[dict[str, Any]]:
+def _legs(network: Network, members: Sequence[str], server: str, rhythm: Rhythm) -> list[dict[str, Any]]:
     """Return the fields that say what follows a gather at the aggregator, for each kind of uplink."""
     if not rhythm.num_cloud_rounds:
         return [{}]
@@ -256,9 +257,7 @@ def _legs(
     return found
 
 
-def _wireless_legs(
-    network: Network, members: Sequence[str], server: str, has: BoolArray
-) -> dict[str, Any]:
+def _wireless_legs(network: Network, members: Sequence[str], server: str, has: BoolArray) -> dict[str, Any]:
     receiver = network.nodes[server].radio
     gain, noise, band_hz, power_w = np.zeros(len(members)), *np.ones((3, len(members)))
     for place in np.flatnonzero(has).tolist():

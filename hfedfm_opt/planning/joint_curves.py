@@ -1,7 +1,7 @@
 """Energy of clusters in which everything is decided at once, as a function of the time that they have.
 
-Small clusters are solved within each deadline that is asked for.  The trees of larger ones are searched at some
-prices of time, once: what was found are points, and what is proven are lines below all plans.
+Small clusters are solved within each deadline that is asked for.  The trees of larger ones are searched at
+some prices of time, once: what was found are points, and what is proven are lines below all plans.
 """
 
 import math
@@ -27,7 +27,7 @@ PRICES = (1.0, 0.3, 0.1, 0.03, 0.01)
 class JointPoint:
     """What is known of a cluster within a time: joules of a plan, and a line below all plans.
 
-    ``bound_j`` and ``slope_w`` are the line's value and slope at that time; without a plan ``value_j`` is inf.
+    ``bound_j`` and ``slope_w`` are the line's value and slope there; ``value_j`` is inf without a plan.
     """
 
     value_j: float

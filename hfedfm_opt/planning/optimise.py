@@ -23,10 +23,11 @@ from hfedfm_opt.planning.joint_cluster import Joint, joint_options, sharers_of
 from hfedfm_opt.planning.joint_plan import joint_cluster_of
 from hfedfm_opt.planning.option_curves import Choice
 from hfedfm_opt.planning.phase import Ledger, Phase
-from hfedfm_opt.planning.place import Placed
+from hfedfm_opt.planning.place import NoPlacement, Placed
 from hfedfm_opt.planning.proofs import cluster_parts, evidence_of, proof_of, unbounded
 from hfedfm_opt.system.decisions import Cluster, Frequency, GapPart, Hop
 from hfedfm_opt.system.network import Network
+from solvers.common import StopReason
 
 DEADLINE_PROOF = "what another common deadline could save, were all bounds on clusters met there"
 
@@ -72,14 +73,21 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
     Raises
     ------
     MissingLink
-        If a cluster can average in no way, or not within the limit on latency.
+        If a cluster can average in no way, or not within the limits of a round.
+    NoPlacement
+        If no arrangement within these limits was found.
     """
     ready = readiness(network, placed.servings)
     shared = shared_legs(network, rhythm)
     options = options_of(network, rhythm, ready, allocate=settings.allocate, joint=settings.joint)
     found = search(network, options, shared, rhythm, settings)
+    if not found.choices and math.isinf(found.bound):
+        raise nothing_in_time(network, options, settings.max_latency_s, settings.max_energy_j)
     if not found.choices:
-        raise nothing_in_time(network, options)
+        limits = (
+            f"max_latency_s = {settings.max_latency_s:g} s and max_energy_j = {settings.max_energy_j:g} J"
+        )
+        raise NoPlacement(f"no plan was found within {limits}: relax one", StopReason.NO_PROGRESS)
     clusters, frequencies = assemble_choices(network, found.choices)
     evidence = evidence_of(network, joint=settings.joint)
     missing = unbounded(network, evidence)
@@ -88,7 +96,9 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
     price = network.instance.objective.energy_weight_per_j / rhythm.num_rounds
     parts = (
         *cluster_parts(evidence, (price * joules for joules in found.open_j)),
-        GapPart(part="deadline", amount=(found.ideal - found.bound) / rhythm.num_rounds, proof=DEADLINE_PROOF),
+        GapPart(
+            part="deadline", amount=(found.ideal - found.bound) / rhythm.num_rounds, proof=DEADLINE_PROOF
+        ),
     )
     proof = proof_of(evidence, rhythm, allocate=settings.allocate, placement="the given placement")
     bound = per_round(network, found.bound, shared, rhythm)
@@ -125,16 +135,20 @@ def options_of(
     return options
 
 
-def nothing_in_time(network: Network, options: Sequence[Option]) -> MissingLink:
-    """Return the error of clusters that cannot average, or not within the limit on latency."""
+def nothing_in_time(
+    network: Network, options: Sequence[Option], latest_s: float | None = None, most_j: float = math.inf
+) -> MissingLink:
+    """Return the error of clusters that cannot average, or not within the limits of a round."""
     lost = sorted(set(network.members) - {option.plan.id for option in options})
     if lost:
         return MissingLink(
             f"the cluster of {lost[0]!r} can average neither at its server (a member has no link to it "
             "or from it) nor at a member (D2D links do not connect them)"
         )
-    latest = network.instance.limits.max_latency_s
-    return MissingLink(f"no plan ends a round within limits.max_latency_s = {latest} s: relax it")
+    latest = network.instance.limits.max_latency_s if latest_s is None else latest_s
+    if math.isinf(most_j):
+        return MissingLink(f"no plan ends a round within limits.max_latency_s = {latest} s: relax it")
+    return MissingLink(f"no plan has a round within {latest:g} s and {most_j:g} J: relax one of these limits")
 
 
 def large_clusters(network: Network) -> list[str]:

@@ -39,8 +39,8 @@ class Choice:
     plan: ClusterPlan | None = None
 
 
-LARGEST_PRICE_J = 1e6
-"""What a second is worth where a joule costs nothing, J."""
+DEAR_SECOND_J, CHEAP_SECOND_J = 1e6, 1.0
+"""What a second is worth, to begin with, where a joule costs nothing and where a second does, J."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,8 @@ class Curves:
         self.repeat = np.array([option.repeat for option in options])
         self.cells = [index for index, option in enumerate(options) if option.cell is not None]
         self.least_tau_s = np.zeros(len(options))
-        second_j = prices.time / prices.energy if prices.energy > 0 else LARGEST_PRICE_J
+        second_j = prices.time / prices.energy if prices.energy > 0 else DEAR_SECOND_J
+        second_j = second_j or CHEAP_SECOND_J
         joint = {index: option.joint for index, option in enumerate(options) if option.joint is not None}
         self.joint = JointCurves(joint, second_j, 0.1 * gap, stop_at)
         self.least_tau_s[list(joint)] = [self.joint.least_s(index)[0] for index in joint]

@@ -1,4 +1,4 @@
-"""A bound over all placements: the better of relaxed devices and of a placement with time priced by device."""
+"""A bound over all placements: the better of relaxed devices and a placement with time priced by device."""
 
 import math
 from collections import Counter
@@ -120,7 +120,10 @@ def _slowed(network: Network, device: str, flops: float, weight: float) -> float
     processor, cost = network.nodes[device].processor, network.instance.objective
     if not isinstance(processor, Cpu):
         return math.inf
-    second, joule = cost.time_weight_per_s * weight, cost.energy_weight_per_j * processor.effective_capacitance
+    second, joule = (
+        cost.time_weight_per_s * weight,
+        cost.energy_weight_per_j * processor.effective_capacitance,
+    )
     cycles, frequency_hz = flops / processor.flops_per_cycle, processor.max_frequency_hz
     if joule > 0:
         frequency_hz = min((0.5 * second / joule) ** (1 / 3), frequency_hz)

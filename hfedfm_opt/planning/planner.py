@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 from hfedfm_opt.planning.alternate import alternate
@@ -17,6 +18,7 @@ from hfedfm_opt.planning.plan import Plan, PlanResult
 from hfedfm_opt.planning.precision import precision_note, transport_of
 from hfedfm_opt.planning.recipes import RECIPES, period_name, recipe_of
 from hfedfm_opt.planning.settings import PlannerOptions
+from hfedfm_opt.planning.violations import PlanViolation, over
 from hfedfm_opt.system.decisions import Decisions, GapPart, precisions_of
 from hfedfm_opt.system.instance import Instance, Objective
 from hfedfm_opt.system.network import resolve_network
@@ -79,8 +81,8 @@ def plan(
                 joint=settings.allocate and settings.allocate_d2d,
                 gap=settings.gap,
                 time_limit_s=math.inf if limit is None else limit,
-                max_latency_s=network.instance.limits.max_latency_s or math.inf,
-                max_energy_j=network.instance.limits.max_energy_j or math.inf,
+                max_latency_s=_tighter(priced.limits.max_latency_s, settings.max_latency_s),
+                max_energy_j=_tighter(priced.limits.max_energy_j, settings.max_energy_j),
             )
             rhythm = Rhythm(recipe.period)
             placed, arrangement = alternate(network, task, recipe.placement, rhythm, search, settings.seed)
@@ -94,6 +96,10 @@ def plan(
     )
     arrangement = replace(arrangement, proof=arrangement.proof + precision_note(transport))
     return _result(priced, decisions, arrangement, settings, time.monotonic() - started)
+
+
+def _tighter(given: float | None, asked: float | None) -> float:
+    return min(math.inf if limit is None else limit for limit in (given, asked))
 
 
 def _priced(instance: Instance, settings: PlannerOptions) -> Instance:
@@ -116,9 +122,10 @@ def _result(
     seconds: float,
 ) -> PlanResult:
     draft = Plan(instance, decisions)
-    if draft.violations:
-        reason = "; ".join(str(violation) for violation in draft.violations[:5])
-        more = len(draft.violations) - 5
+    violations = draft.violations or tuple(_asked_too_much(draft, settings))
+    if violations:
+        reason = "; ".join(str(violation) for violation in violations[:5])
+        more = len(violations) - 5
         return PlanResult(
             planner=decisions.planner,
             status=Status.UNKNOWN,
@@ -153,6 +160,17 @@ def _result(
         seconds=seconds,
         gap_parts=parts,
     )
+
+
+def _asked_too_much(draft: Plan, settings: PlannerOptions) -> Iterator[PlanViolation]:
+    """Yield which limits that were asked for besides the instance's a sound plan breaks."""
+    cost = draft.prediction
+    for name, value, limit, unit in (
+        ("latency of a round", cost.latency_s, settings.max_latency_s, "s"),
+        ("energy of a round", cost.energy_j, settings.max_energy_j, "J"),
+    ):
+        if limit is not None:
+            yield from over("plan", name, value, limit, unit)
 
 
 def _all_parts(draft: Plan, arrangement: Arrangement) -> tuple[GapPart, ...]:

@@ -76,8 +76,8 @@ def proof_of(evidence: Mapping[str, Evidence], rhythm: Rhythm, *, allocate: bool
     kinds = set(evidence.values())
     if kinds & {Evidence.EXACT, Evidence.SEARCHED}:
         resources = (
-            "bandwidth, power and CPU frequency decided with the trees, a share of a band kept for a whole way "
-            "up or back, devices that others help at full frequency"
+            "bandwidth, power and CPU frequency decided with the trees, a share of a band kept for a whole "
+            "way up or back, devices that others help at full frequency"
         )
         nominal = sum(kind is Evidence.NOMINAL for kind in evidence.values())
         if nominal:

@@ -35,6 +35,8 @@ class PlannerOptions:
         ``None`` in it means never.  Empty: the instance's period.
     energy_weight_per_j, time_weight_per_s : float or None
         Prices in place of the instance's.
+    max_latency_s, max_energy_j : float or None
+        Limits of a round besides the instance's.
     transport_bits : int or mapping of str to int
         With how many bits a parameter trainable modules travel, both ways: 32, 16, 8, 4, 3, 2 or 1; a mapping
         gives them by module, and modules that it does not name have 32.
@@ -51,5 +53,7 @@ class PlannerOptions:
     periods: Sequence[int | None] = ()
     energy_weight_per_j: float | None = None
     time_weight_per_s: float | None = None
+    max_latency_s: float | None = None
+    max_energy_j: float | None = None
     transport_bits: int | Mapping[str, int] = FULL_BITS
     cloud_momentum: float = 0.0

@@ -242,9 +242,7 @@ def _random_cluster(
     )
 
 
-def _random_tree(
-    members: Sequence[str], root: str, generator: np.random.Generator
-) -> list[tuple[str, str]]:
+def _random_tree(members: Sequence[str], root: str, generator: np.random.Generator) -> list[tuple[str, str]]:
     """Return (node, parent) pairs: each node hangs under one that was there before."""
     others = [member for member in generator.permutation(list(members)).tolist() if member != root]
     there, pairs = [root], []
