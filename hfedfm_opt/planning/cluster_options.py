@@ -136,8 +136,7 @@ def server_options(
     """Return the options in which every member sends straight to its server, which aggregates.
 
     With ``allocate`` the members' bandwidth and power are left open, and the CPU frequency of those that
-    train without other nodes, unless activations need the band.  The nominal option is there too, if all its
-    channels fit into the band or nothing is allocated.
+    train without other nodes, unless activations need the band; the nominal option is there in any case.
     """
     members = network.members[server]
     try:
@@ -163,8 +162,7 @@ def server_options(
     if cell is None:
         return [nominal]
     option = Option(index, plan, deliver_s, deliver_j + rounds * work.fixed_j, cell, float(rounds))
-    fits = sum(hop.band_hz or 0.0 for hop in up) <= cell.band_hz * (1 + 1e-12)
-    return [nominal, option] if fits else [option]
+    return [nominal, option]
 
 
 def relayed_options(

@@ -106,8 +106,7 @@ def joint_options(
         }
         cluster = JointCluster(problem, relaxed, uplink_hz, work.scaled)
         options.append(Option(index, plan, 0.0, rhythm.num_rounds * work.fixed_j, repeat=1.0, joint=cluster))
-    alone = len(sharers[band]) == 1
-    return Joint(tuple(options), "", alone and _contains_nominal(network, members, band))
+    return Joint(tuple(options), "", replaces_nominal=len(sharers[band]) == 1)
 
 
 def _late(
@@ -186,12 +185,6 @@ def _pairs(members: Sequence[str]) -> list[tuple[str, str]]:
 def _d2d_bands(network: Network, members: Sequence[str]) -> list[str]:
     edges = (network.edges.get(pair) for pair in _pairs(members))
     return sorted({edge.band for edge in edges if isinstance(edge, WirelessEdge)})
-
-
-def _contains_nominal(network: Network, members: Sequence[str], band: str) -> bool:
-    """Return whether all D2D hops at nominal resources fit into the band at once."""
-    channel_hz, whole_hz = network.bands[band].channel_hz, network.bands[band].band_hz
-    return channel_hz is None or channel_hz * (len(members) - 1) <= whole_hz * (1 + 1e-12)
 
 
 def _within_cluster(
