@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from hfedfm_opt.planning.cluster_options import Option, Readiness, Rhythm, downlink_of, with_uplink
+from hfedfm_opt.planning.cluster_options import Option, Rhythm, downlink_of, with_uplink
 from hfedfm_opt.planning.computing import Computing, computing_of
 from hfedfm_opt.planning.hops import MissingLink, nominal_hop
+from hfedfm_opt.planning.readiness import Readiness
 from hfedfm_opt.planning.uplink_cell import UplinkCell, uplink_cell
 from hfedfm_opt.system.decisions import Cluster, Hop
 from hfedfm_opt.system.network import Network

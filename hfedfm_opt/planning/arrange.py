@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 from hfedfm_opt.planning import baselines
 from hfedfm_opt.planning.arrangement import Arrangement
-from hfedfm_opt.planning.cluster_options import Rhythm, readiness
+from hfedfm_opt.planning.cluster_options import Rhythm
+from hfedfm_opt.planning.consensus import consensus_clusters
 from hfedfm_opt.planning.formulate_relaying import formulate_relaying
 from hfedfm_opt.planning.hops import MissingLink
 from hfedfm_opt.planning.place import Placed
+from hfedfm_opt.planning.readiness import readiness
 from hfedfm_opt.planning.recipes import Recipe
 from hfedfm_opt.system.decisions import Cluster
 from hfedfm_opt.system.network import Network
@@ -52,6 +54,9 @@ def _clusters(network: Network, recipe: Recipe, placed: Placed, seed: int) -> tu
     if recipe.arrangement == "published-d2d":
         chosen = baselines.random_aggregators(network, seed)
         return baselines.published_d2d(network, chosen, to_cloud=to_cloud)
+    if recipe.arrangement == "consensus":
+        chosen = baselines.random_aggregators(network, seed)
+        return consensus_clusters(network, chosen, to_cloud=to_cloud)
     return tuple(
         _relayed(network, server, members, recipe, placed) for server, members in network.members.items()
     )

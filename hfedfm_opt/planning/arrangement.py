@@ -23,6 +23,9 @@ class Arrangement:
         Whether the search ended at its time limit.
     gap_parts : tuple of GapPart
         What the clusters, the deadline and the placement leave open of the gap.
+    relaying_j : float
+        No arrangement of the clusters spends less on sending updates and models in a cycle, without the
+        cloud leg.
     """
 
     clusters: tuple[Cluster, ...]
@@ -31,3 +34,4 @@ class Arrangement:
     proof: str
     timed_out: bool = False
     gap_parts: tuple[GapPart, ...] = ()
+    relaying_j: float = 0.0

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from hfedfm_opt.planning.check_consensus import consensus_violations
+from hfedfm_opt.planning.check_training import training_violations
 from hfedfm_opt.planning.digest import instance_digest
 from hfedfm_opt.planning.precision import transport_violations
 from hfedfm_opt.planning.rounds import PeriodError, cycle_of
@@ -38,6 +40,7 @@ def all_hops(decisions: Decisions) -> Iterator[Hop]:
         for hops in (cluster.gather, cluster.gather_to_cloud or (), cluster.deliver, cluster.uplink):
             yield from hops
         yield from cluster.downlink
+        yield from cluster.consensus.exchanges if cluster.consensus else ()
     for serving in decisions.servings:
         yield from serving.out
         yield from serving.back
@@ -110,8 +113,13 @@ def _trees(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:
     stays = any(len(kind.due) < len(decisions.periods) for kind in cycle)
     for cluster in decisions.clusters:
         yield from _cluster_trees(cluster, reaches_cloud=reaches_cloud, stays=stays)
+        if cluster.consensus is not None:
+            yield from consensus_violations(network, cluster, cluster.consensus)
+    yield from training_violations(network, decisions, every_round_reaches_cloud=all(k.due for k in cycle))
     if reaches_cloud:
-        servers = {cluster.id for cluster in decisions.clusters} - {network.root}
+        servers = {cluster.id for cluster in decisions.clusters}
+        above = {node for server in servers for node in network.path_up(server)}
+        servers = (servers | (above & set(network.trained_at))) - {network.root}
         yield from _tree("backhaul_up", decisions.backhaul_up, network.root, servers, up=True)
         yield from _tree("backhaul_down", decisions.backhaul_down, network.root, servers, up=False)
 
@@ -121,8 +129,9 @@ def _cluster_trees(cluster: Cluster, *, reaches_cloud: bool, stays: bool) -> Ite
     place = f"cluster {cluster.id!r}"
     others = set(cluster.members) - {cluster.aggregator}
     if len(cluster.members) > 1 or cluster.aggregator not in cluster.members:
-        yield from _tree(f"{place} gather", cluster.gather, cluster.aggregator, others, up=True)
-        delivered = others if stays else set[str]()
+        gathered = others if reaches_cloud or cluster.consensus is None else set[str]()
+        yield from _tree(f"{place} gather", cluster.gather, cluster.aggregator, gathered, up=True)
+        delivered = others if stays and cluster.consensus is None else set[str]()
         yield from _tree(f"{place} deliver", cluster.deliver, cluster.aggregator, delivered, up=False)
     if cluster.gather_to_cloud is not None:
         yield from _tree(
@@ -160,10 +169,9 @@ def _placement(network: Network, decisions: Decisions) -> Iterator[PlanViolation
             place = f"module {name!r} of device {device!r}"
             if (name, host) not in hosted:
                 yield PlanViolation(place, f"runs on {host!r}, which hosts no replica of it")
-            if host != device and module.trainable:
-                yield PlanViolation(place, f"is trainable and runs on {host!r}, must run on the device")
             allowed = module.may_run_on or (network.instance.tiers[-1],)
-            if host in network.nodes and network.nodes[host].tier not in allowed and not module.trainable:
+            at_home = host == device and module.trainable
+            if host in network.nodes and network.nodes[host].tier not in allowed and not at_home:
                 yield PlanViolation(place, f"runs on {host!r}, must run on a node of {', '.join(allowed)}")
     for serving in decisions.servings:
         yield from _ways(network, serving.device, serving.host, (serving.out, serving.back))

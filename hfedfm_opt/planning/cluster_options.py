@@ -1,22 +1,20 @@
 """What a cluster can do in a cycle: each option is a pair of trees, with or without an allocated uplink."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from hfedfm_opt.planning.computing import computing_of
 from hfedfm_opt.planning.formulate_relaying import formulate_relaying
 from hfedfm_opt.planning.hops import MissingLink, from_server, nominal_hop, to_server, tree_hops
+from hfedfm_opt.planning.joint_problem import JointCluster
 from hfedfm_opt.planning.phase import Ledger, Phase
+from hfedfm_opt.planning.readiness import Readiness
+from hfedfm_opt.planning.trained_elsewhere import members_helped
 from hfedfm_opt.planning.uplink_cell import UplinkCell, uplink_cell
-from hfedfm_opt.planning.work import loads_of
-from hfedfm_opt.system.decisions import Cluster, Hop, Serving
+from hfedfm_opt.system.decisions import Cluster, Hop
 from hfedfm_opt.system.network import Network, WirelessEdge
 from solvers.common.arrays import IntArray
 from solvers.relaying import Front, RelayingProblem, evaluate, pareto_front
-
-if TYPE_CHECKING:
-    from hfedfm_opt.planning.joint_cluster import JointCluster
 
 MAX_ENUMERATED_MEMBERS = 7
 """Largest cluster whose trees are all priced (7^5 gather trees for each aggregator)."""
@@ -65,7 +63,7 @@ class Option:
     cell: UplinkCell | None = None
     repeat: float = 0.0
     trees: Trees | None = None
-    joint: "JointCluster | None" = None
+    joint: JointCluster | None = None
 
 
 @dataclass(frozen=True)
@@ -90,46 +88,6 @@ class Rhythm:
         return self.num_edge_rounds + self.num_cloud_rounds
 
 
-@dataclass(frozen=True)
-class Readiness:
-    """When each device's own update is ready and what it costs.
-
-    Parameters
-    ----------
-    seconds, joules : mapping of str to float
-        Per device and round, at full CPU frequency.
-    own_flops : mapping of str to float
-        Operations per round on the device itself.
-    helped : frozenset of str
-        Devices that do not run all their modules themselves; the CPU of the others may be slowed down.
-    busy : frozenset of str
-        Devices whose radio carries activations while they train.
-    """
-
-    seconds: Mapping[str, float]
-    joules: Mapping[str, float]
-    own_flops: Mapping[str, float]
-    helped: frozenset[str]
-    busy: frozenset[str]
-
-
-def readiness(network: Network, servings: tuple[Serving, ...]) -> Readiness:
-    """Return when each device's update is ready at full CPU frequency, and the joules that it takes."""
-    of_device: dict[str, list[Serving]] = {}
-    for serving in servings:
-        of_device.setdefault(serving.device, []).append(serving)
-    seconds, joules, own_flops = {}, {}, {}
-    for device in network.devices:
-        ledger = Ledger()
-        helped = of_device.get(device, ())
-        seconds[device] = Phase(network, ledger, "", "").train(device, None, helped)
-        joules[device] = sum(ledger.energy_j.values())
-        remote = {serving.module for serving in helped}
-        loads = loads_of(network, device)
-        own_flops[device] = sum(load.flops for module, load in loads.items() if module not in remote)
-    return Readiness(seconds, joules, own_flops, frozenset(of_device), frozenset(of_device))
-
-
 def server_options(
     network: Network, index: int, server: str, rhythm: Rhythm, ready: Readiness, *, allocate: bool
 ) -> list[Option]:
@@ -149,6 +107,7 @@ def server_options(
     phase = Phase(network, ledger, server, "nominal")
     own = {device: frozenset(network.trained_on[device]) for device in members}
     gather_s, _ = phase.gather(up, server, ready.seconds, own, ready.busy)
+    gather_s = max([gather_s, *(ready.seconds[device] for device in members_helped(network, members))])
     gather_j = sum(ledger.energy_j.values()) + sum(ready.joules[device] for device in members)
     ledger.energy_j.clear()
     deliver_s = phase.deliver(down, server, 0.0, own) * rhythm.num_edge_rounds
@@ -277,6 +236,8 @@ def with_uplink(network: Network, option: Option, *, allocate: bool) -> list[Opt
     ledger = Ledger()
     phase = Phase(network, ledger, option.plan.id, "nominal")
     union = frozenset(name for device in option.plan.members for name in network.trained_on[device])
+    if not union:
+        return [option]
     seconds = 0.0
     for hop in option.plan.uplink:
         seconds = phase.send(hop, union, seconds)

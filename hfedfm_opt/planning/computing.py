@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hfedfm_opt.planning.readiness import Readiness
 from hfedfm_opt.system.instance import Cpu
 from hfedfm_opt.system.network import Network
 from solvers.common.arrays import FloatArray
-
-if TYPE_CHECKING:
-    from hfedfm_opt.planning.cluster_options import Readiness
 
 _CLOCK_HZ = 1e9
 """Frequency at which the work of a device whose training time is given is counted; any number would do."""
@@ -39,7 +36,7 @@ class Computing:
     fixed_j: float
 
 
-def computing_of(network: Network, devices: Sequence[str], ready: "Readiness") -> Computing:
+def computing_of(network: Network, devices: Sequence[str], ready: Readiness) -> Computing:
     """Return what devices compute in a round.
 
     A device of C cycles at most F Hz is ready after c >= C/F seconds and spends K/c^2 joules, K = k C^3.
@@ -87,9 +84,7 @@ def waiting(work: Computing, earliest_s: float) -> Computing:
     )
 
 
-def _row(
-    network: Network, device: str, ready: "Readiness", scales: bool
-) -> tuple[float, float, float, float]:
+def _row(network: Network, device: str, ready: Readiness, scales: bool) -> tuple[float, float, float, float]:
     seconds, processor = ready.seconds[device], network.nodes[device].processor
     if not isinstance(processor, Cpu) or not scales:
         return seconds * _CLOCK_HZ, _CLOCK_HZ, _CLOCK_HZ, 0.0

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from hfedfm_opt.planning.cluster_options import Option, Readiness, Rhythm, downlink_of
+from hfedfm_opt.planning.cluster_options import MAX_ENUMERATED_MEMBERS, Option, Rhythm, downlink_of
 from hfedfm_opt.planning.computing import Computing, computing_of, waiting
 from hfedfm_opt.planning.hops import nominal_hop
+from hfedfm_opt.planning.joint_problem import JointCluster
 from hfedfm_opt.planning.phase import Ledger, Phase
+from hfedfm_opt.planning.readiness import Readiness
 from hfedfm_opt.system.decisions import Cluster
 from hfedfm_opt.system.network import Network, WiredEdge, WirelessEdge
 from solvers.clusters import ClusterProblem
@@ -17,33 +19,10 @@ from solvers.common.arrays import BoolArray, FloatArray
 
 MAX_SEARCHED_MEMBERS = 60
 """Largest cluster whose trees are searched: the limit of ``solvers.clusters``."""
+MAX_MEMBERS_IN_ALL = 400
+"""Most members of all larger clusters together: searching their trees takes seconds each."""
 Sharers = Mapping[str, frozenset[str]]
 """The clusters, by server, that may send over each band."""
-
-
-@dataclass(frozen=True)
-class JointCluster:
-    """A cluster whose trees and resources are decided together, in a cycle.
-
-    Half-duplex members that others help listen to nobody while activations travel: ``problem`` has everybody
-    wait for the last of them, ``relaxed`` nobody.
-
-    Parameters
-    ----------
-    problem : ClusterProblem
-        One cluster, in the order of its members, with the shares of bands that a plan may use.
-    relaxed : ClusterProblem
-        The same with whole bands: its bounds hold however clusters share them.
-    uplink_hz : mapping of str to float
-        What each member has for its own uplink to the server, Hz; without those whose uplink is wired.
-    scaled : frozenset of str
-        Members whose CPU frequency is decided.
-    """
-
-    problem: ClusterProblem
-    relaxed: ClusterProblem
-    uplink_hz: Mapping[str, float]
-    scaled: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -142,6 +121,9 @@ def refusal_of(network: Network, members: Sequence[str]) -> str:
         return "one member"
     if len(members) > MAX_SEARCHED_MEMBERS:
         return f"more than {MAX_SEARCHED_MEMBERS} members"
+    large = len(members) > MAX_ENUMERATED_MEMBERS
+    if large and _members_of_large(network) > MAX_MEMBERS_IN_ALL:
+        return f"larger clusters with more than {MAX_MEMBERS_IN_ALL} members in all"
     bands = _d2d_bands(network, members)
     if not bands:
         return "no D2D links"
@@ -165,6 +147,11 @@ def refusal_of(network: Network, members: Sequence[str]) -> str:
 def has_d2d_links(network: Network, members: Sequence[str]) -> bool:
     """Return whether any links lead from one member to another."""
     return any(pair in network.edges for pair in _pairs(members))
+
+
+def _members_of_large(network: Network) -> int:
+    sizes = (len(members) for members in network.members.values())
+    return sum(size for size in sizes if size > MAX_ENUMERATED_MEMBERS)
 
 
 def _is_connected(network: Network, members: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from hfedfm_opt.planning.joint_cluster import JointCluster
+from hfedfm_opt.planning.joint_problem import JointCluster
 from solvers.clusters import ClusterPlan, ClusterProblem, ClusterResult, FrontMemory, solve, solve_within
 from solvers.clusters.trees import MAX_HALF_DUPLEX_NODES, MAX_NODES
 from solvers.common import Options

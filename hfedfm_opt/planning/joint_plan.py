@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from hfedfm_opt.planning.hops import nominal_hop
-from hfedfm_opt.planning.joint_cluster import JointCluster
+from hfedfm_opt.planning.joint_problem import JointCluster
 from hfedfm_opt.planning.option_curves import Choice
 from hfedfm_opt.system.decisions import Cluster, Frequency, Hop
 from hfedfm_opt.system.network import Network

@@ -1,7 +1,7 @@
 """The optimised arrangement: each cluster's best option under a common deadline, with a bound."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hfedfm_opt.planning.alone_options import alone_options
@@ -9,11 +9,9 @@ from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.cluster_options import (
     MAX_ENUMERATED_MEMBERS,
     Option,
-    Readiness,
     Rhythm,
     cluster_of,
     downlink_of,
-    readiness,
     relayed_options,
     server_options,
 )
@@ -24,7 +22,8 @@ from hfedfm_opt.planning.joint_plan import joint_cluster_of
 from hfedfm_opt.planning.option_curves import Choice
 from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import NoPlacement, Placed
-from hfedfm_opt.planning.proofs import cluster_parts, evidence_of, proof_of, unbounded
+from hfedfm_opt.planning.proofs import Evidence, cluster_parts, evidence_of, proof_of, unbounded
+from hfedfm_opt.planning.readiness import Readiness, readiness
 from hfedfm_opt.system.decisions import Cluster, Frequency, GapPart, Hop
 from hfedfm_opt.system.network import Network
 from solvers.common import StopReason
@@ -45,7 +44,8 @@ class Shared:
 class SearchSettings:
     """Whether resources are allocated, when to stop, and the limits of a round.
 
-    ``joint``: also those of D2D links, together with the trees.
+    ``joint``: also those of D2D links, together with the trees; ``counts_joint``: what is said of relaying in
+    general must hold for that too.
     """
 
     allocate: bool
@@ -54,6 +54,7 @@ class SearchSettings:
     max_latency_s: float
     max_energy_j: float = math.inf
     joint: bool = False
+    counts_joint: bool = False
 
 
 def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchSettings) -> Arrangement:
@@ -89,10 +90,12 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
         )
         raise NoPlacement(f"no plan was found within {limits}: relax one", StopReason.NO_PROGRESS)
     clusters, frequencies = assemble_choices(network, found.choices)
+    counted = evidence_of(network, joint=settings.joint or settings.counts_joint)
+    relaying_j = least_relaying_j(options, ready, rhythm, counted)
     evidence = evidence_of(network, joint=settings.joint)
     missing = unbounded(network, evidence)
     if missing:
-        return Arrangement(clusters, frequencies, -math.inf, missing, found.timed_out)
+        return Arrangement(clusters, frequencies, -math.inf, missing, found.timed_out, (), relaying_j)
     price = network.instance.objective.energy_weight_per_j / rhythm.num_rounds
     parts = (
         *cluster_parts(evidence, (price * joules for joules in found.open_j)),
@@ -102,7 +105,43 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
     )
     proof = proof_of(evidence, rhythm, allocate=settings.allocate, placement="the given placement")
     bound = per_round(network, found.bound, shared, rhythm)
-    return Arrangement(clusters, frequencies, bound, proof, found.timed_out, parts)
+    return Arrangement(clusters, frequencies, bound, proof, found.timed_out, parts, relaying_j)
+
+
+def least_relaying_j(
+    options: Sequence[Option], ready: Readiness, rhythm: Rhythm, evidence: Mapping[str, Evidence]
+) -> float:
+    """Return the least joules of a cycle for the clusters' updates and models, whatever the placement.
+
+    What an option sends does not depend on when its devices are ready.  An allocated cell needs at least what
+    it would need with all time and band in the world, ``bits N0 ln 2 / gain``.  Clusters whose trees are
+    decided with their resources, or are too large to be priced, count nothing.
+
+    Parameters
+    ----------
+    options : sequence of Option
+        Options of all clusters.
+    ready : Readiness
+        What the training cost that the options include.
+    rhythm : Rhythm
+        How often a cycle gathers.
+    evidence : mapping of str to Evidence
+        How the clusters are bounded, by server.
+    """
+    small = [kind in (Evidence.NOMINAL, Evidence.SERVER) for kind in evidence.values()]
+    least = [math.inf] * len(small)
+    for option in options:
+        cell_at_server = option.cell is not None and option.plan.aggregator == option.plan.id
+        included = set(option.plan.members)
+        if option.cell is not None and cell_at_server:
+            included -= option.cell.scaled
+        joules = option.joules - rhythm.num_rounds * sum(ready.joules[device] for device in included)
+        if option.cell is not None:
+            cell = option.cell
+            joules += option.repeat * float((cell.bits * cell.noise_w_per_hz / cell.gain).sum()) * math.log(2)
+        joules = 0.0 if option.joint is not None else max(joules, 0.0)
+        least[option.cluster] = min(least[option.cluster], joules)
+    return sum(joules for joules, counts in zip(least, small, strict=True) if counts)
 
 
 def options_of(
@@ -182,6 +221,8 @@ def shared_legs(network: Network, rhythm: Rhythm) -> Shared:
         server: frozenset(name for device in members for name in network.trained_on[device])
         for server, members in network.members.items()
     }
+    for host, modules in network.trained_at.items():
+        union_of[host] = union_of.get(host, frozenset()) | frozenset(modules)
     ledger = Ledger()
     phase = Phase(network, ledger, network.root, "nominal")
     seconds_up = {hop.source: phase.send(hop, _below(network, hop.source, union_of), 0.0) for hop in up}

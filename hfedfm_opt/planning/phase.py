@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fl_runtime import physics
+from hfedfm_opt.planning.payload import exchanged_modules, mixed_modules
+from hfedfm_opt.planning.rounds import Kind
 from hfedfm_opt.planning.trees import (
     Modules,
     deliver_order,
@@ -14,7 +16,7 @@ from hfedfm_opt.planning.trees import (
     ways_up,
 )
 from hfedfm_opt.planning.work import loads_of
-from hfedfm_opt.system.decisions import Hop, Serving
+from hfedfm_opt.system.decisions import Consensus, Hop, Serving
 from hfedfm_opt.system.instance import Cpu, FixedSpeed
 from hfedfm_opt.system.network import Content, Network, WirelessEdge
 
@@ -109,10 +111,10 @@ class Phase:
                 continue
             serving = remote[module]
             for hop in serving.out:
-                time_s = self.transfer(hop, load.activation_bits, time_s)
+                time_s = self.transfer(hop, load.out_bits, time_s)
             time_s = self.compute(serving.host, load.flops, None, serving.share, time_s)
             for hop in serving.back:
-                time_s = self.transfer(hop, load.activation_bits, time_s)
+                time_s = self.transfer(hop, load.back_bits, time_s)
         return time_s
 
     def gather(
@@ -155,47 +157,82 @@ class Phase:
         own: Mapping[str, Modules],
         busy: frozenset[str],
     ) -> tuple[float, Modules]:
-        """Book the way up where relays pass each update on; return as :meth:`gather` does.
+        """Book the way up where relays pass each update on; return as :meth:`gather` does."""
+        ways = {device: way for device, way in ways_up(hops, root, list(own)).items() if way and own[device]}
+        chains = [(ready[device], way, own[device]) for device, way in ways.items()]
+        ends_s = self._serve(chains, ready, busy)
+        return max([ready.get(root, 0.0), *ends_s]), frozenset[str]().union(*own.values())
+
+    def mix(
+        self, consensus: Consensus, kind: Kind, ready: Mapping[str, float], busy: frozenset[str]
+    ) -> dict[str, float]:
+        """Book the sweeps of consensus; return when each member has mixed for the last time.
+
+        In a sweep each member sends what its neighbours take of it, then all mix once everything has arrived.
+        """
+        time_s = dict(ready)
+        mixings = mixed_modules(consensus, kind)
+        for _ in range(consensus.sweeps if mixings else 0):
+            chains = [
+                (time_s[hop.source], (hop,), modules) for hop, modules in exchanged_modules(consensus, kind)
+            ]
+            end_s = max([0.0, *self._serve(chains, ready, busy)])
+            mixed_s = dict(time_s)
+            for mixing, _ in mixings:
+                moment = max([end_s, *(time_s[node] for node in mixing.nodes)])
+                mixed_s |= {node: max(mixed_s[node], moment) for node in mixing.nodes}
+            time_s = mixed_s
+        return time_s
+
+    def _serve(
+        self,
+        chains: Sequence[tuple[float, Sequence[Hop], Modules]],
+        ready: Mapping[str, float],
+        busy: frozenset[str],
+    ) -> list[float]:
+        """Book chains of updates, each ready at a time for its first hop; return when each has arrived.
 
         Transfers that wait for a half-duplex radio are served in the order in which they became ready, ties
-        in the order of the members and of their hops.
+        in the order of the chains and of their hops.
         """
-        ways = ways_up(hops, root, list(own))
         queue = [
-            (self._listens(way[0].target, ready, busy, ready[device]), position, 0, device)
-            for position, (device, way) in enumerate(ways.items())
-            if way and own[device]
+            (self._listens(way[0].target, ready, busy, start_s), position, 0)
+            for position, (start_s, way, _) in enumerate(chains)
         ]
         heapq.heapify(queue)
-        active: list[tuple[float, int, int, str]] = []
-        waiting: list[tuple[float, int, int, str]] = []
+        active: list[tuple[float, int, int]] = []
+        waiting: list[tuple[float, int, int]] = []
         taken: set[str] = set()
-        end_s = ready.get(root, 0.0)
+        ends_s = [0.0] * len(chains)
         while queue or active or waiting:
             now = min(entries[0][0] for entries in (queue, active) if entries)
             while active and active[0][0] <= now * (1 + ONE_MOMENT):
-                ended_s, position, index, device = heapq.heappop(active)
-                way = ways[device]
+                ended_s, position, index = heapq.heappop(active)
+                way = chains[position][1]
                 taken -= {way[index].source, way[index].target}
-                end_s = max(end_s, ended_s) if index + 1 == len(way) else end_s
+                ends_s[position] = ended_s
                 if index + 1 < len(way):
                     ready_s = self._listens(way[index + 1].target, ready, busy, ended_s)
-                    heapq.heappush(queue, (ready_s, position, index + 1, device))
+                    heapq.heappush(queue, (ready_s, position, index + 1))
             while queue and queue[0][0] <= now * (1 + ONE_MOMENT):
                 heapq.heappush(waiting, heapq.heappop(queue))
             blocked = []
             while waiting:
                 entry = heapq.heappop(waiting)
-                _, position, index, device = entry
-                hop = ways[device][index]
-                radios = {node for node in (hop.source, hop.target) if self.network.is_half_duplex(node)}
+                _, position, index = entry
+                _, way, modules = chains[position]
+                radios = {
+                    node
+                    for node in (way[index].source, way[index].target)
+                    if self.network.is_half_duplex(node)
+                }
                 if radios & taken:
                     blocked.append(entry)
                     continue
                 taken |= radios
-                heapq.heappush(active, (self.send(hop, own[device], now), position, index, device))
+                heapq.heappush(active, (self.send(way[index], modules, now), position, index))
             waiting = blocked
-        return end_s, frozenset[str]().union(*own.values())
+        return ends_s
 
     def _listens(
         self, target: str, ready: Mapping[str, float], busy: frozenset[str], start_s: float

@@ -4,7 +4,7 @@ import difflib
 from dataclasses import dataclass, replace
 from typing import Literal
 
-ArrangementName = Literal["star", "servers", "alone", "published-d2d", "relayed", "optimised"]
+ArrangementName = Literal["star", "servers", "alone", "published-d2d", "consensus", "relayed", "optimised"]
 NEVER = "never"
 
 
@@ -70,6 +70,11 @@ RECIPES: dict[str, Recipe] = {
     "hierarchical+d2d": Recipe(
         summary="a random member averages over D2D links in each round, the cloud in each E-th",
         arrangement="published-d2d",
+        takes_period=True,
+    ),
+    "consensus": Recipe(
+        summary="members mix with D2D neighbours by consensus in each round, the cloud in each E-th",
+        arrangement="consensus",
         takes_period=True,
     ),
     "local-only": Recipe(summary="nobody averages", arrangement="alone", reaches_cloud=False),

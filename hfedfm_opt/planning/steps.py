@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from fl_runtime import schedule as runtime
 from fl_runtime.packing import FULL_BITS
 from fl_runtime.server_optimisers import Momentum, Plain
+from hfedfm_opt.planning.payload import exchanged_modules, mixed_modules
+from hfedfm_opt.planning.rounds import Kind
 from hfedfm_opt.planning.trees import (
     Modules,
     deliver_order,
@@ -14,9 +16,9 @@ from hfedfm_opt.planning.trees import (
     modules_up,
     ways_up,
 )
-from hfedfm_opt.planning.work import loads_of
+from hfedfm_opt.planning.work import Load, loads_of
 from hfedfm_opt.system import instance as given
-from hfedfm_opt.system.decisions import Hop, Serving
+from hfedfm_opt.system.decisions import Consensus, Hop, Serving
 from hfedfm_opt.system.network import Content, Network, WirelessEdge
 
 After = tuple[str, ...]
@@ -49,23 +51,26 @@ class StepWriter:
         )
         for module, load in loads.items():
             if module in remote:
-                after = self._run_elsewhere(remote[module], load.flops, load.activation_bits, after)
+                after = self._run_elsewhere(remote[module], load, after)
         self.trained[device] = after
 
-    def _run_elsewhere(self, serving: Serving, flops: float, bits: float, after: After) -> After:
-        name = f"{serving.module} of {serving.device}"
+    def _run_elsewhere(self, serving: Serving, load: Load, after: After) -> After:
+        name, moved = f"{serving.module} of {serving.device}", {serving.module}
         for hop in serving.out:
-            after = (
-                self.transfer(f"{name}: {_arrow(hop)}", hop, "activation", {serving.module}, bits, after),
-            )
+            step_id = f"{name}: {_arrow(hop)}"
+            after = (self.transfer(step_id, hop, "activation", moved, load.out_bits, after),)
+        reserved = isinstance(self.network.nodes[serving.host].processor, given.FixedSpeed)
         step = runtime.Compute(
-            id=f"{name} at {serving.host}", after=after, node=serving.host, flops=flops, share=serving.share
+            id=f"{name} at {serving.host}",
+            after=after,
+            node=serving.host,
+            flops=load.flops,
+            share=serving.share if reserved else 1.0,
         )
         after = (self.add(step),)
         for hop in serving.back:
-            after = (
-                self.transfer(f"{name}: {_arrow(hop)}", hop, "activation", {serving.module}, bits, after),
-            )
+            step_id = f"{name}: {_arrow(hop)}"
+            after = (self.transfer(step_id, hop, "activation", moved, load.back_bits, after),)
         return after
 
     def gather(
@@ -102,6 +107,35 @@ class StepWriter:
                 after = (self.transfer(name, hop, "update", own[device], bits, after, origin=device),)
             arrivals.extend(after if way else ())
         return frozenset[str]().union(*own.values()), tuple(dict.fromkeys(arrivals))
+
+    def mix(self, name: str, consensus: Consensus, kind: Kind, busy: frozenset[str]) -> After:
+        """Write the sweeps of consensus of a cluster; return the mixings that end them."""
+        mixings = mixed_modules(consensus, kind)
+        hops = exchanged_modules(consensus, kind)
+        ends: After = ()
+        for sweep in range(1, consensus.sweeps + 1 if mixings else 1):
+            sent: list[str] = []
+            for hop, modules in hops:
+                after = self.trained[hop.source]
+                if sweep == 1 and hop.target in busy and self.network.is_half_duplex(hop.target):
+                    after += self.trained[hop.target]
+                sent.append(self.send(f"sweep {sweep}", hop, "update", modules, after))
+            mixed: dict[str, list[str]] = {}
+            for mixing, modules in mixings:
+                before = [step for node in mixing.nodes for step in self.trained[node]]
+                step = runtime.Mix(
+                    id=f"mix {sweep} of {name}: {'+'.join(sorted(modules))} on {mixing.nodes[0]}",
+                    after=tuple(dict.fromkeys([*sent, *before])),
+                    nodes=mixing.nodes,
+                    modules=tuple(sorted(modules)),
+                    weights=mixing.matrix(),
+                )
+                self.add(step)
+                for node in mixing.nodes:
+                    mixed.setdefault(node, []).append(step.id)
+            self.trained |= {node: tuple(steps) for node, steps in mixed.items()}
+            ends = tuple(dict.fromkeys(step for steps in mixed.values() for step in steps))
+        return ends
 
     def deliver(
         self, label: str, hops: Sequence[Hop], root: str, after: After, own: Mapping[str, Modules]

@@ -3,7 +3,10 @@
 from fl_runtime import Timeline, play
 from hfedfm_opt.planning.plan import Plan
 
-LEGS = ("compute", "split execution", "D2D up", "to the server", "D2D down", "to the cloud", "back down")
+LEGS = (
+    *("compute", "split execution", "D2D mixing", "D2D up"),
+    *("to the server", "D2D down", "to the cloud", "back down"),
+)
 """The parts of a round, in the order in which they come."""
 
 
@@ -32,6 +35,8 @@ def leg_of(plan: Plan, timeline: Timeline, index: int) -> str | None:
     source, target = timeline.node[index], timeline.peer[index]
     direction = timeline.step[index].replace(":", " ").split()[0]
     devices = frozenset(plan.network.devices)
+    if direction == "sweep":
+        return "D2D mixing"
     if direction not in {"gather", "deliver", "uplink", "downlink", "backhaul"}:
         return "split execution"
     if source in devices and target in devices:

@@ -147,6 +147,7 @@ def _marker(symbol: str, x: float, y: float, colour: str) -> str:
         "square": [(-5.5, -5.5), (5.5, -5.5), (5.5, 5.5), (-5.5, 5.5)],
         "diamond": [(0, -7), (7, 0), (0, 7), (-7, 0)],
         "triangle-up": [(0, -6.5), (6, 5), (-6, 5)],
+        "triangle-down": [(0, 6.5), (-6, -5), (6, -5)],
         "star": _star(9.0, 4.0),
         "x": _star(7.0, 2.5, points=4),
     }

@@ -46,11 +46,49 @@ class Hosting(Part):
     node: Name = Field(description="Id of the node.")
 
 
+class Neighbours(Part):
+    """Two members that approach each other in a sweep: each moves by a part of the difference."""
+
+    first: Name = Field(description="Id of one member.")
+    second: Name = Field(description="Id of the other.")
+    weight: Positive = Field(description="The part; those of a member sum to at most 1.")
+
+
+class Mixing(Part):
+    """Members that average modules among themselves."""
+
+    modules: tuple[Name, ...] = Field(min_length=1, description="Ids of the modules.")
+    nodes: tuple[Name, ...] = Field(min_length=1, description="Ids of the members that mix them.")
+    neighbours: tuple[Neighbours, ...] = Field((), description="Who mixes with whom, each pair once.")
+
+    def matrix(self) -> tuple[tuple[float, ...], ...]:
+        """Return what each node takes of each node's model in a sweep: symmetric, rows sum to one."""
+        index_of = {node: index for index, node in enumerate(self.nodes)}
+        rows = [[0.0] * len(self.nodes) for _ in self.nodes]
+        for pair in self.neighbours:
+            a, b = index_of[pair.first], index_of[pair.second]
+            rows[a][b] = rows[b][a] = pair.weight
+        for index, row in enumerate(rows):
+            row[index] = max(1.0 - sum(row), 0.0)
+        return tuple(map(tuple, rows))
+
+
+class Consensus(Part):
+    """How members average without an aggregator: in each sweep all exchange with neighbours, then mix."""
+
+    sweeps: Annotated[int, Field(ge=1)] = Field(description="Sweeps of a round.")
+    exchanges: tuple[Hop, ...] = Field(description="Hops of a sweep, each way its own.")
+    mixings: tuple[Mixing, ...] = Field(
+        min_length=1, description="Who mixes what; each member each module that it trains, once."
+    )
+
+
 class Cluster(Part):
     """How the members of a cluster average.
 
-    In an edge round updates flow up ``gather`` to the aggregator and the average flows down ``deliver``.
-    In a cloud round the merged update goes on over ``uplink``, and the new model comes down ``downlink``.
+    In an edge round updates flow up ``gather`` to the aggregator and the average flows down ``deliver``, or
+    members mix by ``consensus``.  In a cloud round the merged update goes on over ``uplink``, and the new
+    model comes down ``downlink``.
     """
 
     id: Name = Field(description="Id of the node above the cluster, or of its one member.")
@@ -67,6 +105,9 @@ class Cluster(Part):
     )
     deliver: tuple[Hop, ...] = Field(
         (), description="Tree down from the aggregator: each member receives once."
+    )
+    consensus: Consensus | None = Field(
+        None, description="How members average what stays in the cluster; null: at the aggregator."
     )
     uplink: tuple[Hop, ...] = Field((), description="From the aggregator to the server.")
     downlink: tuple[Hop, ...] = Field((), description="Tree from the server down to the members.")

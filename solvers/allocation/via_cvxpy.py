@@ -6,7 +6,6 @@ exponentials of linear functions.  The integral is a Gauss-Legendre sum with eno
 """
 
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from solvers.allocation.quadrature import quadrature
 from solvers.allocation.repair import repaired
 from solvers.allocation.solution import Prices, Proposal
 from solvers.common.arrays import FloatArray
+from solvers.common.clarabel import solve_by_clarabel
 from solvers.common.errors import BackendFailure
 from solvers.common.options import Options
 
@@ -175,7 +175,7 @@ def _solve_once(
             costs.append(cp.sum(cp.exp(energy + np.log(joules))))
     times = used <= 1
     problem = cp.Problem(cp.Minimize(sum(costs)), [*limits, times])
-    _run(cp, problem, ladder)
+    solve_by_clarabel(problem, _TIGHT, ladder, "a cell")
     deadline = centre.deadline * float(np.exp(T.value))
     scale = centre.cost
     c_new = c_all.copy()
@@ -229,20 +229,3 @@ def _sending(cp: Any, fleet: Fleet, centre: _Centre, unknowns: tuple[Any, Any, A
     if len(fixed):
         limits.append(power[fixed] == np.log(group.cap * share)[fixed])
     return limits
-
-
-def _run(cp: Any, problem: Any, ladder: Sequence[dict[str, float | bool]]) -> None:
-    """Solve with each rung of the ladder until Clarabel has a point."""
-    said = []
-    for rung in ladder:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # CVXPY warns of inaccurate answers: we measure it
-            try:
-                problem.solve(solver=cp.CLARABEL, **{**_TIGHT, **rung})
-            except cp.SolverError as error:
-                said.append(str(error))
-                continue
-        if problem.status in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
-            return
-        said.append(problem.status)
-    raise BackendFailure(f"Clarabel found no answer to a cell that has one; it said: {'; '.join(said)}")

@@ -7,7 +7,6 @@ functions.
 """
 
 import time
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,8 @@ from solvers.clusters.problem import ClusterProblem
 from solvers.clusters.solution import Outcome
 from solvers.clusters.trees import Trees, all_trees
 from solvers.common.arrays import FloatArray, IntArray, frozen
-from solvers.common.errors import BackendFailure, InvalidProblem
+from solvers.common.clarabel import solve_by_clarabel
+from solvers.common.errors import InvalidProblem
 from solvers.common.options import Options
 
 MAX_NODES = 5
@@ -148,7 +148,8 @@ def _allocate(way: _Way, trees: Trees, which: int) -> FloatArray:
             if way.cube[u] > 0:
                 costs.append(way.cube[u] / (2.0 * c_0[u] ** 2 * scale) * cp.exp(-2.0 * c[u]))
         limits.append(path <= finish)
-    _run(cp, cp.Problem(cp.Minimize(sum(costs)), limits))
+    program = cp.Problem(cp.Minimize(sum(costs)), limits)
+    solve_by_clarabel(program, _TIGHT, _SETTINGS, "a tree")
     seconds = np.zeros(num)
     if c.value is not None:
         seconds = np.where(way.c_min > 0, np.clip(c_0 * np.exp(c.value), way.c_min, way.c_max), 0.0)
@@ -171,19 +172,3 @@ def _cost(way: _Way, trees: Trees, which: int, allocation: FloatArray) -> float:
 
 def _members(sets: IntArray, num: int) -> FloatArray:
     return np.asarray(sets[:, None] >> np.arange(num) & 1, dtype=np.float64)
-
-
-def _run(cp: Any, problem: Any) -> None:
-    said = []
-    for settings in _SETTINGS:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # CVXPY warns of inaccurate answers: we measure it
-            try:
-                problem.solve(solver=cp.CLARABEL, **{**_TIGHT, **settings})
-            except cp.SolverError as error:
-                said.append(str(error))
-                continue
-        if problem.status in (cp.OPTIMAL, cp.OPTIMAL_INACCURATE):
-            return
-        said.append(problem.status)
-    raise BackendFailure(f"Clarabel found no allocation of a tree that has one; it said: {'; '.join(said)}")

@@ -36,4 +36,7 @@ def test_example_takes_the_seconds_and_joules_of_the_page(example_path):
 
 
 def test_example_obeys_the_json_schema(example_path):
-    jsonschema.Draft202012Validator(schedule_schema()).validate(json.loads(example_path.read_text()))
+    validator = jsonschema.Draft202012Validator(schedule_schema())
+    example = json.loads(example_path.read_text())
+    assert not list(validator.iter_errors(example))
+    assert list(validator.iter_errors(example | {"rounds": "ten"}))  # the schema can refuse

@@ -24,6 +24,7 @@ SYMBOLS: Mapping[str, str] = MappingProxyType(
         "servers": "circle",
         "published-d2d": "diamond",
         "optimised": "star",
+        "consensus": "triangle-down",
         "relayed": "triangle-up",
         "alone": "x",
     }
@@ -35,6 +36,7 @@ ARRANGEMENT_WORDS: Mapping[str, str] = MappingProxyType(
         "servers": "over servers",
         "published-d2d": "over D2D links, random aggregator",
         "optimised": "optimised",
+        "consensus": "over D2D links, consensus",
         "relayed": "over D2D links, other trees",
         "alone": "nobody averages",
     }
@@ -43,6 +45,7 @@ LEG_COLOURS: Mapping[str, str] = MappingProxyType(
     {
         "compute": "#94a3b8",
         "split execution": "#be123c",
+        "D2D mixing": "#db2777",
         "D2D up": "#2563eb",
         "to the server": "#7c3aed",
         "D2D down": "#0d9488",

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from hfedfm_opt.planning.cluster_options import Rhythm, readiness, relayed_options
+from hfedfm_opt.planning.cluster_options import Rhythm, relayed_options
 from hfedfm_opt.planning.planner import plan
+from hfedfm_opt.planning.readiness import readiness
 from hfedfm_opt.planning.settings import DEFAULT_GAP
 from hfedfm_opt.system.instance import Instance
 from hfedfm_opt.system.network import WirelessEdge, resolve_network

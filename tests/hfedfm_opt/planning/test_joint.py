@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from fl_runtime import check_schedule, play
-from hfedfm_opt.planning.cluster_options import Rhythm, readiness
+from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.joint_cluster import joint_options, sharers_of
 from hfedfm_opt.planning.optimise import shared_legs
 from hfedfm_opt.planning.plan import Plan, PlanResult
 from hfedfm_opt.planning.plan_file import parse_plan, plan_text
 from hfedfm_opt.planning.planner import plan
+from hfedfm_opt.planning.readiness import readiness
 from hfedfm_opt.system.instance import Instance
 from hfedfm_opt.system.network import resolve_network
 from solvers.clusters import ClusterProblem, solve, solve_within
