@@ -36,13 +36,14 @@ def small_options(instance):
 
 def full_options(instance):
     return SweepOptions(
-        periods=(1, 2, 4),
+        periods=(1, 2, 3, 4),
         bits=((4, 4), (2, 2)),
         momenta=(0.6,),
         more=[
             uniform(instance, 2, (4, 4)),
             uniform(instance, 1, (2, 2), 0.8),
             uniform(instance, 2, (2, 2), 0.8),
+            uniform(instance, 1, (1, 8), 0.6),
         ],
         measure_modules=True,
         max_latency_s=PUBLISHED_S / SHARE,

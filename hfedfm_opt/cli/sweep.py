@@ -30,6 +30,7 @@ class MetricChoice(StrEnum):
 
     SYNC = "sync"
     LATE = "late"
+    BOTH = "both"
 
 
 def sweep(
@@ -58,8 +59,8 @@ def sweep(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, metavar="K", help="Number of paired seeds: 0 to K - 1.")] = 3,
     metric: Annotated[
-        MetricChoice, typer.Option(help="Deciding accuracy: at the last cloud round, or late average.")
-    ] = MetricChoice.SYNC,
+        MetricChoice, typer.Option(help="Deciding accuracy: at the last cloud round, late, or the worse.")
+    ] = MetricChoice.BOTH,
     accuracy_floor: Annotated[
         str | None,
         typer.Option(

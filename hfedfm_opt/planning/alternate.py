@@ -88,7 +88,7 @@ def alternate(
     stop_at = began + settings.time_limit_s
     if len(task.candidates) == len(task.demands):
         placed = place(network, task, method, _options(settings.time_limit_s, seed))
-        return placed, optimise(network, placed, rhythm, settings)
+        return placed, optimise(with_training(network, placed.servings), placed, rhythm, settings)
     placement_s = settings.time_limit_s * PART_OF_A_PLACEMENT
     start_ends = began + settings.time_limit_s * PART_OF_THE_START
     start = place_by_deadline(network, task, method, placement_s, start_ends, seed)

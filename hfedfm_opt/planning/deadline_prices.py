@@ -181,7 +181,9 @@ def _crossing_s(hulls: Mapping[str, Hull], target_w: float) -> float:
     total = np.cumsum(steps[order])
     # hulls that start late are not priced before; from the last start on, the sum only falls
     above = np.flatnonzero(total > target_w)
-    return float(changes[order][above[-1] + 1]) if len(above) else 0.0
+    if not len(above):
+        return 0.0
+    return float(changes[order][min(above[-1] + 1, len(order) - 1)])  # rounding may keep it above to the end
 
 
 def _slope_at(hull: Hull, deadline_s: float) -> float:

@@ -24,6 +24,7 @@ from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import NoPlacement, Placed
 from hfedfm_opt.planning.proofs import Evidence, cluster_parts, evidence_of, proof_of, unbounded
 from hfedfm_opt.planning.readiness import Readiness, readiness
+from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.decisions import Cluster, Frequency, GapPart, Hop
 from hfedfm_opt.system.network import Network
 from solvers.common import StopReason
@@ -78,6 +79,7 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
     NoPlacement
         If no arrangement within these limits was found.
     """
+    network = with_training(network, placed.servings)
     ready = readiness(network, placed.servings)
     shared = shared_legs(network, rhythm)
     options = options_of(network, rhythm, ready, allocate=settings.allocate, joint=settings.joint)

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hfedfm_opt.study.sweeping.candidates import Planned
 from hfedfm_opt.study.sweeping.race import Difference, difference, is_surely_behind, usual_variance
 from hfedfm_opt.study.sweeping.runs import KeptRun, Metric, Runs
+from hfedfm_opt.study.sweeping.settings import Deciding
 from hfedfm_opt.study.sweeping.surrogate import Measured, Surrogate, learn_surrogate
 
 Observer = Callable[[str, int, int], None]
@@ -29,13 +30,15 @@ class Entry:
 class Field:
     """Candidates, their runs, and what these say.
 
+    ``floor`` is the difference to the reference from which margins are told, by metric; at first 0.
+
     Parameters
     ----------
     reference : Planned
         What differences are to.
     seeds : sequence of int
         All seeds.
-    metric : "sync" or "late"
+    metric : "sync", "late" or "both"
         The accuracy that decides.
     runs : Runs
         Makes and keeps runs.
@@ -49,14 +52,16 @@ class Field:
         self,
         reference: Planned,
         seeds: Sequence[int],
-        metric: Metric,
+        metric: Deciding,
         runs: Runs,
         stop_at: float,
         observer: Observer | None,
     ) -> None:
         self.reference = Entry(reference)
         self.entries: list[Entry] = [self.reference]
-        self.seeds, self.metric = tuple(seeds), metric
+        self.seeds = tuple(seeds)
+        self.metrics: tuple[Metric, ...] = ("sync", "late") if metric == "both" else (metric,)
+        self.floor: dict[Metric, float] = dict.fromkeys(self.metrics, 0.0)
         self.timed_out = False
         self._runs, self._stop_at, self._observer = runs, stop_at, observer
 
@@ -87,40 +92,64 @@ class Field:
         """Return whether an entry has run with all seeds."""
         return len(entry.run_of) == len(self.seeds)
 
-    def accuracy(self, entry: Entry, metric: Metric | None = None) -> dict[int, float]:
-        """Return an entry's accuracy by seed, percent; ``None``: the accuracy that decides."""
-        return {seed: run.percent(metric or self.metric) for seed, run in entry.run_of.items()}
+    def accuracy(self, entry: Entry, metric: Metric) -> dict[int, float]:
+        """Return an entry's accuracy by seed, percent."""
+        return {seed: run.percent(metric) for seed, run in entry.run_of.items()}
 
-    def usual_variance(self) -> float | None:
+    def usual_variance(self, metric: Metric) -> float | None:
         """Return the usual variance of a paired difference, points squared."""
-        others = [self.accuracy(entry) for entry in self.entries if entry is not self.reference]
-        return usual_variance(others, self.accuracy(self.reference), self.seeds)
+        others = [self.accuracy(entry, metric) for entry in self.entries if entry is not self.reference]
+        return usual_variance(others, self.accuracy(self.reference, metric), self.seeds)
+
+    def usual_noise(self) -> float | None:
+        """Return the usual variance of the noisiest deciding accuracy, points squared."""
+        found = [self.usual_variance(metric) for metric in self.metrics]
+        known = [variance for variance in found if variance is not None]
+        return max(known) if known else None
 
     def difference(self, entry: Entry) -> Difference:
-        """Return the paired difference of an entry to the reference."""
-        return difference(self.accuracy(entry), self.accuracy(self.reference), self.usual_variance())
+        """Return the paired difference of an entry to the reference: the worst of the deciding ones."""
+        return min((self._difference(entry, m) for m in self.metrics), key=lambda found: found.mean)
+
+    def margin(self, entry: Entry) -> Difference:
+        """Return by how much an entry is above the floor, in the accuracy in which that is least."""
+        shifted = []
+        for metric in self.metrics:
+            found = self._difference(entry, metric)
+            shifted.append(replace(found, mean=found.mean - self.floor[metric]))
+        return min(shifted, key=lambda found: found.mean)
+
+    def _difference(self, entry: Entry, metric: Metric) -> Difference:
+        own, base = self.accuracy(entry, metric), self.accuracy(self.reference, metric)
+        return difference(own, base, self.usual_variance(metric))
 
     def beaten_by(self, entry: Entry) -> Entry | None:
-        """Return an entry with all seeds that costs no more and is surely ahead of a running one, if any."""
-        usual, own = self.usual_variance(), self.accuracy(entry)
-        if usual is None:
-            return None
+        """Return an entry with all seeds that costs no more and is surely ahead of a running one, if any.
+
+        It must be ahead in each of the deciding accuracies.
+        """
         for other in self.entries:
             if other is entry or not self.is_complete(other):
                 continue
             cheaper = other.planned.costs_no_more_than(entry.planned)
-            steady = max(usual, (self.difference(other).sd or 0.0) ** 2)  # the other may vary more than usual
-            if cheaper and is_surely_behind(own, self.accuracy(other), steady):
+            if cheaper and all(self._is_behind(entry, other, metric) for metric in self.metrics):
                 return other
         return None
 
+    def _is_behind(self, entry: Entry, other: Entry, metric: Metric) -> bool:
+        usual = self.usual_variance(metric)
+        if usual is None:
+            return False
+        steady = max(usual, (self._difference(other, metric).sd or 0.0) ** 2)  # it may vary more than usual
+        return is_surely_behind(self.accuracy(entry, metric), self.accuracy(other, metric), steady)
+
     def surrogate(self) -> Surrogate | None:
-        """Return a surrogate of all entries that ran; those with fewer seeds weigh less."""
-        usual = self.usual_variance()
+        """Return a surrogate of the margins of all entries that ran; those with fewer seeds weigh less."""
+        usual = self.usual_noise()
         if usual is None:
             return None
         measured = [
-            Measured(entry.planned.candidate, self.difference(entry).mean, usual / len(entry.run_of))
+            Measured(entry.planned.candidate, self.margin(entry).mean, usual / len(entry.run_of))
             for entry in self.entries
             if entry.run_of
         ]

@@ -59,7 +59,7 @@ def _is_hopeless(field: Field, entry: Entry) -> bool:
         return False
     prediction = surrogate.predict(entry.planned.candidate)
     entry.predicted = prediction.mean
-    usual = field.usual_variance() or 0.0
+    usual = field.usual_noise() or 0.0
     noise = 2.0 * usual / len(field.seeds)  # of the two means that would be compared
     for other in field.entries:
         if not field.is_complete(other) or not other.planned.costs_no_more_than(entry.planned):
@@ -74,8 +74,8 @@ def _is_hopeless(field: Field, entry: Entry) -> bool:
     return False
 
 
-def search_floor(field: Field, candidates: Sequence[Planned], least: float) -> Entry | None:
-    """Return the cheapest candidate that is found to hold a floor, verified with all seeds; or ``None``.
+def search_floor(field: Field, candidates: Sequence[Planned]) -> Entry | None:
+    """Return the cheapest candidate that is found to hold the floor, verified with all seeds; or ``None``.
 
     A few candidates that are far apart are measured first; then, again and again, the cheapest one whose
     predicted probability to hold the floor is at least ``HOPE`` runs. If it holds, only cheaper ones are
@@ -85,31 +85,29 @@ def search_floor(field: Field, candidates: Sequence[Planned], least: float) -> E
     Parameters
     ----------
     field : Field
-        It is changed.
+        Has the floor; it is changed.
     candidates : sequence of Planned
         Cheapest first.
-    least : float
-        The floor, in points of difference to the reference.
     """
     entries = [field.add(planned) for planned in candidates]
     for planned in _spread_out(field, candidates):
-        _run_until_below(field, field.add(planned), least)
+        _run_until_below(field, field.add(planned))
     while True:
-        best = next((entry for entry in entries if holds(field, entry, least)), None)
+        best = next((entry for entry in entries if holds(field, entry)), None)
         cheaper = entries if best is None else entries[: entries.index(best)]
         untried = [entry for entry in cheaper if not entry.run_of and not entry.verdict]
-        following = _next(field, untried, least, anything=best is None)
+        following = _next(field, untried, anything=best is None)
         if following is None:
             return best
-        _run_until_below(field, following, least)
+        _run_until_below(field, following)
 
 
-def holds(field: Field, entry: Entry, least: float) -> bool:
-    """Return whether an entry has run with all seeds and is, in the mean, not below a difference."""
-    return field.is_complete(entry) and field.difference(entry).mean >= least
+def holds(field: Field, entry: Entry) -> bool:
+    """Return whether an entry has run with all seeds and is, in the mean, not below the floor."""
+    return field.is_complete(entry) and field.margin(entry).mean >= 0
 
 
-def _next(field: Field, untried: Sequence[Entry], least: float, *, anything: bool) -> Entry | None:
+def _next(field: Field, untried: Sequence[Entry], *, anything: bool) -> Entry | None:
     if not untried:
         return None
     surrogate = field.surrogate()
@@ -118,19 +116,20 @@ def _next(field: Field, untried: Sequence[Entry], least: float, *, anything: boo
     chances = []
     for entry in untried:
         prediction = surrogate.predict(entry.planned.candidate)
-        entry.predicted = prediction.mean
-        chances.append(prediction.probability_at_least(least))
+        floors = set(field.floor.values())
+        entry.predicted = prediction.mean + floors.pop() if len(floors) == 1 else None
+        chances.append(prediction.probability_at_least(0.0))
     hopeful = [entry for entry, chance in zip(untried, chances, strict=True) if chance >= HOPE]
     if hopeful:
         return hopeful[0]
     return untried[int(np.argmax(chances))] if anything else None
 
 
-def _run_until_below(field: Field, entry: Entry, least: float) -> None:
+def _run_until_below(field: Field, entry: Entry) -> None:
     for seed in field.seeds:
         if not field.run(entry, seed):
             return
-        if not field.is_complete(entry) and field.difference(entry).upper < least:
+        if not field.is_complete(entry) and field.margin(entry).upper < 0:
             entry.verdict = "dropped: surely below the floor"
             return
 

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from fl_runtime.packing import FULL_BITS
 from hfedfm_opt.planning.settings import PlannerOptions
 from hfedfm_opt.study.sweeping.candidates import Bits, Candidate, Period
 from hfedfm_opt.study.sweeping.runs import Metric
+
+Deciding = Metric | Literal["both"]
+"""Which accuracy decides: one of the two, or always the worse of both differences to the reference."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +55,8 @@ class SweepOptions:
         Rounds of training; ``None``: the instance's.
     seeds : sequence of int
         Each once, at least one.
-    metric : "sync" or "late"
-        The accuracy that decides.
+    metric : "sync", "late" or "both"
+        The accuracy that decides; both: the worse of the two differences to the reference.
     floor : Floor or None
         The cheapest candidate that holds it is searched; ``None``: all candidates are raced, and the most
         accurate one is chosen.
@@ -74,7 +78,7 @@ class SweepOptions:
     measure_modules: bool = False
     rounds: int | None = None
     seeds: Sequence[int] = (0, 1, 2)
-    metric: Metric = "sync"
+    metric: Deciding = "both"
     floor: Floor | None = None
     max_latency_s: float | None = None
     max_energy_j: float | None = None

@@ -27,8 +27,8 @@ from hfedfm_opt.study.sweeping.discrepancy import (
 )
 from hfedfm_opt.study.sweeping.field import Entry, Field, Observer
 from hfedfm_opt.study.sweeping.result import BesideRow, Spread, Sweep, SweepRow, front_of
-from hfedfm_opt.study.sweeping.runs import Runs
-from hfedfm_opt.study.sweeping.search import race, run_fully, search_floor
+from hfedfm_opt.study.sweeping.runs import Metric, Runs
+from hfedfm_opt.study.sweeping.search import holds, race, run_fully, search_floor
 from hfedfm_opt.study.sweeping.settings import Floor, SweepOptions
 from hfedfm_opt.system.instance import Instance
 
@@ -99,17 +99,20 @@ def sweep(
             race(field, others, drop=asked.race)
         else:
             everyone = sorted([*candidates, *others], key=lambda one: one.objective)
-            best = search_floor(field, everyone, least_difference(field, asked.floor))
-            best = _or_reference(field, asked, asked.floor, best)
+            field.floor = floor_differences(field, asked.floor)
+            best = _or_reference(field, asked, search_floor(field, everyone))
     choice = _choice(field, asked, best)
     return _result(instance, asked, field, skipped, discrepancies, choice, runs, started)
 
 
-def least_difference(field: Field, floor: Floor) -> float:
-    """Return a floor in points of difference to the reference, which has run with all seeds."""
+def floor_differences(field: Field, floor: Floor) -> dict[Metric, float]:
+    """Return a floor in points of difference to the reference, which has run with all seeds, by metric."""
     if floor.to_reference:
-        return floor.percent
-    return floor.percent - Spread.of(list(field.accuracy(field.reference).values())).mean
+        return dict.fromkeys(field.metrics, floor.percent)
+    return {
+        metric: floor.percent - Spread.of(list(field.accuracy(field.reference, metric).values())).mean
+        for metric in field.metrics
+    }
 
 
 def _refuse_wrong_use(asked: SweepOptions) -> None:
@@ -180,10 +183,10 @@ def _front(field: Field, asked: SweepOptions) -> list[Entry]:
     return [entry for entry, inside in zip(allowed, front_of(points), strict=True) if inside]
 
 
-def _or_reference(field: Field, asked: SweepOptions, floor: Floor, best: Entry | None) -> Entry | None:
+def _or_reference(field: Field, asked: SweepOptions, best: Entry | None) -> Entry | None:
     """Return the cheaper of what was found and the reference, if that holds the floor and the limits."""
     own = field.reference
-    if within(own.planned, asked.max_latency_s, asked.max_energy_j) or least_difference(field, floor) > 0:
+    if within(own.planned, asked.max_latency_s, asked.max_energy_j) or not holds(field, own):
         return best
     if best is None or own.planned.objective < best.planned.objective:
         return own
@@ -213,7 +216,7 @@ def _result(
     started: float,
 ) -> Sweep:
     chosen, why = choice
-    usual = field.usual_variance() if field.reference.run_of else None
+    usual = field.usual_noise() if field.reference.run_of else None
     surrogate = field.surrogate() if field.reference.run_of else None
     on_front = {id(entry) for entry in _front(field, asked)} if field.is_complete(field.reference) else set()
     ran = [

@@ -12,6 +12,7 @@ from hfedfm_opt.study.sweeping.result import FORMAT, VERSION, Spread, Sweep, Swe
 from hfedfm_opt.study.table_text import NONE, Column, TableText
 
 METRIC_WORDS = {
+    "both": "accuracy, the worse of at sync and late",
     "sync": "accuracy after the last round at the cloud",
     "late": "accuracy averaged over the last third of the rounds",
 }
@@ -49,7 +50,7 @@ def measured_table(sweep: Sweep) -> TableText:
     marked = frozenset(index for index, row in enumerate(sweep.rows) if row.name == sweep.chosen)
     caption = (
         "Accuracy: mean and standard deviation over seeds. difference: of the "
-        f"{METRIC_WORDS[sweep.options.metric]} to the reference, paired by seed, in points, ± half the 95 % "
+        f"{METRIC_WORDS[sweep.options.metric]}, to the reference, paired by seed, in points, ± half the 95 % "
         "interval (moderated t). front: no row with all seeds within the limits is as good in seconds, "
         "joules and accuracy."
     )

@@ -155,6 +155,17 @@ def test_a_short_time_limit_leaves_a_plan_and_a_bound():
     assert 0 < result.bound <= result.objective
 
 
+@pytest.mark.parametrize(("energy_weight", "time_weight"), [(0.0, 1.0), (1.0, 0.0), (1.0, 1e9), (1e9, 1.0)])
+@pytest.mark.parametrize("seed", range(3))
+def test_one_price_alone_is_planned_for_too(make_instance, seed, energy_weight, time_weight):
+    weights = {"energy_weight_per_j": energy_weight, "time_weight_per_s": time_weight}
+    result = plan(make_instance(seed, split=True), "optimised:2", allocate=False, **weights)
+
+    assert result.plan is not None
+    assert result.plan.violations == ()
+    assert result.bound <= result.objective * (1 + 1e-9)
+
+
 def test_the_first_placement_is_no_worse_than_that_of_even_prices():
     network = resolve_network(campus_instance())
     task = formulate_placement(network)

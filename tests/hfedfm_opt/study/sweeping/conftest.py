@@ -66,6 +66,12 @@ def truth_of(planned_one):
     return 75.0 - 2.0 * np.log2(period) - 8.0 * 2.0 ** (1 - bits)
 
 
+@pytest.fixture(scope="session")
+def known_runs():
+    """The class of runs with a known truth."""
+    return KnownRuns
+
+
 @pytest.fixture
 def known(planned):
     reference, candidates = planned

@@ -14,7 +14,9 @@ from hfedfm_opt.study.sweeping.settings import Floor, SweepOptions
 from hfedfm_opt.study.sweeping.sweep import sweep
 from hfedfm_opt.study.sweeping.tables import facts_of, sweep_csv, sweep_document, tables_of_sweep
 
-OPTIONS = SweepOptions(periods=(1,), bits=((2, 2),), momenta=(0.0, 0.6), rounds=2, seeds=(0, 1))
+OPTIONS = SweepOptions(
+    periods=(1,), bits=((2, 2),), momenta=(0.0, 0.6), rounds=2, seeds=(0, 1), metric="sync"
+)
 RUN = KeptRun(
     key="k",
     name="one",
