@@ -37,8 +37,12 @@ PART_OF_A_PLACEMENT = 0.04
 """Part of the time limit that one placement may take."""
 PART_OF_A_BOUND = 0.15
 """Part of the time limit that a bound may take."""
+RELAXED_GAP = 1e-4
+"""Relative gap to which a relaxation over all placements is searched: it is not tight anyway."""
 PART_OF_THE_START = 0.3
 """Part of the time limit after which the first placement is taken as it is."""
+PART_OF_A_GAP = 0.01
+"""Part of the gap over all placements to which the clusters of one placement are decided."""
 JOINT_TURNS = 5.0
 """Turns in whose time the clusters of the best placement should be decided at once."""
 
@@ -92,7 +96,8 @@ def alternate(
     placement_s = settings.time_limit_s * PART_OF_A_PLACEMENT
     start_ends = began + settings.time_limit_s * PART_OF_THE_START
     start = place_by_deadline(network, task, method, placement_s, start_ends, seed)
-    bounds = replace(settings, time_limit_s=settings.time_limit_s * PART_OF_A_BOUND)
+    bound_gap = max(settings.gap, RELAXED_GAP)
+    bounds = replace(settings, time_limit_s=settings.time_limit_s * PART_OF_A_BOUND, gap=bound_gap)
     priced = priced_bound(network, task, rhythm, bounds, start.bound_prices)
     best, turns = _first(network, start.placed, rhythm, settings, stop_at)
     longest = best
@@ -129,7 +134,9 @@ def alternate(
         )
         bound, proof = max((bound, proof), other)
     if settings.joint:
-        together = _arranged(network, best.placed, rhythm, settings, stop_at)
+        left_open = min(relative_gap(best.value, bound), 1.0)
+        finer = replace(settings, gap=max(settings.gap, PART_OF_A_GAP * left_open))
+        together = _arranged(network, best.placed, rhythm, finer, stop_at)
         best = together if together.value <= best.value else best
     timed_out = timed_out or best.arrangement.timed_out
     return best.placed, _bounded(replace(best.arrangement, timed_out=timed_out), bound, proof)
