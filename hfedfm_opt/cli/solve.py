@@ -59,11 +59,20 @@ def solve(
     time_weight: Annotated[
         float | None, typer.Option(metavar="W", help="Price of a second; default: the instance's.")
     ] = None,
+    max_latency: Annotated[
+        float | None, typer.Option("--max-latency-s", metavar="S", help="Longest round, s.")
+    ] = None,
+    max_energy: Annotated[
+        float | None, typer.Option("--max-energy-j", metavar="J", help="Most energy of a round, J.")
+    ] = None,
     duplex: Annotated[
         DuplexChoice, typer.Option(help="Radios of the devices: as the instance says, or all of one kind.")
     ] = DuplexChoice.AS_GIVEN,
     nominal_resources: Annotated[
         bool, typer.Option("--nominal-resources", help="Allocate no bandwidth, power or CPU frequency.")
+    ] = False,
+    nominal_d2d: Annotated[
+        bool, typer.Option("--nominal-d2d", help="Allocate nothing to D2D links: channel and full power.")
     ] = False,
     period: Annotated[
         list[str] | None,
@@ -85,6 +94,9 @@ def solve(
     """
     _refuse_wrong_numbers(time_limit, gap, energy_weight, time_weight)
     refuse_wrong_momentum(cloud_momentum)
+    for option, limit in (("--max-latency-s", max_latency), ("--max-energy-j", max_energy)):
+        if limit is not None and not 0 < limit < math.inf:
+            raise CommandError(f"{option} is {limit:g}, must be a finite number > 0")
     if output is not None:
         require_writable(output)
     from hfedfm_opt.planning.plan_file import write_plan
@@ -101,9 +113,12 @@ def solve(
         seed=seed,
         duplex=duplex_of(duplex),
         allocate=not nominal_resources,
+        allocate_d2d=not nominal_d2d,
         periods=periods,
         energy_weight_per_j=energy_weight,
         time_weight_per_s=time_weight,
+        max_latency_s=max_latency,
+        max_energy_j=max_energy,
         transport_bits=int(transport_bits.value),
         cloud_momentum=cloud_momentum,
     )
@@ -179,9 +194,19 @@ def _document(result: "PlanResult", instance: str, written: Path | None) -> dict
         "latency_s": result.latency_s,
         "seconds": result.seconds,
         "proof": result.proof,
+        "gap_parts": [part.model_dump() for part in result.gap_parts],
         "explanation": result.explanation,
         "plan": None if written is None else str(written),
     }
+
+
+def _gap_lines(result: "PlanResult") -> list[tuple[str, str]]:
+    """Return the parts of a gap, as parts of the objective, with what they are left open by."""
+    return [
+        (f"  {part.part}", f"{figure(part.amount / result.objective)} ({part.proof})")
+        for part in result.gap_parts
+        if result.objective > 0
+    ]
 
 
 def _say(result: "PlanResult", instance: str, written: Path | None) -> None:
@@ -199,6 +224,7 @@ def _say(result: "PlanResult", instance: str, written: Path | None) -> None:
             ("objective", figure(result.objective) + weights),
             ("bound", figure(result.bound)),
             ("gap", figure(result.gap)),
+            *_gap_lines(result),
             ("proof", result.proof),
             ("time", f"{result.seconds:.2f} s"),
             ("plan", "" if written is None else str(written)),

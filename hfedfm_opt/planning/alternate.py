@@ -6,20 +6,24 @@ from dataclasses import dataclass, replace
 
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.assemble import assemble
-from hfedfm_opt.planning.cluster_options import Rhythm, readiness
+from hfedfm_opt.planning.check import check_plan
+from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.costs import predict
 from hfedfm_opt.planning.deadline_turns import place_by_deadline
 from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement, price
-from hfedfm_opt.planning.optimise import (
+from hfedfm_opt.planning.hops import MissingLink
+from hfedfm_opt.planning.optimise import SearchSettings, optimise
+from hfedfm_opt.planning.place import NoPlacement, Placed, place
+from hfedfm_opt.planning.placement_bound import (
+    PLACEMENT_PROOF,
     BoundSettings,
-    SearchSettings,
     bound_over_placements,
-    optimise,
     priced_bound,
 )
-from hfedfm_opt.planning.place import NoPlacement, Placed, place
+from hfedfm_opt.planning.readiness import readiness
 from hfedfm_opt.planning.time_prices import even_prices, repriced
 from hfedfm_opt.planning.trained_elsewhere import with_training
+from hfedfm_opt.system.decisions import GapPart
 from hfedfm_opt.system.network import Network
 from solvers.common import Options, relative_gap
 
@@ -33,8 +37,14 @@ PART_OF_A_PLACEMENT = 0.04
 """Part of the time limit that one placement may take."""
 PART_OF_A_BOUND = 0.15
 """Part of the time limit that a bound may take."""
+RELAXED_GAP = 1e-4
+"""Relative gap to which a relaxation over all placements is searched: it is not tight anyway."""
 PART_OF_THE_START = 0.3
 """Part of the time limit after which the first placement is taken as it is."""
+PART_OF_A_GAP = 0.01
+"""Part of the gap over all placements to which the clusters of one placement are decided."""
+JOINT_TURNS = 5.0
+"""Turns in whose time the clusters of the best placement should be decided at once."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,7 @@ def alternate(
     under prices of time, arranges the clusters exactly for that placement, and raises the prices of the
     devices that kept the others waiting.  Under a time limit a turn begins only if it should end in time.
     Where modules may be trained elsewhere, a turn before the first leaves all of them on their devices.
+    Turns take D2D links at nominal resources; the clusters of the best placement are then decided at once.
 
     Parameters
     ----------
@@ -85,14 +96,16 @@ def alternate(
     placement_s = settings.time_limit_s * PART_OF_A_PLACEMENT
     start_ends = began + settings.time_limit_s * PART_OF_THE_START
     start = place_by_deadline(network, task, method, placement_s, start_ends, seed)
-    bounds = replace(settings, time_limit_s=settings.time_limit_s * PART_OF_A_BOUND)
+    bound_gap = max(settings.gap, RELAXED_GAP)
+    bounds = replace(settings, time_limit_s=settings.time_limit_s * PART_OF_A_BOUND, gap=bound_gap)
     priced = priced_bound(network, task, rhythm, bounds, start.bound_prices)
-    best = longest = _arranged(network, start.placed, rhythm, settings, stop_at)
+    best, turns = _first(network, start.placed, rhythm, settings, stop_at)
+    longest = best
     home = _all_at_home(network, task)
     if home is not None:
         try:
             placed = place(network, home, method, _options(placement_s, seed))
-            stays = _arranged(network, placed, rhythm, settings, stop_at)
+            stays = _arranged(network, placed, rhythm, turns, stop_at)
             best = min(best, stays, key=lambda turn: turn.value)
         except NoPlacement:
             pass  # some modules must leave
@@ -100,15 +113,16 @@ def alternate(
     relaying_j = best.arrangement.relaying_j if home is None else 0.0  # what moves away sends no updates
     by = BoundSettings(start.bound_prices, relaying_j, relaxes, priced)
     bound, proof = bound_over_placements(network, task, rhythm, bounds, by)
+    reserved = 1.0 + (JOINT_TURNS if settings.joint else 0.0)
     prices, since_best, timed_out = even_prices(network), 0, False
     for number in range(1, MAX_TURNS + 1):
         if since_best >= PATIENCE or relative_gap(best.value, bound) <= settings.gap:
             break
-        timed_out = stop_at - time.monotonic() < longest.seconds + placement_s
+        timed_out = stop_at - time.monotonic() < reserved * longest.seconds + placement_s
         if timed_out:
             break
         placed = place(network, price(network, task, prices), method, _options(placement_s, seed))
-        turn = _arranged(network, placed, rhythm, settings, stop_at)
+        turn = _arranged(network, placed, rhythm, turns, stop_at)
         longest = max(longest, turn, key=lambda turn: turn.seconds)
         best, since_best = (turn, 0) if turn.value < best.value else (best, since_best + 1)
         seconds = readiness(network, placed.servings).seconds
@@ -119,7 +133,22 @@ def alternate(
             network, task, rhythm, bounds, replace(by, prices=prices, relax_devices=False, priced=None)
         )
         bound, proof = max((bound, proof), other)
-    return best.placed, replace(best.arrangement, bound=bound, proof=proof, timed_out=timed_out)
+    if settings.joint:
+        left_open = min(relative_gap(best.value, bound), 1.0)
+        finer = replace(settings, gap=max(settings.gap, PART_OF_A_GAP * left_open))
+        together = _arranged(network, best.placed, rhythm, finer, stop_at)
+        best = together if together.value <= best.value else best
+    timed_out = timed_out or best.arrangement.timed_out
+    return best.placed, _bounded(replace(best.arrangement, timed_out=timed_out), bound, proof)
+
+
+def _bounded(arrangement: Arrangement, bound: float, proof: str) -> Arrangement:
+    """Return the arrangement with a bound over all placements, and what that leaves open."""
+    parts = arrangement.gap_parts
+    if parts:
+        amount = arrangement.bound - bound
+        parts = (*parts, GapPart(part="placement", amount=amount, proof=PLACEMENT_PROOF))
+    return replace(arrangement, bound=bound, proof=proof, gap_parts=parts)
 
 
 def _options(limit_s: float, seed: int) -> Options:
@@ -134,10 +163,25 @@ def _arranged(
     limited = replace(settings, time_limit_s=max(stop_at - began, 1e-3))
     served = with_training(network, placed.servings)
     arrangement = optimise(served, placed, rhythm, limited)
-    cost = predict(served, assemble(served, "alternation", rhythm.period, placed, arrangement))
-    weights = network.instance.objective
+    decisions = assemble(served, "alternation", rhythm.period, placed, arrangement)
+    cost, weights = predict(served, decisions), network.instance.objective
     value = weights.energy_weight_per_j * cost.energy_j + weights.time_weight_per_s * cost.latency_s
+    if settings.joint and check_plan(served, decisions):
+        value = math.inf
     return _Turn(placed, arrangement, value, time.monotonic() - began)
+
+
+def _first(
+    network: Network, placed: Placed, rhythm: Rhythm, settings: SearchSettings, stop_at: float
+) -> tuple[_Turn, SearchSettings]:
+    """Return the first turn and how to search in turns: at nominal D2D links, if the limits allow that."""
+    turns = replace(settings, joint=False, counts_joint=settings.joint)
+    try:
+        return _arranged(network, placed, rhythm, turns, stop_at), turns
+    except (MissingLink, NoPlacement):
+        if not settings.joint:
+            raise
+        return _arranged(network, placed, rhythm, settings, stop_at), settings
 
 
 def _all_at_home(network: Network, task: PlacementTask) -> PlacementTask | None:

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 from hfedfm_opt.planning import baselines
 from hfedfm_opt.planning.arrangement import Arrangement
-from hfedfm_opt.planning.cluster_options import Rhythm, readiness
+from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.consensus import consensus_clusters
 from hfedfm_opt.planning.formulate_relaying import formulate_relaying
 from hfedfm_opt.planning.hops import MissingLink
 from hfedfm_opt.planning.place import Placed
+from hfedfm_opt.planning.readiness import readiness
 from hfedfm_opt.planning.recipes import Recipe
 from hfedfm_opt.system.decisions import Cluster
 from hfedfm_opt.system.network import Network

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hfedfm_opt.system.decisions import Cluster, Frequency
+from hfedfm_opt.system.decisions import Cluster, Frequency, GapPart
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,8 @@ class Arrangement:
         What proves the bound, and for which plans.
     timed_out : bool
         Whether the search ended at its time limit.
+    gap_parts : tuple of GapPart
+        What the clusters, the deadline and the placement leave open of the gap.
     relaying_j : float
         No arrangement of the clusters spends less on sending updates and models in a cycle, without the
         cloud leg.
@@ -31,4 +33,5 @@ class Arrangement:
     bound: float
     proof: str
     timed_out: bool = False
+    gap_parts: tuple[GapPart, ...] = ()
     relaying_j: float = 0.0

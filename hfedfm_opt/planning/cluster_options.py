@@ -1,15 +1,17 @@
 """What a cluster can do in a cycle: each option is a pair of trees, with or without an allocated uplink."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from hfedfm_opt.planning.computing import computing_of
 from hfedfm_opt.planning.formulate_relaying import formulate_relaying
 from hfedfm_opt.planning.hops import MissingLink, from_server, nominal_hop, to_server, tree_hops
+from hfedfm_opt.planning.joint_problem import JointCluster
 from hfedfm_opt.planning.phase import Ledger, Phase
+from hfedfm_opt.planning.readiness import Readiness
 from hfedfm_opt.planning.trained_elsewhere import members_helped
 from hfedfm_opt.planning.uplink_cell import UplinkCell, uplink_cell
-from hfedfm_opt.planning.work import loads_of
-from hfedfm_opt.system.decisions import Cluster, Hop, Serving
+from hfedfm_opt.system.decisions import Cluster, Hop
 from hfedfm_opt.system.network import Network, WirelessEdge
 from solvers.common.arrays import IntArray
 from solvers.relaying import Front, RelayingProblem, evaluate, pareto_front
@@ -32,7 +34,8 @@ class Option:
     """One way of a cluster to spend a cycle.
 
     Its cycle takes ``seconds + repeat * tau`` and costs ``joules + repeat * e(tau)``, where ``e`` is the
-    least energy of ``cell`` within a deadline ``tau``; without a cell the second terms vanish.
+    least energy of ``cell``, or of the cluster ``joint``, within a deadline ``tau``; without either the
+    second terms vanish.
 
     Parameters
     ----------
@@ -49,6 +52,8 @@ class Option:
         How often a cycle uses the cell.
     trees : Trees or None
         The D2D trees of a cluster that averages at a member.
+    joint : JointCluster or None
+        The cluster whose trees are decided together with its resources.
     """
 
     cluster: int
@@ -58,6 +63,7 @@ class Option:
     cell: UplinkCell | None = None
     repeat: float = 0.0
     trees: Trees | None = None
+    joint: JointCluster | None = None
 
 
 @dataclass(frozen=True)
@@ -82,53 +88,13 @@ class Rhythm:
         return self.num_edge_rounds + self.num_cloud_rounds
 
 
-@dataclass(frozen=True)
-class Readiness:
-    """When each device's own update is ready and what it costs.
-
-    Parameters
-    ----------
-    seconds, joules : mapping of str to float
-        Per device and round, at full CPU frequency.
-    own_flops : mapping of str to float
-        Operations per round on the device itself.
-    helped : frozenset of str
-        Devices that do not run all their modules themselves; the CPU of the others may be slowed down.
-    busy : frozenset of str
-        Devices whose radio carries activations while they train.
-    """
-
-    seconds: Mapping[str, float]
-    joules: Mapping[str, float]
-    own_flops: Mapping[str, float]
-    helped: frozenset[str]
-    busy: frozenset[str]
-
-
-def readiness(network: Network, servings: tuple[Serving, ...]) -> Readiness:
-    """Return when each device's update is ready at full CPU frequency, and the joules that it takes."""
-    of_device: dict[str, list[Serving]] = {}
-    for serving in servings:
-        of_device.setdefault(serving.device, []).append(serving)
-    seconds, joules, own_flops = {}, {}, {}
-    for device in network.devices:
-        ledger = Ledger()
-        helped = of_device.get(device, ())
-        seconds[device] = Phase(network, ledger, "", "").train(device, None, helped)
-        joules[device] = sum(ledger.energy_j.values())
-        remote = {serving.module for serving in helped}
-        loads = loads_of(network, device)
-        own_flops[device] = sum(load.flops for module, load in loads.items() if module not in remote)
-    return Readiness(seconds, joules, own_flops, frozenset(of_device), frozenset(of_device))
-
-
 def server_options(
     network: Network, index: int, server: str, rhythm: Rhythm, ready: Readiness, *, allocate: bool
 ) -> list[Option]:
     """Return the options in which every member sends straight to its server, which aggregates.
 
-    With ``allocate`` the members' bandwidth, power and CPU frequency are left open, if they train without
-    other nodes; the nominal option is there in any case.
+    With ``allocate`` the members' bandwidth and power are left open, and the CPU frequency of those that
+    train without other nodes, unless activations need the band; the nominal option is there in any case.
     """
     members = network.members[server]
     try:
@@ -147,12 +113,15 @@ def server_options(
     deliver_s = phase.deliver(down, server, 0.0, own) * rhythm.num_edge_rounds
     deliver_j = sum(ledger.energy_j.values()) * rhythm.num_edge_rounds
     rounds = rhythm.num_rounds
-    options = [Option(index, plan, rounds * gather_s + deliver_s, rounds * gather_j + deliver_j)]
-    if allocate and not ready.helped & set(members):
-        cell = uplink_cell(network, members, server, ready.own_flops)
-        if cell is not None:
-            options.append(Option(index, plan, deliver_s, deliver_j, cell, float(rounds)))
-    return options
+    nominal = Option(index, plan, rounds * gather_s + deliver_s, rounds * gather_j + deliver_j)
+    if not allocate or ready.busy & set(members):
+        return [nominal]
+    work = computing_of(network, members, ready)
+    cell = uplink_cell(network, members, server, work)
+    if cell is None:
+        return [nominal]
+    option = Option(index, plan, deliver_s, deliver_j + rounds * work.fixed_j, cell, float(rounds))
+    return [nominal, option]
 
 
 def relayed_options(
@@ -204,7 +173,7 @@ def relayed_options(
                 float(front.energy_j[row]) + train_j,
                 trees=Trees(problem, front, row),
             )
-            options.extend(_with_uplink(network, fixed, allocate=allocate))
+            options.extend(with_uplink(network, fixed, allocate=allocate))
     return options
 
 
@@ -260,7 +229,7 @@ def _pairs(members: Sequence[str], parent: IntArray, order: IntArray) -> list[tu
     ]
 
 
-def _with_uplink(network: Network, option: Option, *, allocate: bool) -> list[Option]:
+def with_uplink(network: Network, option: Option, *, allocate: bool) -> list[Option]:
     """Return the option with its uplink at nominal resources and, if asked, with an allocated one."""
     if not option.plan.uplink:
         return [option]

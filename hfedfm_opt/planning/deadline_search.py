@@ -12,7 +12,6 @@ import heapq
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -21,6 +20,12 @@ from hfedfm_opt.planning.option_curves import Choice, Curves, Point, Prices
 
 GRID = 33
 """Deadlines priced at once at the start."""
+COARSE_GRID = 9
+"""The same where clusters are solved anew for each deadline."""
+WAIT = 1e-3
+"""How much later than the least deadline the next is tried where limits forbid it; then twice as much."""
+LONGEST = 1e3
+"""Deadline, in least ones, beyond which nothing is looked for where time costs nothing."""
 SPLITS_AT_ONCE = 8
 """Intervals split in one call of the allocation solver."""
 MAX_INTERVALS = 20_000
@@ -41,6 +46,10 @@ class SearchResult:
         ``w_E * joules + w_T * deadline`` of the choice, and a lower bound on it over all choices.
     timed_out : bool
         Whether the search ended at its time limit.
+    ideal : float
+        Lower bound on the best over all options at this deadline.
+    open_j : tuple of float
+        Joules by which each cluster's choice exceeds the bound on its options at this deadline.
     """
 
     deadline_s: float
@@ -48,6 +57,8 @@ class SearchResult:
     value: float
     bound: float
     timed_out: bool = False
+    ideal: float = -np.inf
+    open_j: tuple[float, ...] = ()
 
 
 def search_deadline(
@@ -58,6 +69,7 @@ def search_deadline(
     time_weight: float,
     gap: float = 1e-6,
     max_deadline_s: float = np.inf,
+    max_energy_j: float = np.inf,
     time_limit_s: float = np.inf,
 ) -> SearchResult:
     """Return the options and deadline of least weighted cost.
@@ -75,13 +87,16 @@ def search_deadline(
         Relative gap at which to stop.
     max_deadline_s : float
         Latest deadline allowed.
+    max_energy_j : float
+        Most joules allowed in a cycle.
     time_limit_s : float
         Wall seconds after which the best choice so far is returned.
     """
     stop_at = time.monotonic() + time_limit_s
     prices = Prices(energy_weight, time_weight)
-    curves = Curves(tuple(options), np.asarray(delay_s, dtype=np.float64), prices)
-    earliest = curves.earliest_s(max_deadline_s)
+    delays = np.asarray(delay_s, dtype=np.float64)
+    curves = Curves(tuple(options), delays, prices, gap, stop_at, max_energy_j)
+    earliest = curves.earliest_s()
     if not np.isfinite(earliest) or earliest > max_deadline_s:
         return SearchResult(np.inf, (), np.inf, np.inf)
     best, least_ideal, heap = _start(curves, earliest, max_deadline_s)
@@ -101,7 +116,17 @@ def search_deadline(
             heapq.heappush(heap, (right, counter + 1, middle.deadline_s, high))
             counter += 2
     bound = min(heap[0][0], least_ideal) if heap else least_ideal
-    return SearchResult(best.deadline_s, curves.choices(best), best.value, bound, timed_out)
+    if not np.isfinite(best.value):
+        return SearchResult(np.inf, (), np.inf, bound, timed_out)
+    return SearchResult(
+        best.deadline_s,
+        curves.choices(best),
+        best.value,
+        bound,
+        timed_out,
+        best.ideal,
+        curves.open_j(best),
+    )
 
 
 _Interval = tuple[float, int, float, Point]
@@ -109,21 +134,32 @@ _Interval = tuple[float, int, float, Point]
 
 def _start(curves: Curves, earliest: float, latest: float) -> tuple[Point, float, list[_Interval]]:
     """Price deadlines from the earliest to the last that can pay, those of the options among them."""
-    first = curves.price(np.array([earliest]))[0]
-    end = min(first.value / curves.prices.time if curves.prices.time > 0 else np.inf, latest)
-    if not np.isfinite(end):
-        end = curves.last_change_s()
+    end = min(_last_that_pays(curves, earliest, latest), latest)
     kinks = curves.kinks_s()
     kinks = kinks[(kinks > earliest) & (kinks < end)]
-    grid = np.unique(np.concatenate([np.linspace(earliest, max(end, earliest), GRID), kinks]))
+    count = COARSE_GRID if curves.joint.clusters else GRID
+    grid = np.unique(np.concatenate([np.linspace(earliest, max(end, earliest), count), kinks]))
     points = curves.price(grid)
     best = min(points, key=lambda point: point.value)
     least_ideal = min(point.ideal for point in points)
-    if not curves.cells:
+    if not curves.cells and not curves.joint.clusters:
         return best, least_ideal, []
+    starts = [min(curves.bound_on_earliest_s(), earliest), *grid.tolist()]
     heap = [
-        (curves.bound(low.deadline_s, high), index, low.deadline_s, high)
-        for index, (low, high) in enumerate(pairwise(points))
+        (curves.bound(low, high), index, low, high)
+        for index, (low, high) in enumerate(zip(starts, points, strict=False))
     ]
     heapq.heapify(heap)
     return best, least_ideal, heap
+
+
+def _last_that_pays(curves: Curves, earliest: float, latest: float) -> float:
+    """Return a deadline beyond which no choice is as good as one that is known."""
+    point = curves.price(np.array([earliest]))[0]
+    step = WAIT * earliest
+    while not np.isfinite(point.value) and earliest + step < min(latest, LONGEST * earliest):
+        point = curves.price(np.array([earliest + step]))[0]
+        step *= 2.0
+    if np.isfinite(point.value) and curves.prices.time > 0:
+        return point.value / curves.prices.time
+    return max(curves.last_change_s(), LONGEST * earliest if curves.joint.clusters else 0.0)

@@ -5,10 +5,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hfedfm_opt.planning.cluster_options import readiness
 from hfedfm_opt.planning.deadline_prices import Hull, busy_seconds, deadline_of, deadline_prices, hulls_of
 from hfedfm_opt.planning.formulate_placement import PlacementTask, price
 from hfedfm_opt.planning.place import Placed, place
+from hfedfm_opt.planning.readiness import readiness
 from hfedfm_opt.planning.time_prices import TimePrices
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.network import Network

@@ -18,7 +18,7 @@ from fl_runtime.packing import FULL_BITS
 from hfedfm_opt.planning.alternate import alternate
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.assemble import assemble
-from hfedfm_opt.planning.cluster_options import Rhythm, readiness
+from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.formulate_placement import formulate_placement
 from hfedfm_opt.planning.front_points import FrontPoints, FrontTask, curve, steps, union
 from hfedfm_opt.planning.optimise import (
@@ -35,6 +35,7 @@ from hfedfm_opt.planning.option_curves import Choice
 from hfedfm_opt.planning.place import Placed, place
 from hfedfm_opt.planning.plan import Plan
 from hfedfm_opt.planning.precision import precision_note, transport_of
+from hfedfm_opt.planning.readiness import readiness
 from hfedfm_opt.planning.recipes import RECIPES, period_name
 from hfedfm_opt.planning.settings import DEFAULT_GAP
 from hfedfm_opt.planning.trained_elsewhere import without_movable

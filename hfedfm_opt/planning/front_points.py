@@ -70,7 +70,7 @@ def steps(task: FrontTask) -> FrontPoints | None:
 def curve(task: FrontTask, num_points: int, at_latency_s: float | None) -> FrontPoints | None:
     """Return points at evenly spread deadlines where uplinks are allocated, each with a bound."""
     curves = Curves(task.options, np.array(task.shared.delay_s), Prices(1.0, 0.0))
-    earliest = curves.earliest_s(task.latest_s)
+    earliest = curves.earliest_s()
     if not (np.isfinite(earliest) and earliest <= task.latest_s):
         return None
     first = earliest * (1 + FEASIBLE)

@@ -12,7 +12,7 @@ class MissingLink(ValueError):
 
 
 def nominal_hop(network: Network, source: str, target: str, sharers: int) -> Hop:
-    """Return a hop with the link's channel, or an equal share of its band, at full power.
+    """Return a hop with the link's channel, or an equal share of its band if that is less, at full power.
 
     A device sends each transfer at its full power.  A server serves many at once and spreads its power evenly
     over its band, so that a share gets the same part of the power as of the band.
@@ -24,7 +24,7 @@ def nominal_hop(network: Network, source: str, target: str, sharers: int) -> Hop
     source, target : str
         Ids of the ends.
     sharers : int
-        How many links share the band if it has no channels, >= 1.
+        How many links share the band, >= 1.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def nominal_hop(network: Network, source: str, target: str, sharers: int) -> Hop
     if not isinstance(edge, WirelessEdge):
         return Hop(source=source, target=target)
     band = network.bands[edge.band]
-    share_hz = band.channel_hz if band.channel_hz is not None else band.band_hz / max(sharers, 1)
+    share_hz = min(band.channel_hz or band.band_hz, band.band_hz / max(sharers, 1))
     radio = network.nodes[source].radio
     assert radio is not None, "a wireless link starts at a radio"
     is_device = network.nodes[source].tier == network.instance.tiers[-1]

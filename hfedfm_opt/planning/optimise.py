@@ -1,36 +1,35 @@
 """The optimised arrangement: each cluster's best option under a common deadline, with a bound."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hfedfm_opt.planning.alone_options import alone_options
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.cluster_options import (
     MAX_ENUMERATED_MEMBERS,
     Option,
-    Readiness,
     Rhythm,
     cluster_of,
     downlink_of,
-    readiness,
     relayed_options,
     server_options,
 )
 from hfedfm_opt.planning.deadline_search import SearchResult, search_deadline
-from hfedfm_opt.planning.formulate_placement import PlacementTask, price
 from hfedfm_opt.planning.hops import MissingLink, backhaul
-from hfedfm_opt.planning.optimistic import optimistic_readiness
+from hfedfm_opt.planning.joint_cluster import Joint, joint_options, sharers_of
+from hfedfm_opt.planning.joint_plan import joint_cluster_of
 from hfedfm_opt.planning.option_curves import Choice
 from hfedfm_opt.planning.phase import Ledger, Phase
-from hfedfm_opt.planning.place import Placed
-from hfedfm_opt.planning.recipes import period_name
-from hfedfm_opt.planning.time_prices import TimePrices
-from hfedfm_opt.planning.trained_elsewhere import with_training, without_movable
-from hfedfm_opt.system.decisions import Cluster, Frequency, Hop
-from hfedfm_opt.system.instance import Cpu
+from hfedfm_opt.planning.place import NoPlacement, Placed
+from hfedfm_opt.planning.proofs import Evidence, cluster_parts, evidence_of, proof_of, unbounded
+from hfedfm_opt.planning.readiness import Readiness, readiness
+from hfedfm_opt.planning.trained_elsewhere import with_training
+from hfedfm_opt.system.decisions import Cluster, Frequency, GapPart, Hop
 from hfedfm_opt.system.network import Network
-from solvers.common import Options
-from solvers.placement import solve as solve_placement
+from solvers.common import StopReason
+
+DEADLINE_PROOF = "what another common deadline could save, were all bounds on clusters met there"
 
 
 @dataclass(frozen=True)
@@ -44,12 +43,19 @@ class Shared:
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """Whether resources are allocated, when to stop, and the longest round allowed."""
+    """Whether resources are allocated, when to stop, and the limits of a round.
+
+    ``joint``: also those of D2D links, together with the trees; ``counts_joint``: what is said of relaying in
+    general must hold for that too.
+    """
 
     allocate: bool
     gap: float
     time_limit_s: float
     max_latency_s: float
+    max_energy_j: float = math.inf
+    joint: bool = False
+    counts_joint: bool = False
 
 
 def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchSettings) -> Arrangement:
@@ -69,67 +75,100 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
     Raises
     ------
     MissingLink
-        If a cluster can average in no way, or not within the limit on latency.
+        If a cluster can average in no way, or not within the limits of a round.
+    NoPlacement
+        If no arrangement within these limits was found.
     """
     network = with_training(network, placed.servings)
     ready = readiness(network, placed.servings)
     shared = shared_legs(network, rhythm)
-    options = options_of(network, rhythm, ready, allocate=settings.allocate)
-    found = _search(network, options, shared, rhythm, settings)
+    options = options_of(network, rhythm, ready, allocate=settings.allocate, joint=settings.joint)
+    found = search(network, options, shared, rhythm, settings)
+    if not found.choices and math.isinf(found.bound):
+        raise nothing_in_time(network, options, settings.max_latency_s, settings.max_energy_j)
     if not found.choices:
-        raise nothing_in_time(network, options)
-    large = large_clusters(network)
-    bound, proof = -math.inf, too_large(network, large[0]) if large else ""
-    if not large:
-        bound = _per_round(network, found.bound, shared, rhythm)
-        proof = _proof(rhythm, settings, "the given placement")
+        limits = (
+            f"max_latency_s = {settings.max_latency_s:g} s and max_energy_j = {settings.max_energy_j:g} J"
+        )
+        raise NoPlacement(f"no plan was found within {limits}: relax one", StopReason.NO_PROGRESS)
     clusters, frequencies = assemble_choices(network, found.choices)
-    relaying_j = least_relaying_j(network, options, ready, rhythm)
-    return Arrangement(clusters, frequencies, bound, proof, found.timed_out, relaying_j)
+    counted = evidence_of(network, joint=settings.joint or settings.counts_joint)
+    relaying_j = least_relaying_j(options, ready, rhythm, counted)
+    evidence = evidence_of(network, joint=settings.joint)
+    missing = unbounded(network, evidence)
+    if missing:
+        return Arrangement(clusters, frequencies, -math.inf, missing, found.timed_out, (), relaying_j)
+    price = network.instance.objective.energy_weight_per_j / rhythm.num_rounds
+    parts = (
+        *cluster_parts(evidence, (price * joules for joules in found.open_j)),
+        GapPart(
+            part="deadline", amount=(found.ideal - found.bound) / rhythm.num_rounds, proof=DEADLINE_PROOF
+        ),
+    )
+    proof = proof_of(evidence, rhythm, allocate=settings.allocate, placement="the given placement")
+    bound = per_round(network, found.bound, shared, rhythm)
+    return Arrangement(clusters, frequencies, bound, proof, found.timed_out, parts, relaying_j)
 
 
-def least_relaying_j(network: Network, options: Sequence[Option], ready: Readiness, rhythm: Rhythm) -> float:
+def least_relaying_j(
+    options: Sequence[Option], ready: Readiness, rhythm: Rhythm, evidence: Mapping[str, Evidence]
+) -> float:
     """Return the least joules of a cycle for the clusters' updates and models, whatever the placement.
 
     What an option sends does not depend on when its devices are ready.  An allocated cell needs at least what
-    it would need with all time and band in the world, ``bits N0 ln 2 / gain``.  Clusters too large to price
-    all their trees count nothing.
+    it would need with all time and band in the world, ``bits N0 ln 2 / gain``.  Clusters whose trees are
+    decided with their resources, or are too large to be priced, count nothing.
 
     Parameters
     ----------
-    network : Network
-        The network.
     options : sequence of Option
         Options of all clusters.
     ready : Readiness
         What the training cost that the options include.
     rhythm : Rhythm
         How often a cycle gathers.
+    evidence : mapping of str to Evidence
+        How the clusters are bounded, by server.
     """
-    small = [len(members) <= MAX_ENUMERATED_MEMBERS for members in network.members.values()]
+    small = [kind in (Evidence.NOMINAL, Evidence.SERVER) for kind in evidence.values()]
     least = [math.inf] * len(small)
     for option in options:
-        joules, trains = option.joules, option.cell is None or option.trees is not None
-        if trains:
-            joules -= rhythm.num_rounds * sum(ready.joules[device] for device in option.plan.members)
+        cell_at_server = option.cell is not None and option.plan.aggregator == option.plan.id
+        included = set(option.plan.members)
+        if option.cell is not None and cell_at_server:
+            included -= option.cell.scaled
+        joules = option.joules - rhythm.num_rounds * sum(ready.joules[device] for device in included)
         if option.cell is not None:
             cell = option.cell
             joules += option.repeat * float((cell.bits * cell.noise_w_per_hz / cell.gain).sum()) * math.log(2)
-        least[option.cluster] = min(least[option.cluster], max(joules, 0.0))
+        joules = 0.0 if option.joint is not None else max(joules, 0.0)
+        least[option.cluster] = min(least[option.cluster], joules)
     return sum(joules for joules, counts in zip(least, small, strict=True) if counts)
 
 
 def options_of(
-    network: Network, rhythm: Rhythm, ready: Readiness, *, allocate: bool, whole_band: bool = False
+    network: Network,
+    rhythm: Rhythm,
+    ready: Readiness,
+    *,
+    allocate: bool,
+    whole_band: bool = False,
+    joint: bool = False,
 ) -> list[Option]:
-    """Return the options of all clusters; those of large clusters are at their servers only.
+    """Return the options of all clusters.
 
-    ``allocate`` and ``whole_band`` are those of :func:`relayed_options`.
+    ``allocate`` and ``whole_band`` are those of :func:`relayed_options`; it prices the trees of clusters that
+    are small enough.  With ``joint`` trees and resources of D2D links are decided together where that can be.
     """
     options: list[Option] = []
+    sharers = sharers_of(network) if joint else {}
     for index, (server, members) in enumerate(network.members.items()):
         options.extend(server_options(network, index, server, rhythm, ready, allocate=allocate))
-        if len(members) <= MAX_ENUMERATED_MEMBERS:
+        if len(members) == 1:
+            options.extend(alone_options(network, index, server, rhythm, ready, allocate=allocate))
+        together = joint_options(network, index, server, rhythm, ready, sharers) if joint else Joint()
+        options.extend(together.options)
+        if len(members) <= MAX_ENUMERATED_MEMBERS and not together.replaces_nominal:
             more = relayed_options(
                 network, index, server, rhythm, ready, allocate=allocate, whole_band=whole_band
             )
@@ -137,16 +176,20 @@ def options_of(
     return options
 
 
-def nothing_in_time(network: Network, options: Sequence[Option]) -> MissingLink:
-    """Return the error of clusters that cannot average, or not within the limit on latency."""
+def nothing_in_time(
+    network: Network, options: Sequence[Option], latest_s: float | None = None, most_j: float = math.inf
+) -> MissingLink:
+    """Return the error of clusters that cannot average, or not within the limits of a round."""
     lost = sorted(set(network.members) - {option.plan.id for option in options})
     if lost:
         return MissingLink(
             f"the cluster of {lost[0]!r} can average neither at its server (a member has no link to it "
             "or from it) nor at a member (D2D links do not connect them)"
         )
-    latest = network.instance.limits.max_latency_s
-    return MissingLink(f"no plan ends a round within limits.max_latency_s = {latest} s: relax it")
+    latest = network.instance.limits.max_latency_s if latest_s is None else latest_s
+    if math.isinf(most_j):
+        return MissingLink(f"no plan ends a round within limits.max_latency_s = {latest} s: relax it")
+    return MissingLink(f"no plan has a round within {latest:g} s and {most_j:g} J: relax one of these limits")
 
 
 def large_clusters(network: Network) -> list[str]:
@@ -154,9 +197,10 @@ def large_clusters(network: Network) -> list[str]:
     return [server for server, members in network.members.items() if len(members) > MAX_ENUMERATED_MEMBERS]
 
 
-def _search(
+def search(
     network: Network, options: Sequence[Option], shared: Shared, rhythm: Rhythm, settings: SearchSettings
 ) -> SearchResult:
+    """Return the best choice of options under a common deadline and the limits of a round."""
     prices = network.instance.objective
     return search_deadline(
         options,
@@ -165,6 +209,7 @@ def _search(
         time_weight=prices.time_weight_per_s,
         gap=settings.gap,
         max_deadline_s=settings.max_latency_s * rhythm.num_rounds - shared.down_s,
+        max_energy_j=settings.max_energy_j * rhythm.num_rounds - shared.joules,
         time_limit_s=settings.time_limit_s,
     )
 
@@ -203,96 +248,8 @@ def _below(network: Network, node: str, union_of: dict[str, frozenset[str]]) -> 
     )
 
 
-@dataclass(frozen=True)
-class BoundSettings:
-    """What a bound over all placements may use.
-
-    Parameters
-    ----------
-    prices : TimePrices
-        What a second of training costs on each device; the weights sum to one.
-    relaying_j : float
-        See :class:`Arrangement`.
-    relax_devices : bool
-        Whether to search the clusters with relaxed devices too, which takes as long as an arrangement.
-    priced : float or None
-        :func:`priced_bound` of the prices, if it is known.
-    """
-
-    prices: TimePrices
-    relaying_j: float
-    relax_devices: bool = True
-    priced: float | None = None
-
-
-def bound_over_placements(
-    network: Network, task: PlacementTask, rhythm: Rhythm, settings: SearchSettings, by: BoundSettings
-) -> tuple[float, str]:
-    """Return a lower bound on the objective per round over all placements, and what proves it.
-
-    The better of two: each device relaxed to its best hosts, with the exact search over the clusters; and
-    the placement problem under the given prices of time, with hosts that delay nobody, plus what the cloud
-    leg and averaging in the clusters cost in any case.
-
-    Parameters
-    ----------
-    network : Network
-        The network.
-    task : PlacementTask
-        Who may run what.
-    rhythm : Rhythm
-        How often the cloud averages.
-    settings : SearchSettings
-        How to search, and how long at most each of the two.
-    by : BoundSettings
-        Prices of time, and what is known.
-    """
-    ready = optimistic_readiness(network, task)
-    least = without_movable(network)
-    shared = shared_legs(least, rhythm)
-    placed = priced_bound(network, task, rhythm, settings, by.prices) if by.priced is None else by.priced
-    placed += network.instance.objective.energy_weight_per_j * by.relaying_j / rhythm.num_rounds
-    large = large_clusters(network)
-    if by.relax_devices and not large:
-        options = options_of(least, rhythm, ready, allocate=settings.allocate)
-        found = _search(network, options, shared, rhythm, settings)
-        searched = _per_round(network, found.bound, shared, rhythm)
-        if searched > placed:
-            anywhere = "any placement (each device relaxed to its best hosts, whatever fits their memories)"
-            return searched, _proof(rhythm, settings, anywhere)
-    return placed, (
-        "the placement problem with time priced by device, plus the cloud leg and the least energy of "
-        "averaging in clusters whose trees are all priced: holds for any placement and any relaying, period "
-        f"{period_name(rhythm.period)} and the given association"
-    )
-
-
-def priced_bound(
-    network: Network, task: PlacementTask, rhythm: Rhythm, settings: SearchSettings, prices: TimePrices
-) -> float:
-    """Return the bound of the placement problem with time priced by device, with the cloud leg.
-
-    Devices of clusters in which all may run everything themselves may slow down their CPUs.  The parameters
-    are those of :func:`bound_over_placements`.
-    """
-    ready, shared = optimistic_readiness(network, task), shared_legs(without_movable(network), rhythm)
-    slowable = {
-        device
-        for members in network.members.values()
-        if settings.allocate and not ready.helped & set(members)
-        for device in members
-    }
-    alone = price(network, task, TimePrices(prices.device_weight, {}), updates=False, slowable=slowable)
-    limit = settings.time_limit_s
-    options = Options(time_limit_s=None if math.isinf(limit) else max(limit, 1e-3))
-    cost = network.instance.objective
-    rest = cost.energy_weight_per_j * shared.joules + cost.time_weight_per_s * (
-        shared.down_s + min(shared.delay_s)
-    )
-    return float(solve_placement(alone.problem, options=options).bound) + rest / rhythm.num_rounds
-
-
-def _per_round(network: Network, cycle_cost: float, shared: Shared, rhythm: Rhythm) -> float:
+def per_round(network: Network, cycle_cost: float, shared: Shared, rhythm: Rhythm) -> float:
+    """Return the objective per round of a cycle whose clusters cost so much, the ways to the root added."""
     prices = network.instance.objective
     rest = prices.energy_weight_per_j * shared.joules + prices.time_weight_per_s * shared.down_s
     return (cycle_cost + rest) / rhythm.num_rounds
@@ -306,20 +263,6 @@ def too_large(network: Network, server: str) -> str:
     )
 
 
-def _proof(rhythm: Rhythm, settings: SearchSettings, placement: str) -> str:
-    resources = (
-        "uplink bandwidth and power optimal (CPU frequencies too where members send to their server "
-        "themselves), D2D links at nominal channel and power"
-        if settings.allocate
-        else "all links at nominal channel and power"
-    )
-    return (
-        "each cluster averages at its server over its members' own uplinks, or at any member over any trees "
-        f"of D2D links; all were priced, {resources}; the common deadline was searched with a tangent bound; "
-        f"holds for period {period_name(rhythm.period)}, the given association and {placement}"
-    )
-
-
 def assemble_choices(
     network: Network, choices: Sequence[Choice]
 ) -> tuple[tuple[Cluster, ...], tuple[Frequency, ...]]:
@@ -327,6 +270,11 @@ def assemble_choices(
     clusters: list[Cluster] = []
     frequencies: list[Frequency] = []
     for choice in choices:
+        if choice.option.joint is not None:
+            cluster, decided = joint_cluster_of(network, choice)
+            clusters.append(cluster)
+            frequencies.extend(decided)
+            continue
         plan, cell = cluster_of(network, choice.option), choice.option.cell
         if cell is None or choice.bandwidth_hz is None:
             clusters.append(plan)
@@ -338,15 +286,17 @@ def assemble_choices(
             for sender, band_hz, power_w in zip(
                 cell.senders, choice.bandwidth_hz, choice.drawn_power_w, strict=True
             )
+            if band_hz > 0 and power_w > 0
         }
-        if plan.uplink:
-            clusters.append(plan.model_copy(update={"uplink": (hops[plan.aggregator],)}))
-            continue
-        clusters.append(plan.model_copy(update={"gather": tuple(hops[device] for device in plan.members)}))
+        ways = {
+            name: tuple(hops.get(hop.source, hop) for hop in getattr(plan, name))
+            for name in (("gather",) if plan.aggregator == plan.id else ("uplink",))
+        }
+        clusters.append(plan.model_copy(update=ways))
         frequencies.extend(
             Frequency(device=device, frequency_hz=float(frequency_hz))
             for device, frequency_hz in zip(cell.senders, choice.frequency_hz, strict=True)
-            if isinstance(network.nodes[device].processor, Cpu) and frequency_hz > 0
+            if device in cell.scaled and frequency_hz > 0
         )
     return tuple(clusters), tuple(frequencies)
 

@@ -1,8 +1,8 @@
 """The best that any placement could do for each device: what makes a bound hold for all placements."""
 
 from hfedfm_opt.planning.candidates import Candidate
-from hfedfm_opt.planning.cluster_options import Readiness
 from hfedfm_opt.planning.formulate_placement import PlacementTask
+from hfedfm_opt.planning.readiness import Readiness
 from hfedfm_opt.system.network import Network
 
 

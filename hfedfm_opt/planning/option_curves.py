@@ -4,14 +4,17 @@ An option at nominal resources is a point; one with an allocated uplink is a con
 deadlines in one call of the allocation solver.  ``docs/mathematics/planning.md`` has the formulas.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hfedfm_opt.planning.cluster_options import Option
+from hfedfm_opt.planning.joint_curves import JointCurves
 from hfedfm_opt.planning.uplink_cell import UplinkCell
 from solvers.allocation import AllocationProblem, AllocationSolution, solve
+from solvers.clusters import ClusterPlan
 from solvers.common.arrays import FloatArray
 
 
@@ -25,12 +28,19 @@ class Choice:
         The option.
     bandwidth_hz, drawn_power_w, frequency_hz : FloatArray or None
         For each sender of the option's cell; ``None`` without a cell.
+    plan : ClusterPlan or None
+        The decisions of a joint option.
     """
 
     option: Option
     bandwidth_hz: FloatArray | None = None
     drawn_power_w: FloatArray | None = None
     frequency_hz: FloatArray | None = None
+    plan: ClusterPlan | None = None
+
+
+DEAR_SECOND_J, CHEAP_SECOND_J = 1e6, 1.0
+"""What a second is worth, to begin with, where a joule costs nothing and where a second does, J."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,7 @@ class Point:
     value: float
     ideal: float
     chosen: tuple[int, ...]
+    value_j: FloatArray
     bound_j: FloatArray
     slope_w: FloatArray
 
@@ -60,7 +71,16 @@ class Point:
 class Curves:
     """Energy of every option as a function of the common deadline, priced for many deadlines in one call."""
 
-    def __init__(self, options: tuple[Option, ...], delay_s: FloatArray, prices: Prices) -> None:
+    def __init__(
+        self,
+        options: tuple[Option, ...],
+        delay_s: FloatArray,
+        prices: Prices,
+        gap: float = 1e-6,
+        stop_at: float = math.inf,
+        limit_j: float = math.inf,
+    ) -> None:
+        self.limit_j = limit_j
         self.options = options
         self.prices = prices
         self.cluster = np.array([option.cluster for option in options], dtype=np.int64)
@@ -70,11 +90,25 @@ class Curves:
         self.repeat = np.array([option.repeat for option in options])
         self.cells = [index for index, option in enumerate(options) if option.cell is not None]
         self.least_tau_s = np.zeros(len(options))
+        second_j = prices.time / prices.energy if prices.energy > 0 else DEAR_SECOND_J
+        second_j = second_j or CHEAP_SECOND_J
+        joint = {index: option.joint for index, option in enumerate(options) if option.joint is not None}
+        self.joint = JointCurves(joint, second_j, 0.1 * gap, stop_at)
+        self.least_tau_s[list(joint)] = [self.joint.least_s(index)[0] for index in joint]
+        self.bound_tau_s = self.least_tau_s.copy()
+        self.bound_tau_s[list(joint)] = [self.joint.least_s(index)[1] for index in joint]
         if self.cells:
             result = solve(self._problem([(index, 1e300) for index in self.cells], free=True))
             self.least_tau_s[self.cells] = np.atleast_1d(result.minimum_deadline_s)
+            self.bound_tau_s[self.cells] = self.least_tau_s[self.cells]
 
-    def earliest_s(self, latest: float) -> float:
+    def bound_on_earliest_s(self) -> float:
+        """Return a deadline that no choice undercuts."""
+        least = np.full(self.num_clusters, np.inf)
+        np.minimum.at(least, self.cluster, self.fixed_s + self.repeat * self.bound_tau_s)
+        return float(least.max()) if least.size else 0.0
+
+    def earliest_s(self) -> float:
         """Return the least deadline that every cluster can meet; ``inf`` if one has no option."""
         own = self.fixed_s + self.repeat * self.least_tau_s
         least = np.full(self.num_clusters, np.inf)
@@ -97,27 +131,44 @@ class Curves:
         bound_j, slope_w = value_j.copy(), np.zeros(shape)
         if self.cells:
             self._price_cells(deadlines, value_j, bound_j, slope_w)
+        if self.joint.clusters:
+            self._price_joint(deadlines, value_j, bound_j, slope_w)
         return [
             self._point(float(deadline), *rows)
             for deadline, *rows in zip(deadlines, value_j, bound_j, slope_w, strict=True)
         ]
 
     def bound(self, low: float, high: Point) -> float:
-        """Return a lower bound on the weighted cost over all deadlines from ``low`` to that of ``high``."""
-        tangent = high.bound_j + high.slope_w * (low - high.deadline_s)
-        return min(self._weighted(tangent, low), high.ideal)
+        """Return a lower bound on the weighted cost over all deadlines from ``low`` to that of ``high``.
 
-    def _weighted(self, energy_j: FloatArray, deadline_s: float) -> float:
-        """Return the weighted cost with each cluster's least energy among its options."""
+        A plan for an earlier deadline takes no fewer joules: the limit on them, if broken at the end of the
+        interval, is broken on all of it.
+        """
+        if np.isinf(high.ideal):
+            return np.inf
+        tangent = high.bound_j + high.slope_w * (low - high.deadline_s)
+        return min(self._weighted(tangent, low, np.inf), high.ideal)
+
+    def _weighted(self, energy_j: FloatArray, deadline_s: float, limit_j: float) -> float:
+        """Return the weighted cost with each cluster's least energy among its options; inf over the limit."""
         least = np.full(self.num_clusters, np.inf)
         np.minimum.at(least, self.cluster, energy_j)
-        return self.prices.energy * float(least.sum()) + self.prices.time * deadline_s
+        return self._cost(float(least.sum()), deadline_s, limit_j)
+
+    def _cost(self, joules: float, deadline_s: float, limit_j: float) -> float:
+        if np.isinf(joules) or joules > limit_j * (1 + 1e-12):
+            return np.inf
+        return self.prices.energy * joules + self.prices.time * deadline_s
 
     def choices(self, point: Point) -> tuple[Choice, ...]:
         """Return each cluster's option at a point, with its allocation."""
         found: list[Choice] = []
         for index in point.chosen:
             option = self.options[index]
+            if option.joint is not None:
+                (known,) = self.joint.price([(index, point.deadline_s - self.fixed_s[index])])
+                found.append(Choice(option, plan=known.plan))
+                continue
             if option.cell is None:
                 found.append(Choice(option))
                 continue
@@ -127,13 +178,19 @@ class Curves:
             found.append(Choice(option, solution.bandwidth_hz, solution.power_w, solution.frequency_hz))
         return tuple(found)
 
+    def open_j(self, point: Point) -> tuple[float, ...]:
+        """Return by how many joules each cluster's option exceeds the bound on all of them, at a point."""
+        least = np.full(self.num_clusters, np.inf)
+        np.minimum.at(least, self.cluster, point.bound_j)
+        return tuple((point.value_j[list(point.chosen)] - least).tolist())
+
     def _point(self, deadline: float, value_j: FloatArray, bound_j: FloatArray, slope_w: FloatArray) -> Point:
         order = np.lexsort((value_j, self.cluster))
         _, first = np.unique(self.cluster[order], return_index=True)
         chosen = tuple(int(index) for index in order[first])
-        total = self.prices.energy * float(value_j[list(chosen)].sum()) + self.prices.time * deadline
-        ideal = self._weighted(bound_j, deadline)
-        return Point(deadline, total, ideal, chosen, bound_j, slope_w)
+        total = self._cost(float(value_j[list(chosen)].sum()), deadline, self.limit_j)
+        ideal = self._weighted(bound_j, deadline, self.limit_j)
+        return Point(deadline, total, ideal, chosen, value_j, bound_j, slope_w)
 
     def _price_cells(
         self, deadlines: FloatArray, value_j: FloatArray, bound_j: FloatArray, slope_w: FloatArray
@@ -158,8 +215,24 @@ class Curves:
         repeat = self.repeat[feasible[:, 1]]
         fixed = self.fixed_j[feasible[:, 1]]
         value_j[at] = fixed + repeat * (np.asarray(result.objective) + overhead_j)
-        bound_j[at] = fixed + repeat * np.asarray(result.bound)
+        least_j = np.array([self._cell(option).least_overhead_j for option, _ in asked])
+        bound_j[at] = fixed + repeat * (np.asarray(result.bound) + least_j)
         slope_w[at] = -np.asarray(result.solution.deadline_price)
+
+    def _price_joint(
+        self, deadlines: FloatArray, value_j: FloatArray, bound_j: FloatArray, slope_w: FloatArray
+    ) -> None:
+        names = np.array(list(self.joint.clusters))
+        value_j[:, names] = bound_j[:, names] = np.inf
+        tau = deadlines[:, None] - self.fixed_s[names]
+        rows, columns = np.nonzero(tau > 0)
+        asked = [
+            (int(names[column]), float(tau[row, column])) for row, column in zip(rows, columns, strict=True)
+        ]
+        for row, (name, _), known in zip(rows, asked, self.joint.price(asked), strict=True):
+            value_j[row, name] = self.fixed_j[name] + known.value_j
+            bound_j[row, name] = self.fixed_j[name] + known.bound_j
+            slope_w[row, name] = known.slope_w
 
     def _overhead_j(self, asked: Sequence[tuple[int, float]], solution: AllocationSolution) -> FloatArray:
         overhead_w = np.concatenate([self._cell(option).overhead_w for option, _ in asked])
@@ -188,6 +261,7 @@ class Curves:
             max_power_w=joined("max_power_w"),
             cycles=joined("cycles"),
             max_frequency_hz=joined("max_frequency_hz"),
+            min_frequency_hz=joined("min_frequency_hz"),
             capacitance=joined("capacitance"),
             band_hz=np.array([cell.band_hz for cell in cells]),
             energy_weight=np.zeros(len(cells)) if free else np.ones(len(cells)),

@@ -9,7 +9,7 @@ from hfedfm_opt.planning.compile import compile_schedule
 from hfedfm_opt.planning.costs import Prediction, predict
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.planning.violations import PlanViolation
-from hfedfm_opt.system.decisions import Claim, Decisions, precisions_of
+from hfedfm_opt.system.decisions import Claim, Decisions, GapPart, precisions_of
 from hfedfm_opt.system.instance import Instance
 from hfedfm_opt.system.network import Network, resolve_network
 from solvers.common import Status, StopReason, relative_gap
@@ -51,7 +51,13 @@ class Plan:
         """Return the schedule that executes the plan for a number of rounds (default: the instance's)."""
         return compile_schedule(self.network, self.decisions, rounds or self.instance.training.rounds)
 
-    def claiming(self, bound: float | None, proof: str) -> "Plan":
+    @property
+    def objective(self) -> float:
+        """Weighted energy and latency per round at the instance's prices."""
+        prices, cost = self.instance.objective, self.prediction
+        return prices.energy_weight_per_j * cost.energy_j + prices.time_weight_per_s * cost.latency_s
+
+    def claiming(self, bound: float | None, proof: str, gap_parts: tuple[GapPart, ...] = ()) -> "Plan":
         """Return the plan with a claim: its predicted cost at the instance's prices, and what is proven."""
         prices, cost = self.instance.objective, self.prediction
         claim = Claim(
@@ -59,9 +65,10 @@ class Plan:
             time_weight_per_s=prices.time_weight_per_s,
             latency_s=cost.latency_s,
             energy_j=cost.energy_j,
-            objective=prices.energy_weight_per_j * cost.energy_j + prices.time_weight_per_s * cost.latency_s,
+            objective=self.objective,
             bound=bound,
             proof=proof,
+            gap_parts=gap_parts,
         )
         return Plan(self.instance, self.decisions.model_copy(update={"claim": claim}))
 
@@ -92,6 +99,8 @@ class PlanResult:
         Wall seconds spent.
     explanation : str
         What a person should know besides: why there is no plan and which limit to relax.
+    gap_parts : tuple of GapPart
+        What leaves which part of the gap open; empty where no bound is proven.
     """
 
     planner: str
@@ -105,6 +114,7 @@ class PlanResult:
     energy_j: float
     seconds: float
     explanation: str = ""
+    gap_parts: tuple[GapPart, ...] = ()
 
     @property
     def gap(self) -> float:

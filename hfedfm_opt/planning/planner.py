@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 from hfedfm_opt.planning.alternate import alternate
@@ -19,10 +20,15 @@ from hfedfm_opt.planning.precision import precision_note, transport_of
 from hfedfm_opt.planning.recipes import RECIPES, Recipe, period_name, recipe_of
 from hfedfm_opt.planning.settings import PlannerOptions
 from hfedfm_opt.planning.trained_elsewhere import with_training
-from hfedfm_opt.system.decisions import Decisions, precisions_of
+from hfedfm_opt.planning.violations import PlanViolation, over
+from hfedfm_opt.system.decisions import Decisions, GapPart, precisions_of
 from hfedfm_opt.system.instance import Instance, Objective
 from hfedfm_opt.system.network import resolve_network
 from solvers.common import Options, Status, StopReason, relative_gap
+
+NO_PART = 1e-12
+"""Part of the objective below which a difference is rounding."""
+PLAN_PROOF = "what the checked plan costs beyond what the search counted"
 
 
 def planners() -> dict[str, str]:
@@ -74,9 +80,11 @@ def plan(
         if recipe.arrangement == "optimised":
             search = SearchSettings(
                 allocate=settings.allocate,
+                joint=settings.allocate and settings.allocate_d2d,
                 gap=settings.gap,
                 time_limit_s=math.inf if limit is None else limit,
-                max_latency_s=network.instance.limits.max_latency_s or math.inf,
+                max_latency_s=_tighter(priced.limits.max_latency_s, settings.max_latency_s),
+                max_energy_j=_tighter(priced.limits.max_energy_j, settings.max_energy_j),
             )
             rhythm = Rhythm(recipe.period)
             placed, arrangement = alternate(network, task, recipe.placement, rhythm, search, settings.seed)
@@ -91,6 +99,10 @@ def plan(
     )
     arrangement = replace(arrangement, proof=arrangement.proof + precision_note(transport))
     return _result(priced, decisions, arrangement, settings, time.monotonic() - started)
+
+
+def _tighter(given: float | None, asked: float | None) -> float:
+    return min(math.inf if limit is None else limit for limit in (given, asked))
 
 
 def _reach(recipe: Recipe) -> Reach:
@@ -120,9 +132,10 @@ def _result(
     seconds: float,
 ) -> PlanResult:
     draft = Plan(instance, decisions)
-    if draft.violations:
-        reason = "; ".join(str(violation) for violation in draft.violations[:5])
-        more = len(draft.violations) - 5
+    violations = draft.violations or tuple(_asked_too_much(draft, settings))
+    if violations:
+        reason = "; ".join(str(violation) for violation in violations[:5])
+        more = len(violations) - 5
         return PlanResult(
             planner=decisions.planner,
             status=Status.UNKNOWN,
@@ -138,7 +151,8 @@ def _result(
         )
     prediction = draft.prediction
     bound = arrangement.bound if math.isfinite(arrangement.bound) else None
-    claimed = draft.claiming(bound, arrangement.proof)
+    parts = _all_parts(draft, arrangement) if bound is not None else ()
+    claimed = draft.claiming(bound, arrangement.proof, parts)
     assert claimed.decisions.claim is not None, "the plan claims its cost"
     objective = claimed.decisions.claim.objective
     optimal = relative_gap(objective, arrangement.bound) <= settings.gap
@@ -154,7 +168,29 @@ def _result(
         latency_s=prediction.latency_s,
         energy_j=prediction.energy_j,
         seconds=seconds,
+        gap_parts=parts,
     )
+
+
+def _asked_too_much(draft: Plan, settings: PlannerOptions) -> Iterator[PlanViolation]:
+    """Yield which limits that were asked for besides the instance's a sound plan breaks."""
+    cost = draft.prediction
+    for name, value, limit, unit in (
+        ("latency of a round", cost.latency_s, settings.max_latency_s, "s"),
+        ("energy of a round", cost.energy_j, settings.max_energy_j, "J"),
+    ):
+        if limit is not None:
+            yield from over("plan", name, value, limit, unit)
+
+
+def _all_parts(draft: Plan, arrangement: Arrangement) -> tuple[GapPart, ...]:
+    """Return the parts of the gap, with what the plan costs beyond what the search counted."""
+    parts = arrangement.gap_parts
+    objective = draft.objective
+    rest = objective - arrangement.bound - sum(part.amount for part in parts)
+    if not parts or abs(rest) <= NO_PART * objective:
+        return parts
+    return (*parts, GapPart(part="plan", amount=rest, proof=PLAN_PROOF))
 
 
 def _without_plan(planner: str, error: NoPlacement | MissingLink, seconds: float) -> PlanResult:

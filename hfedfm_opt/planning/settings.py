@@ -28,11 +28,16 @@ class PlannerOptions:
     allocate : bool
         Whether the optimised planner also allocates bandwidth, power and CPU frequency; otherwise every link
         keeps its nominal channel and power.
+    allocate_d2d : bool
+        Whether that includes D2D links, decided together with the trees; otherwise they keep their nominal
+        channel and power.
     periods : sequence of int or None
         Candidate periods of the optimised planner when its name carries none; the best objective wins.
         ``None`` in it means never.  Empty: the instance's period.
     energy_weight_per_j, time_weight_per_s : float or None
         Prices in place of the instance's.
+    max_latency_s, max_energy_j : float or None
+        Limits of a round besides the instance's.
     transport_bits : int, pair of int, or mapping of str to either
         With how many bits a parameter trainable modules travel: 32, 16, 8, 4, 3, 2 or 1; a pair is of updates
         and of models on their way back; a mapping gives them by module, and others have 32.
@@ -45,8 +50,11 @@ class PlannerOptions:
     seed: int = 0
     duplex: Duplex = "as given"
     allocate: bool = True
+    allocate_d2d: bool = True
     periods: Sequence[int | None] = ()
     energy_weight_per_j: float | None = None
     time_weight_per_s: float | None = None
+    max_latency_s: float | None = None
+    max_energy_j: float | None = None
     transport_bits: BitsBothWays | Mapping[str, BitsBothWays] = FULL_BITS
     cloud_momentum: float = 0.0

@@ -142,6 +142,16 @@ class ModuleTransport(Part):
     down: PrecisionBits = Field(32, description="Bits a parameter of models on their way back.")
 
 
+class GapPart(Part):
+    """A part of the gap between objective and bound: how much, and what left it open."""
+
+    part: Name = Field(description="clusters, deadline, placement or plan.")
+    amount: float = Field(
+        allow_inf_nan=False, description="Part of the objective; all parts sum to objective minus bound."
+    )
+    proof: str = Field(description="What proves the rest, in words.")
+
+
 class Claim(Part):
     """What the planner says of its plan; a check recomputes it."""
 
@@ -154,6 +164,7 @@ class Claim(Part):
         None, description="No plan of the stated scope is below; null: none proven."
     )
     proof: str = Field("", description="What proves the bound, and for which plans.")
+    gap_parts: tuple[GapPart, ...] = Field((), description="What leaves which part of the gap open.")
 
 
 class Decisions(Part):

@@ -2,6 +2,7 @@
 
 from solvers.clusters.deadline import solve_within
 from solvers.clusters.evaluate import evaluate, violations
+from solvers.clusters.memory import FrontMemory
 from solvers.clusters.problem import ClusterProblem
 from solvers.clusters.solution import ClusterPlan, ClusterResult, ClusterSolution
 from solvers.clusters.solve import METHODS, solve
@@ -12,6 +13,7 @@ __all__ = [
     "ClusterProblem",
     "ClusterResult",
     "ClusterSolution",
+    "FrontMemory",
     "evaluate",
     "solve",
     "solve_within",

@@ -8,12 +8,14 @@ edge is searched on the trees of each end, whose own fronts are convex.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from solvers.clusters.evaluate import TOLERANCE, evaluate, without_axis
+from solvers.clusters.memory import FrontMemory
 from solvers.clusters.mixture import mixture, picked
 from solvers.clusters.problem import ClusterProblem
 from solvers.clusters.solution import ClusterPlan, ClusterResult, ClusterSolution, relative_gaps
@@ -33,7 +35,11 @@ _PRICE_FALL = 30.0
 
 
 def solve_within(
-    problem: ClusterProblem, latency_s: FloatArray | float, options: Options | None = None
+    problem: ClusterProblem,
+    latency_s: FloatArray | float,
+    options: Options | None = None,
+    memory: FrontMemory | None = None,
+    names: Sequence[int] | None = None,
 ) -> ClusterResult:
     """Return each cluster's plan of least energy whose latency is within a limit, with a bound on the joules.
 
@@ -45,12 +51,18 @@ def solve_within(
         > 0, limit of ``latency`` as the problem defines it, s.
     options : Options or None
         The default gap is 1e-6; the time limit is looked at between prices.
+    memory : FrontMemory or None
+        What earlier calls found of the same clusters, to start from; what this one finds is added.
+    names : sequence of int, length M, or None
+        What the clusters are called in the memory; ``None``: 0, 1, ...
 
     Returns
     -------
     ClusterResult
         ``objective`` and ``bound`` are joules.  A cluster whose fastest plan is too slow is infeasible.
         Where the front of latency and energy is not convex a gap may remain: the cluster is then feasible.
+        ``time_price`` has the price p of the line that proves the bound: no plan at all takes fewer joules
+        than ``bound + p * (latency_s - its latency)``.
     """
     started = time.perf_counter()
     options = options or Options()
@@ -60,6 +72,8 @@ def solve_within(
     limit_s = np.broadcast_to(np.atleast_1d(limit_s), (many.num_clusters,))
     ends = np.inf if options.time_limit_s is None else started + options.time_limit_s
     front = _Front(many, limit_s, DEFAULT_GAP if options.gap is None else options.gap, options, ends)
+    if memory is not None:
+        front.remember(memory, list(range(many.num_clusters)) if names is None else list(names))
     front.search()
     for end in (front.fast, front.slow):
         rest = np.flatnonzero(front.is_open & (end.root >= 0))
@@ -72,7 +86,8 @@ class _Front:
     """The search for one point of the front of each of M clusters.
 
     ``fast`` and ``slow`` are the plans at the two ends of the edge under the limit, with their latencies and
-    joules; ``bound_j`` is the highest of the lines at the limit; ``too_slow`` where even the fastest plan is.
+    joules; ``bound_j`` is the highest of the lines at the limit, ``line_price`` the price of its line;
+    ``too_slow`` where even the fastest plan is.
     """
 
     def __init__(
@@ -84,8 +99,28 @@ class _Front:
         self.fast, self.slow = _no_plans(count, num), _no_plans(count, num)
         self.fast_s, self.fast_j = np.full(count, np.inf), np.full(count, np.inf)
         self.slow_s, self.slow_j = np.full(count, np.inf), np.zeros(count)
-        self.bound_j = np.zeros(count)
+        self.bound_j, self.line_price = np.zeros(count), np.zeros(count)
         self.too_slow = np.zeros(count, dtype=np.bool_)
+        self.memory: FrontMemory | None = None
+        self.names: list[int] = []
+
+    def remember(self, memory: FrontMemory, names: list[int]) -> None:
+        """Start from what is known of the clusters by their names."""
+        self.memory, self.names = memory, names
+        for row, name in enumerate(names):
+            limit_s = float(self.limit_s[row])
+            self.bound_j[row], self.line_price[row] = memory.line(name, limit_s)
+            for end, found in (("fast", memory.fast(name, limit_s)), ("slow", memory.slow(name, limit_s))):
+                if found is not None:
+                    getattr(self, f"{end}_s")[row] = found.latency_s
+                    getattr(self, f"{end}_j")[row] = found.energy_j
+                    for field in fields(ClusterPlan):
+                        getattr(getattr(self, end), field.name)[row] = getattr(found.plan, field.name)
+
+    def _note(self, chosen: IntArray, solution: ClusterSolution) -> None:
+        if self.memory is not None:
+            for place, row in enumerate(chosen.tolist()):
+                self.memory.note_plan(self.names[row], solution, place, at_price=False)
 
     @property
     def is_open(self) -> BoolArray:
@@ -96,11 +131,7 @@ class _Front:
 
     def search(self) -> None:
         """Close in on the edge of the hull under the limit."""
-        fastest = replace(self.problem, energy_weight=np.array(0.0), time_weight=np.array(1.0))
-        result = solve(fastest, options=self.options)
-        self.too_slow = np.asarray(result.bound) > self.limit_s
-        if result.solution is not None:
-            self._take(np.arange(self.problem.num_clusters), result, np.zeros(self.problem.num_clusters))
+        self._hurry(np.flatnonzero(np.isinf(self.fast_j)))
         price = np.where(np.isfinite(self.fast_j), self.fast_j, 1.0) / self.limit_s
         edge = np.zeros(self.problem.num_clusters, dtype=np.bool_)
         for _ in range(_STEPS):
@@ -119,6 +150,17 @@ class _Front:
             price = price / _PRICE_FALL
         self._mix(np.flatnonzero(self.is_open & np.isfinite(self.slow_s)))
 
+    def _hurry(self, chosen: IntArray) -> None:
+        """Find the fastest plans of clusters of which no plan is known that is fast enough."""
+        if not chosen.size:
+            return
+        some = self.problem.of_clusters(chosen)
+        fastest = replace(some, energy_weight=np.array(0.0), time_weight=np.array(1.0))
+        result = solve(fastest, options=self.options)
+        self.too_slow[chosen] = np.asarray(result.bound) > self.limit_s[chosen]
+        if result.solution is not None:
+            self._take(chosen, result, np.zeros(chosen.size))
+
     def _mix(self, chosen: IntArray) -> None:
         """Keep the mixture of the two ends of an edge that meets the limit, if they have the same trees."""
         same = np.ones(chosen.size, dtype=np.bool_)
@@ -132,6 +174,7 @@ class _Front:
         some = self.problem.of_clusters(rows)
         plan = mixture(some, picked(self.fast, rows), picked(self.slow, rows), part)
         solution = evaluate(some, plan)
+        self._note(rows, solution)
         self._keep(rows, solution)
 
     def _take(self, chosen: IntArray, result: ClusterResult, price: FloatArray) -> None:
@@ -139,7 +182,11 @@ class _Front:
         assert result.solution is not None
         if np.any(price > 0):
             line = np.asarray(result.bound) - price * self.limit_s[chosen]
-            self.bound_j[chosen] = np.maximum(self.bound_j[chosen], line)
+            higher = line > self.bound_j[chosen]
+            self.bound_j[chosen] = np.where(higher, line, self.bound_j[chosen])
+            self.line_price[chosen] = np.where(higher, price, self.line_price[chosen])
+        if self.memory is not None:
+            self.memory.note([self.names[row] for row in chosen.tolist()], result, price)
         self._keep(chosen, result.solution, has_price=price > 0)
 
     def _keep(self, chosen: IntArray, solution: ClusterSolution, has_price: BoolArray | bool = False) -> None:
@@ -167,7 +214,9 @@ class _Front:
         part = replace(some, gain=np.where(used, some.gain, 0.0), roots=roots)
         inner = _Front(part, self.limit_s[chosen], self.gap, self.options, self.ends)
         inner.search()
-        self._keep(chosen, evaluate(part, picked(inner.fast, np.arange(chosen.size))))
+        found = evaluate(part, picked(inner.fast, np.arange(chosen.size)))
+        self._note(chosen, found)
+        self._keep(chosen, found)
 
 
 def _no_plans(count: int, num: int) -> ClusterPlan:
@@ -204,6 +253,7 @@ def _result(problem: ClusterProblem, front: _Front, seconds: float) -> ClusterRe
         objective=float(objective[0]) if single else frozen(objective),
         bound=float(bound[0]) if single else frozen(bound),
         cluster_status=status,
+        time_price=float(front.line_price[0]) if single else frozen(front.line_price),
         method="prices of time",
         seconds=seconds,
     )

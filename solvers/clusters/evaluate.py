@@ -180,6 +180,7 @@ def _legs(problem: ClusterProblem, plan: ClusterPlan) -> tuple[FloatArray, Float
     band = problem.leg_band_hz[rows, root]
     seconds = _airtime(problem.union_bits, gain, noise, band, plan.leg_power_w, sends)
     drawn = plan.leg_power_w / problem.efficiency[rows, root] + problem.circuit_power_w[rows, root]
+    drawn = drawn + problem.leg_receive_power_w[rows, root]
     joules = np.where(sends, drawn * np.where(sends, seconds, 0.0), 0.0)
     return seconds + problem.root_seconds[rows, root], joules + problem.root_joules[rows, root]
 

@@ -8,8 +8,8 @@ from solvers.clusters.evaluate import candidate_roots, leg_clusters
 from solvers.clusters.problem import ClusterProblem
 from solvers.common.arrays import FloatArray, IntArray
 
-_HALVINGS = 100
-"""Of the logarithm of a leg's spectral efficiency: enough for rounding."""
+_HALVINGS = 40
+"""Of the logarithm of a leg's spectral efficiency: to 6e-11, so that its flat cost is exact to rounding."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def best_legs(problem: ClusterProblem) -> tuple[FloatArray, FloatArray]:
     has = leg_clusters(problem)[:, None] & (problem.leg_gain > 0)
     noise = problem.leg_noise_w_per_hz / np.where(has, problem.leg_gain, 1.0)
     energy = problem.energy_weight[:, None]
-    price = problem.time_weight[:, None] + energy * problem.circuit_power_w
+    price = problem.time_weight[:, None] + energy * (problem.circuit_power_w + problem.leg_receive_power_w)
     spend = energy * noise / problem.efficiency
     high = np.log(np.log1p(problem.leg_max_power_w / (noise * band)))
     low = high - 60.0

@@ -20,6 +20,7 @@ _BY_NODE_FROM_ZERO = (
     "capacitance",
     "min_frequency_hz",
     "leg_gain",
+    "leg_receive_power_w",
     "root_seconds",
     "root_joules",
 )
@@ -74,6 +75,8 @@ class ClusterProblem:
         > 0, band and limit of radiated power of that leg; its noise density is ``leg_noise_w_per_hz``.
     leg_noise_w_per_hz : float or (M, N) float
         > 0.
+    leg_receive_power_w : float or (M, N) float
+        >= 0, W that the receiver of a root's leg draws during it.
     root_seconds, root_joules : float or (M, N) float
         >= 0: what a root leg takes besides, whatever is decided, by root.
     half_duplex : bool
@@ -107,6 +110,7 @@ class ClusterProblem:
     leg_noise_w_per_hz: FloatArray = 1.0  # type: ignore[assignment]
     leg_band_hz: FloatArray = 1.0  # type: ignore[assignment]
     leg_max_power_w: FloatArray = 1.0  # type: ignore[assignment]
+    leg_receive_power_w: FloatArray = 0.0  # type: ignore[assignment]
     root_seconds: FloatArray = 0.0  # type: ignore[assignment]
     root_joules: FloatArray = 0.0  # type: ignore[assignment]
     half_duplex: bool = False

@@ -124,6 +124,8 @@ class ClusterResult:
         Proven lower bound; ``-inf`` where there is none.
     cluster_status : tuple of Status, length M
         What is known of each cluster.
+    time_price : float or (M,) float or None
+        Joules that a second is worth on the line that proves the bound, of :func:`solve_within` alone.
     violations : tuple of Violation
         Empty for every solution handed out.
     method : str
@@ -140,6 +142,7 @@ class ClusterResult:
     objective: FloatArray | float
     bound: FloatArray | float
     cluster_status: tuple[Status, ...]
+    time_price: FloatArray | float | None = None
     violations: tuple[Violation, ...] = ()
     method: str = ""
     seconds: float = 0.0

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from hfedfm_opt.planning.cluster_options import Rhythm, readiness
+from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.deadline_prices import busy_seconds, deadline_of, deadline_prices, hulls_of
 from hfedfm_opt.planning.deadline_turns import place_by_deadline
 from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement, price
@@ -18,6 +18,7 @@ from hfedfm_opt.planning.optimise import (
     options_of,
 )
 from hfedfm_opt.planning.planner import plan
+from hfedfm_opt.planning.readiness import readiness
 from hfedfm_opt.planning.time_prices import TimePrices
 from hfedfm_opt.system.generate import campus_instance
 from hfedfm_opt.system.instance import Instance

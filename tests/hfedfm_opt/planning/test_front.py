@@ -189,7 +189,7 @@ def test_a_curve_is_priced_at_a_latency_that_is_asked_for(paper):
 def test_no_allocated_optimum_is_below_the_curves_bounds(paper, price):
     """A bound holds at its latency and before: each optimum is above that of the next point."""
     curve = plan_front(paper, FrontOptions(period=2, uplinks=Uplinks.ALLOCATED, num_points=15))
-    best = plan(paper, "optimised:2", energy_weight_per_j=1.0, time_weight_per_s=price)
+    best = plan(paper, "optimised:2", energy_weight_per_j=1.0, time_weight_per_s=price, allocate_d2d=False)
 
     later = int(np.searchsorted(curve.latency_s, best.latency_s * (1 - 1e-9)))
     assert later < len(curve)

@@ -1,4 +1,6 @@
-"""The optimised plan of the published network against an oracle that shares no allocation or search code.
+"""Optimised trees and uplinks of the published network, D2D links at nominal resources, against an oracle.
+
+It shares no allocation or search code.
 
 With one sender, no computing and no circuit power, the least energy of an uplink within tau seconds is
 ``e(tau) = n b tau (2^(D / (b tau)) - 1)`` with n = N0 / g, over the whole band b.
@@ -8,8 +10,9 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from hfedfm_opt.planning.cluster_options import Rhythm, readiness, relayed_options
+from hfedfm_opt.planning.cluster_options import Rhythm, relayed_options
 from hfedfm_opt.planning.planner import plan
+from hfedfm_opt.planning.readiness import readiness
 from hfedfm_opt.planning.settings import DEFAULT_GAP
 from hfedfm_opt.system.instance import Instance
 from hfedfm_opt.system.network import WirelessEdge, resolve_network
@@ -43,7 +46,7 @@ def test_closed_form_uplinks_and_a_dense_grid_find_nothing_better(
         legs_j = 10 * CLOUD_S * CLOUD_W
         return (joules + legs_j + 100.0 * (deadline_s + CLOUD_S)) / period
 
-    result = plan(paper, f"optimised:{period}", duplex=duplex)
+    result = plan(paper, f"optimised:{period}", duplex=duplex, allocate_d2d=False)
     best_s = result.latency_s * period - CLOUD_S
     grid = np.unique(np.concatenate([np.linspace(0.5, 3.0, 400), np.linspace(0.99, 1.01, 400)]) * best_s)
     values = [cost(float(deadline_s)) for deadline_s in grid]

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from hfedfm_opt.planning.baselines import relayed_cluster
-from hfedfm_opt.planning.cluster_options import Rhythm, readiness, relayed_options, server_options
+from hfedfm_opt.planning.cluster_options import Rhythm, relayed_options, server_options
 from hfedfm_opt.planning.costs import predict
 from hfedfm_opt.planning.deadline_search import search_deadline
 from hfedfm_opt.planning.plan import PlanResult
 from hfedfm_opt.planning.planner import plan
+from hfedfm_opt.planning.readiness import readiness
 from hfedfm_opt.system.instance import Instance
 from hfedfm_opt.system.network import resolve_network
 from solvers.common import Status

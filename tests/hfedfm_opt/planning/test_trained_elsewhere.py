@@ -184,7 +184,7 @@ def test_training_elsewhere_is_taken_where_it_pays_and_the_bound_holds(
     moved = plan(movable(large, ("adapter",), ("device", "edge")), name)
     assert moved.plan is not None
     assert {serving.module for serving in moved.plan.decisions.servings} == {"adapter"}
-    assert moved.objective < 0.95 * home.objective
+    assert moved.objective < 0.96 * home.objective
     assert moved.bound <= moved.objective * (1 + 1e-9)
 
 

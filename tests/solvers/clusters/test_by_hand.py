@@ -156,3 +156,20 @@ def test_a_server_without_items_gathers_where_it_is_the_only_candidate_root() ->
     assert result.solution is not None
     assert result.solution.plan.parent.tolist() == [2, 0, -1]
     assert result.objective == pytest.approx(2.0 * 2 * shortest(1e-9, BAND / 2), rel=1e-9)
+
+
+def test_the_receiver_of_a_leg_costs_power_while_it_listens() -> None:
+    """A second of the leg costs 0.7 J more: the best power rises as if time cost that much more."""
+    leg = {"leg_gain": [2e-12, 0.0], "leg_noise_w_per_hz": N0, "leg_band_hz": 1e6, "leg_max_power_w": 1.0}
+    gain = np.array([[0.0, 1e-9], [1e-9, 0.0]])
+    values = two_nodes(gain=gain, roots=np.array([True, False]), **leg)
+    listening = solve(ClusterProblem(**values, leg_receive_power_w=0.7))
+
+    def cost(power: Any) -> Any:
+        return (power + 0.7 + 2.0) * BITS / (1e6 * np.log2(1 + power * 2e-12 / (N0 * 1e6)))
+
+    best = minimize_scalar(cost, bounds=(1e-4, 1.0), method="bounded", options={"xatol": 1e-12})
+    assert listening.solution is not None
+    leg_cost = listening.solution.leg_j + 2.0 * listening.solution.leg_s
+    assert leg_cost == pytest.approx(best.fun, rel=1e-8)
+    assert listening.solution.plan.leg_power_w == pytest.approx(best.x, rel=1e-4)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from solvers.clusters import ClusterProblem, evaluate, solve, solve_within, violations
+from solvers.clusters import ClusterProblem, FrontMemory, evaluate, solve, solve_within, violations
 from solvers.common import InvalidProblem, Options, Status, StopReason
 
 INSTANCE = Path(__file__).parents[3] / "instances" / "paper-40.json"
@@ -127,3 +127,39 @@ def test_the_published_network_needs_less_energy_than_the_best_trees_in_the_same
     assert result.solution is not None
     assert result.solution.latency_s.max() <= latency_s
     assert np.sum(result.objective) < energy_j - 8.0
+
+
+@pytest.mark.parametrize("half_duplex", [False, True])
+def test_no_plan_is_below_the_line_that_proves_the_bound(make_clusters: Any, half_duplex: bool) -> None:
+    """The line of a limit holds at every other one: plans at random prices stay above it."""
+    many = 10
+    problem = ClusterProblem(**make_clusters(55, many, 4, num_round_trips=0.5), half_duplex=half_duplex)
+    fastest = replace(problem, energy_weight=np.array(0.0), time_weight=np.array(1.0))
+    limit_s = 1.5 * np.asarray(solve(fastest).objective)
+    within = solve_within(problem, limit_s)
+    price, bound_j = np.asarray(within.time_price), np.asarray(within.bound)
+    assert np.all(price > 0)
+    for weight in (0.01, 0.3, 10.0, 300.0):
+        other = solve(replace(problem, energy_weight=np.array(1.0), time_weight=np.array(weight))).solution
+        assert other is not None
+        line_j = bound_j + price * (limit_s - other.latency_s)
+        assert np.all(other.energy_j >= line_j * (1 - 1e-9) - 1e-12)
+
+
+def test_a_memory_gives_the_same_optima_from_what_it_knows(make_clusters: Any) -> None:
+    many = 8
+    problem = ClusterProblem(**make_clusters(56, many, 4, num_round_trips=0.5))
+    fastest = replace(problem, energy_weight=np.array(0.0), time_weight=np.array(1.0))
+    least_s = np.asarray(solve(fastest).objective)
+    memory, names = FrontMemory(), list(range(100, 100 + many))
+    for factor in (1.3, 2.0, 1.6, 1.6):
+        alone = solve_within(problem, factor * least_s)
+        found = solve_within(problem, factor * least_s, memory=memory, names=names)
+        assert found.solution is not None
+        assert np.all(found.solution.latency_s <= factor * least_s)
+        assert np.asarray(found.bound) == pytest.approx(np.asarray(alone.bound), rel=1e-4)
+        assert np.all(np.asarray(found.objective) <= np.asarray(alone.objective) * (1 + 1e-4))
+        assert np.all(np.asarray(found.bound) <= np.asarray(alone.objective) * (1 + 1e-9))
+    assert memory.fast(100, 1.6 * least_s[0]) is not None
+    assert memory.fast(100, 0.5 * least_s[0]) is None
+    assert memory.line(99, 1.0) == (0.0, 0.0)
