@@ -1,10 +1,17 @@
 """Executes schedules of federated training and measures energy, latency and accuracy."""
 
+from fl_runtime.activations import ActivationBits, activation_bits
 from fl_runtime.check import check_schedule
 from fl_runtime.clock import play
 from fl_runtime.errors import CheckpointError, ScheduleError, ScheduleFileError
 from fl_runtime.fading import Fading
-from fl_runtime.measurements import Measurements, write_rows_csv, write_rows_json, write_summary_json
+from fl_runtime.measurements import (
+    Measurements,
+    write_events_csv,
+    write_rows_csv,
+    write_rows_json,
+    write_summary_json,
+)
 from fl_runtime.observers import RoundCsv, RoundTensorBoard
 from fl_runtime.round_report import RoundReport
 from fl_runtime.run import run
@@ -14,16 +21,22 @@ from fl_runtime.schedule import (
     Compute,
     Cpu,
     Deliver,
+    DropOut,
     Evaluate,
     FixedSpeed,
+    LinkGains,
+    LivingNetwork,
+    Losses,
     Merge,
     Mix,
     Module,
     Node,
+    Policy,
     Replica,
     RoundKind,
     Route,
     Schedule,
+    Straggling,
     Training,
     Transfer,
     Wired,
@@ -35,6 +48,7 @@ from fl_runtime.timeline import Timeline
 from fl_runtime.variants import with_precision, with_server_optimiser
 
 __all__ = [
+    "ActivationBits",
     "Adam",
     "Aggregate",
     "Band",
@@ -42,9 +56,13 @@ __all__ = [
     "Compute",
     "Cpu",
     "Deliver",
+    "DropOut",
     "Evaluate",
     "Fading",
     "FixedSpeed",
+    "LinkGains",
+    "LivingNetwork",
+    "Losses",
     "Measurements",
     "Merge",
     "Mix",
@@ -52,6 +70,7 @@ __all__ = [
     "Momentum",
     "Node",
     "Plain",
+    "Policy",
     "Replica",
     "RoundCsv",
     "RoundKind",
@@ -61,11 +80,13 @@ __all__ = [
     "Schedule",
     "ScheduleError",
     "ScheduleFileError",
+    "Straggling",
     "Timeline",
     "Training",
     "Transfer",
     "Wired",
     "Wireless",
+    "activation_bits",
     "check_schedule",
     "play",
     "read_schedule",
@@ -73,6 +94,7 @@ __all__ = [
     "schedule_schema",
     "with_precision",
     "with_server_optimiser",
+    "write_events_csv",
     "write_rows_csv",
     "write_rows_json",
     "write_schedule",

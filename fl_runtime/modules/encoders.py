@@ -3,8 +3,7 @@
 import torch
 from torch import nn
 
-PATCH = 6  # pixels that become a token, in each direction: a 24 x 24 canvas has 16
-FRAME = 64  # sound samples: 256 have 4 frames
+from fl_runtime.modules.size import FRAME, PATCH
 
 
 class ImageEncoder(nn.Module):
@@ -55,6 +54,6 @@ class TextEncoder(nn.Module):
         self.position = nn.Parameter(0.1 * torch.randn(length, width))
 
     def forward(self, text: torch.Tensor) -> torch.Tensor:
-        """Return tokens (n, length, width) of token numbers (n, length)."""
+        """Return tokens (n, length, width) of token numbers (n, length), of any length up to the table's."""
         tokens: torch.Tensor = self.embedding(text)
-        return tokens + self.position
+        return tokens + self.position[: text.shape[1]]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fl_runtime.modules.inputs import InputFormat
+
 if TYPE_CHECKING:
     import torch
 
@@ -27,8 +29,22 @@ class SharedModel(Protocol):
         ...
 
     @property
+    def device(self) -> "torch.device":
+        """Where it computes, and where all of its tensors are."""
+        ...
+
+    def on(self, device: "torch.device") -> "SharedModel":
+        """Return the same model on a device, itself if it is there; always the same one for a device."""
+        ...
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """The kinds of input that it takes, sorted."""
+        ...
+
+    @property
+    def inputs(self) -> InputFormat:
+        """The form in which it takes images and text."""
         ...
 
     @property
@@ -53,7 +69,7 @@ class SharedModel(Protocol):
         Parameters
         ----------
         kind : str
-            ``adapter``, ``encoder``, ``expert``, ``gate``, ``lora``, ``prompt`` or ``head``.
+            ``adapter``, ``backbone``, ``encoder``, ``expert``, ``gate``, ``lora``, ``prompt`` or ``head``.
         rng : Generator
             Draws what is not zero.
         num_classes : int
@@ -86,6 +102,10 @@ class SharedModel(Protocol):
         """
         ...
 
+    def real(self, tokens: "torch.Tensor") -> "torch.Tensor | None":
+        """Return which tokens of prefixes (..., tokens, width) count, (..., tokens); ``None``: all."""
+        ...
+
     def prefix(self, inputs: "Mapping[str, torch.Tensor]") -> "torch.Tensor":
         """Return the prefix of inputs (n, ...) by modality, by the model's own encoders."""
         ...
@@ -96,6 +116,7 @@ class SharedModel(Protocol):
         adapters: "torch.Tensor | None" = None,
         prompts: "torch.Tensor | None" = None,
         lora: "torch.Tensor | None" = None,
+        backbone: "torch.Tensor | None" = None,
     ) -> "torch.Tensor":
         """Return what heads read, (clients, samples, width); tokens are (clients, samples, tokens, width)."""
         ...

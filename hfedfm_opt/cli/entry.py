@@ -19,6 +19,8 @@ from hfedfm_opt.cli.check import check
 from hfedfm_opt.cli.compare import compare
 from hfedfm_opt.cli.front import front
 from hfedfm_opt.cli.generate import generate
+from hfedfm_opt.cli.imports import app as imports
+from hfedfm_opt.cli.network_map import network_map
 from hfedfm_opt.cli.report import report
 from hfedfm_opt.cli.run import run
 from hfedfm_opt.cli.solve import solve
@@ -35,6 +37,8 @@ ClickException: type[Exception] = typer.BadParameter.__mro__[2]  # typer brings 
 app = typer.Typer(name="hfedfm", add_completion=False)
 for command in (generate, check, solve, front, run, compare, sweep, report, planners, backends):
     app.command()(command)
+app.command("map")(network_map)
+app.add_typer(imports, name="import")
 
 
 def _print_version(asked: bool) -> None:

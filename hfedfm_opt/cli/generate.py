@@ -1,5 +1,6 @@
 """``hfedfm generate``: writes a scenario as an instance file."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,10 +38,30 @@ def generate(
     seed: Annotated[
         int | None, typer.Option(min=0, help="campus, city: seed; default: the shipped campus; 0 for a city.")
     ] = None,
+    train_on: Annotated[
+        str | None,
+        typer.Option(
+            "--train-on",
+            help="campus: tiers that may train the adapter and the heads, such as device,edge; default: the "
+            "devices themselves.",
+        ),
+    ] = None,
+    train: Annotated[
+        str | None,
+        typer.Option(
+            help="campus: kinds of modules that are trained besides the adapter and the heads, of backbone, "
+            "encoder, expert, lora and prompt.",
+        ),
+    ] = None,
 ) -> int:
     """Write a scenario as an instance file."""
     require_writable(output)
-    instance = _generated(scenario, devices, edges, seed)
+    given = {"--devices": devices, "--edges": edges, "--seed": seed, "--train-on": train_on, "--train": train}
+    _refuse_meaningless(scenario, given)
+    if scenario is Scenario.CAMPUS:
+        instance = _campus(seed, train_on, train)
+    else:
+        instance = _generated(scenario, devices, edges, seed)
     from hfedfm_opt.cli.describe import described
     from hfedfm_opt.system.read import write_instance
 
@@ -49,18 +70,40 @@ def generate(
     return 0
 
 
-def _generated(scenario: Scenario, devices: int | None, edges: int | None, seed: int | None) -> "Instance":
-    given = {"--devices": devices, "--edges": edges, "--seed": seed}
-    taken = {Scenario.PAPER: (), Scenario.CAMPUS: ("--seed",), Scenario.CITY: tuple(given)}[scenario]
+def _named(option: str, text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names in a list with commas, in the order of those that are known."""
+    names = () if text is None else tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name not in known:
+            raise CommandError(f"{option} names {name!r}, must be one or more of {', '.join(known)}")
+    return tuple(name for name in known if name in names)
+
+
+def _refuse_meaningless(scenario: Scenario, given: Mapping[str, object]) -> None:
+    of_campus, of_city = ("--seed", "--train-on", "--train"), ("--devices", "--edges", "--seed")
+    taken = {Scenario.PAPER: (), Scenario.CAMPUS: of_campus, Scenario.CITY: of_city}[scenario]
     for option, value in given.items():
         if value is not None and option not in taken:
-            raise CommandError(f"{option} has no meaning for {scenario}: leave it out, or generate a city")
-    from hfedfm_opt.system.generate import campus_instance, city_instance, paper_instance
+            other = "city" if option in of_city else "campus"
+            raise CommandError(f"{option} has no meaning for {scenario}: leave it out, or generate a {other}")
+
+
+def _campus(seed: int | None, train_on: str | None, train: str | None) -> "Instance":
+    from hfedfm_opt.system.generate import campus_instance
+    from hfedfm_opt.system.generate.trained_kinds import TRAINABLE_KINDS
+
+    tiers = _named("--train-on", train_on, ("device", "edge", "cloud"))
+    kinds = _named("--train", train, TRAINABLE_KINDS)
+    if seed is None:
+        return campus_instance(trained_on=tiers, trained=kinds)
+    return campus_instance(seed, tiers, kinds)
+
+
+def _generated(scenario: Scenario, devices: int | None, edges: int | None, seed: int | None) -> "Instance":
+    from hfedfm_opt.system.generate import city_instance, paper_instance
 
     if scenario is Scenario.PAPER:
         return paper_instance()
-    if scenario is Scenario.CAMPUS:
-        return campus_instance() if seed is None else campus_instance(seed)
     if devices is None:
         raise CommandError("a city needs its number of devices: --devices N")
     return city_instance(devices, edges, seed or 0)

@@ -1,19 +1,45 @@
 """``hfedfm run``: executes a plan and measures latency, energy and accuracy."""
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from hfedfm_opt.cli.check import refuse_violations
+from hfedfm_opt.cli.living import (
+    AttemptsOption,
+    DeadlineOption,
+    DropOutOption,
+    LossOption,
+    MergeDeadlineOption,
+    QuorumOption,
+    RoundsAwayOption,
+    StillOption,
+    StragglingOption,
+    TraceOption,
+    WalkOption,
+    Wanted,
+    missing,
+    scheduled,
+)
 from hfedfm_opt.cli.outputs import make_folder
+from hfedfm_opt.cli.own_data import DataOption, ModelOption, data_facts, learned_from
 from hfedfm_opt.cli.terminal import CommandError, figure, say_facts, say_json
 from hfedfm_opt.cli.watching import watched
 
 if TYPE_CHECKING:
-    from fl_runtime import Fading, Measurements, Schedule
+    from fl_runtime import Measurements, Schedule
     from fl_runtime.round_report import RoundObserver
     from hfedfm_opt.planning.plan import Plan
+    from hfedfm_opt.study.train import OwnData
+
+
+class Precision(Enum):
+    """Of products in training."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
 
 
 def run(
@@ -22,7 +48,7 @@ def run(
         Path | None, typer.Option(help="The instance file; default: the one that the plan names.")
     ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds; default: the instance's.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of data, training and fading.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all that chance decides.")] = 0,
     no_learning: Annotated[
         bool, typer.Option("--no-learning", help="Measure time and energy only; needs no torch.")
     ] = False,
@@ -42,6 +68,26 @@ def run(
     tensorboard: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Log directory for TensorBoard.")
     ] = None,
+    data: DataOption = None,
+    model: ModelOption = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Where training computes: cpu, cuda or cuda:N; default: cuda if there is some."),
+    ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="Of products in training; bfloat16 changes what is learned a little.")
+    ] = Precision.FLOAT32,
+    drop_out: DropOutOption = None,
+    rounds_away: RoundsAwayOption = None,
+    straggling: StragglingOption = None,
+    loss: LossOption = None,
+    attempts: AttemptsOption = None,
+    walk: WalkOption = None,
+    trace: TraceOption = None,
+    deadline: DeadlineOption = None,
+    merge_deadline: MergeDeadlineOption = None,
+    quorum: QuorumOption = None,
+    still: StillOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Run a plan: play it on the clock, train as it says, and measure.
@@ -54,23 +100,42 @@ def run(
     if output is not None:
         make_folder(output)
     from hfedfm_opt.planning.plan_file import read_plan
-    from hfedfm_opt.study.measure import fading_of
     from hfedfm_opt.system.read import read_instance
 
     found = read_plan(plan, None if instance is None else read_instance(instance))
     refuse_violations(plan, [str(violation) for violation in found.violations])
-    schedule = found.compile(rounds)
+    wanted = Wanted(
+        drop_out=drop_out,
+        rounds_away=rounds_away,
+        straggling=straggling,
+        loss=loss,
+        attempts=attempts,
+        walk=walk,
+        deadline=deadline,
+        merge_deadline=merge_deadline,
+        quorum=quorum,
+    )
+    schedule = scheduled(found, rounds, wanted, seed, trace=trace, still=still)
+    learned = learned_from(data, model, not no_learning)
     kept = _Kept(checkpoint, resume)
+    computing = _Computing(device, precision)
     rounds_csv = None if output is None else output / "rounds.csv"
     with watched(not no_learning, rounds_csv, tensorboard) as observer:
-        measured = _measured(schedule, seed, not no_learning, fading_of(found.instance), kept, observer)
+        measured = _measured(schedule, seed, not no_learning, kept, observer, learned, computing)
     if output is not None:
         _write(measured, schedule, output)
     if as_json:
         say_json(_document(found, measured))
     else:
-        _say(found, measured, output)
+        _say(found, measured, data_facts(learned), output)
     return 0
+
+
+class _Computing(NamedTuple):
+    """Where and how training computes."""
+
+    device: str | None
+    precision: Precision
 
 
 class _Kept(NamedTuple):
@@ -93,9 +158,10 @@ def _measured(
     schedule: "Schedule",
     seed: int,
     learn: bool,
-    fading: "Fading | None",
     kept: _Kept,
     observer: "RoundObserver",
+    learned: "OwnData",
+    computing: "_Computing",
 ) -> "Measurements":
     from fl_runtime import CheckpointError
     from fl_runtime import run as execute
@@ -103,12 +169,15 @@ def _measured(
     try:
         return execute(
             schedule,
-            seed=seed,
+            learned.workload,
+            seed,
             learn=learn,
-            fading=fading,
             observer=observer,
             checkpoint=kept.folder,
             resume=kept.resume,
+            model=learned.model,
+            device=computing.device,
+            precision=computing.precision.value,
         )
     except CheckpointError as error:
         raise CommandError(str(error)) from error
@@ -120,10 +189,12 @@ def _measured(
 
 
 def _write(measured: "Measurements", schedule: "Schedule", folder: Path) -> None:
-    from fl_runtime import write_rows_csv, write_schedule, write_summary_json
+    from fl_runtime import write_events_csv, write_rows_csv, write_schedule, write_summary_json
 
     write_summary_json(measured, folder / "summary.json")
     write_rows_csv(measured.timeline, folder / "timeline.csv")
+    if measured.timeline.record is not None:
+        write_events_csv(measured.timeline, folder / "events.csv")
     write_schedule(schedule, folder / "schedule.json")
 
 
@@ -136,7 +207,7 @@ def _document(plan: "Plan", measured: "Measurements") -> dict[str, Any]:
     }
 
 
-def _say(plan: "Plan", measured: "Measurements", folder: Path | None) -> None:
+def _say(plan: "Plan", measured: "Measurements", of_data: list[tuple[str, str]], folder: Path | None) -> None:
     summary, predicted = measured.summary(), plan.prediction
     facts = [
         ("schedule", summary["schedule"]),
@@ -151,7 +222,10 @@ def _say(plan: "Plan", measured: "Measurements", folder: Path | None) -> None:
         ),
         ("in all", f"{figure(summary['makespan_s'], 's')}, {figure(summary['total_energy_j'], 'J')}"),
     ]
+    if measured.timeline.record is not None:
+        facts.append(("missing", missing(measured)))
     if measured.learning is not None:
+        facts += of_data
         facts.append(("accuracy", f"{summary['accuracy']:.4f}, mean over tasks after the last cloud round"))
         facts += [(f"  {task}", f"{value:.4f}") for task, value in summary["accuracy_of_task"].items()]
     say_facts([*facts, ("files", "" if folder is None else str(folder))])

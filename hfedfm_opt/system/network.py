@@ -7,11 +7,12 @@ from typing import Literal
 
 from fl_runtime.packing import FULL_BITS, packed_bits
 from fl_runtime.physics import shannon_rate_bps
+from hfedfm_opt.system.collector import collector_paused
 from hfedfm_opt.system.instance import Band, Instance, Module, Node, Task
 from hfedfm_opt.system.propagation import links_of_group
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WirelessEdge:
     """A wireless link: its band, power gain and the noise density at its receiver (noise figure included)."""
 
@@ -26,7 +27,7 @@ class WirelessEdge:
         return shannon_rate_bps(band_hz, power_w, self.gain, self.noise_w_per_hz)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WiredEdge:
     """A link of fixed rate; ``rate_bps`` ``None`` means that the payload takes no time."""
 
@@ -62,6 +63,9 @@ class Network:
         Whether the devices' radios are taken as the instance says, or all of one kind.
     precisions : mapping of (str, str) to int
         With how many bits a parameter modules travel as updates and as models; 32 where none are given.
+    trained_by : mapping of (str, str) to str
+        For (device, trainable module): the node that trains it for the device, where that is another; empty
+        where it is not known which.
     """
 
     instance: Instance
@@ -72,6 +76,7 @@ class Network:
     edges: Mapping[tuple[str, str], Edge]
     duplex: Duplex = "as given"
     precisions: Precisions = field(default_factory=dict)
+    trained_by: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @cached_property
     def root(self) -> str:
@@ -93,8 +98,27 @@ class Network:
 
     @cached_property
     def trained_on(self) -> Mapping[str, Mapping[str, int]]:
-        """For each device: the trainable modules that it trains, with the samples that train them."""
-        return {device: self._trained(device) for device in self.devices}
+        """For each device: the trainable modules that it trains itself, with the samples that train them."""
+        return {
+            device: {
+                module: samples
+                for module, samples in self._used(device).items()
+                if (device, module) not in self.trained_by
+            }
+            for device in self.devices
+        }
+
+    @cached_property
+    def trained_at(self) -> Mapping[str, Mapping[str, int]]:
+        """For each node that trains for others: the modules, with all the samples that train them."""
+        found: dict[str, dict[str, int]] = {}
+        for device in self.devices:
+            for module, samples in self._used(device).items():
+                host = self.trained_by.get((device, module))
+                if host:
+                    own = found.setdefault(host, {})
+                    own[module] = own.get(module, 0) + samples
+        return found
 
     def parent(self, node: str) -> str:
         """Return the id of the node above; the root is its own parent."""
@@ -141,7 +165,8 @@ class Network:
             return spec.update_bits
         return spec.parameters * self.instance.training.bits_per_parameter
 
-    def _trained(self, device: str) -> dict[str, int]:
+    def _used(self, device: str) -> dict[str, int]:
+        """Return the trainable modules that a device uses, with its samples of them."""
         samples: dict[str, int] = {}
         for data in self.nodes[device].data:
             for module in self.modules_of(device, data.task):
@@ -164,6 +189,22 @@ def resolve_network(
     precisions : mapping of (str, str) to int or None
         With how many bits a parameter modules travel; ``None``: all with 32.
     """
+    with collector_paused():
+        edges = _edges(instance)
+    return Network(
+        instance=instance,
+        nodes={node.id: node for node in instance.nodes},
+        bands={band.id: band for band in instance.bands},
+        modules={module.id: module for module in instance.modules},
+        tasks={task.id: task for task in instance.tasks},
+        edges=edges,
+        duplex=duplex,
+        precisions=precisions or {},
+    )
+
+
+def _edges(instance: Instance) -> dict[tuple[str, str], Edge]:
+    """Return the link of each ordered pair of nodes that has one."""
     nodes = {node.id: node for node in instance.nodes}
     bands = {band.id: band for band in instance.bands}
     edges: dict[tuple[str, str], Edge] = {
@@ -176,22 +217,11 @@ def resolve_network(
     for group in instance.wireless_groups:
         sources, targets, gains = links_of_group(group, nodes, bands)
         density = bands[group.band].noise_w_per_hz
-        for source, target, gain in zip(sources, targets, gains, strict=True):
-            edges[source, target] = WirelessEdge(
-                source, target, group.band, float(gain), density * noise[target]
-            )
+        for source, target, gain in zip(sources, targets, gains.tolist(), strict=True):
+            edges[source, target] = WirelessEdge(source, target, group.band, gain, density * noise[target])
     for link in instance.wireless_links:
         density = bands[link.band].noise_w_per_hz * noise[link.target]
         edges[link.source, link.target] = WirelessEdge(
             link.source, link.target, link.band, link.gain, density
         )
-    return Network(
-        instance=instance,
-        nodes=nodes,
-        bands=bands,
-        modules={module.id: module for module in instance.modules},
-        tasks={task.id: task for task in instance.tasks},
-        edges=edges,
-        duplex=duplex,
-        precisions=precisions or {},
-    )
+    return edges

@@ -70,6 +70,38 @@ def links_of_group(
     return labels[first].tolist(), labels[second].tolist(), gains
 
 
+def gains_of_pairs(
+    group: WirelessGroup,
+    nodes: Mapping[str, Node],
+    bands: Mapping[str, Band],
+    pairs: Sequence[tuple[str, str]],
+) -> FloatArray:
+    """Return the gains of some pairs of nodes by a group's channel model, whatever its reach.
+
+    Parameters
+    ----------
+    group : WirelessGroup
+        Whose channel model and draws count.
+    nodes, bands : mapping of str
+        Nodes, at their positions, and bands by id.
+    pairs : sequence of (str, str)
+        Ids of both ends; which of them sends does not matter.
+
+    Returns
+    -------
+    array, shape (pairs,)
+        Power gains, linear.
+    """
+    names = list(dict.fromkeys(name for pair in pairs for name in pair))
+    index_of = {name: index for index, name in enumerate(names)}
+    first = np.array([index_of[one] for one, _ in pairs], dtype=np.int64)
+    second = np.array([index_of[other] for _, other in pairs], dtype=np.int64)
+    model = model_named(group.channel.model, group.channel.reference_loss_db, group.channel.exponent)
+    antennas = _antennas_m(names, nodes, _positions_m(names, nodes), model)
+    keys = _pair_keys(names, first, second, group.channel.seed)
+    return _gains(group.channel, model, _paths(antennas, first, second), _carrier_hz(group, bands), keys)
+
+
 def _gains(
     channel: ChannelModel, model: LargeScaleModel, paths: Paths, carrier_hz: float, keys: KeyArray
 ) -> FloatArray:
@@ -141,11 +173,8 @@ def _paths(antennas_m: FloatArray, first: IntArray, second: IntArray) -> Paths:
 
 def _pair_keys(names: Sequence[str], first: IntArray, second: IntArray, seed: int) -> KeyArray:
     """Return a 64-bit key for each pair: the same for both directions, and for any company of other pairs."""
-    salt = str(seed).encode()
-    digests = b"".join(
-        blake2b(name.encode(), digest_size=8, key=blake2b(salt, digest_size=32).digest()).digest()
-        for name in names
-    )
+    key = blake2b(str(seed).encode(), digest_size=32).digest()
+    digests = b"".join([blake2b(name.encode(), digest_size=8, key=key).digest() for name in names])
     node_keys = np.frombuffer(digests, dtype="<u8").astype(np.uint64)
     low, high = (
         np.minimum(node_keys[first], node_keys[second]),

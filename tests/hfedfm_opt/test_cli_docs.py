@@ -110,23 +110,30 @@ def test_every_command_has_an_example():
     text = DOCUMENT.read_text(encoding="utf-8")
     names = set(typer.main.get_command(app).commands)
 
-    assert len(names) == 10
+    assert len(names) == 12
     for name in names:
         assert f"\n$ hfedfm {name}" in text
         assert f"\n## {name}\n" in text
 
 
-def test_every_option_is_explained():
+def commands():
+    """Yield all commands with their names, those of groups too."""
     import typer.main
 
     from hfedfm_opt.cli.entry import app
 
+    for name, command in typer.main.get_command(app).commands.items():
+        yield name, command
+        yield from ((f"{name} {part}", inner) for part, inner in getattr(command, "commands", {}).items())
+
+
+def test_every_option_is_explained():
     text = DOCUMENT.read_text(encoding="utf-8")
-    for command in typer.main.get_command(app).commands.values():
+    for name, command in commands():
         for parameter in command.params:
             for option in parameter.opts:
                 if option.startswith("-") and option not in ("--help", "--output"):
-                    assert re.search(rf"`{option}\b|\$ hfedfm .* {option}\b", text), (command.name, option)
+                    assert re.search(rf"`{option}\b|\$ hfedfm .* {option}\b", text), (name, option)
 
 
 if __name__ == "__main__":
