@@ -70,3 +70,19 @@ def test_the_probability_is_that_of_the_normal_law():
 
     assert prediction.probability_at_least(1.0) == pytest.approx(0.5)
     assert prediction.probability_at_least(-1.0) == pytest.approx(0.8413447, rel=1e-6)
+
+
+def test_left_out_values_are_predicted_as_by_fitting_without_them(learned):
+    from sklearn.gaussian_process import GaussianProcessRegressor
+
+    surrogate = learned[0]
+    process = surrogate.process
+    values = np.array([one.difference for one in surrogate.measured])
+    errors = []
+    for left in range(len(values)):
+        others = np.arange(len(values)) != left
+        alone = GaussianProcessRegressor(process.kernel_, alpha=process.alpha[others], optimizer=None)
+        alone.fit(process.X_train_[others], values[others])
+        errors.append(values[left] - alone.predict(process.X_train_[left : left + 1])[0])
+
+    assert surrogate.cross_validated_error == pytest.approx(np.sqrt(np.mean(np.square(errors))), rel=1e-6)
