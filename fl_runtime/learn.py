@@ -18,6 +18,7 @@ from fl_runtime.aggregation import Mixing, mixings
 from fl_runtime.checkpoint import Checkpoints, Progress, Run
 from fl_runtime.cohorts import Cohort, form_cohorts
 from fl_runtime.errors import CheckpointError
+from fl_runtime.local import LocalTraining, Trained, without
 from fl_runtime.modules.shared import SharedModel
 from fl_runtime.schedule import RoundKind, Schedule, Training
 from fl_runtime.tasks.partition import draw_batches
@@ -83,6 +84,7 @@ def learn(
     resume: bool = False,
     on_resume: ResumeObserver | None = None,
     model: SharedModel | None = None,
+    local: LocalTraining | None = None,
 ) -> LearningCurve:
     """Train and average as a schedule says, and test after each round.
 
@@ -111,6 +113,8 @@ def learn(
         Told, before any training, of the rounds of the run that this one resumes, if there are any.
     model : SharedModel or None
         What all clients share; ``None``: the compact model with the shipped weights.
+    local : callable or None
+        Trains the devices in each round; ``None``: all stacked in this process.
 
     Returns
     -------
@@ -147,9 +151,19 @@ def learn(
         prefixes = prefixes_of(model, cohorts)
         for index in range(len(accuracies), schedule.rounds):
             kind = schedule.kind_of_round(index)
-            batches = round_batches(cohorts, schedule.training, seed, index)
-            state = train_round(model, cohorts, prefixes, state, batches, schedule.training)
-            state = _averaged(state, mixing_of_kind[kind.name], transports, kind)
+            if local is None:
+                batches = round_batches(cohorts, schedule.training, seed, index)
+                trained = Trained(
+                    train_round(model, cohorts, prefixes, state, batches, schedule.training)
+                )
+            else:
+                trained = local(index, state)
+            mixing, carried = mixing_of_kind[kind.name], transports
+            if trained.missing:
+                present = without(schedule, trained.missing)
+                mixing = mixings(present, kind)
+                carried = {name: Transport(present, name, kept) for name, kept in progress.kept.items()}
+            state = _averaged(trained.state, mixing, carried, kind)
             accuracies.append(accuracy_of_devices(model, cohorts, prefixes, state))
             if store is not None:
                 store.save(Progress(accuracies=accuracies, state=state, kept=progress.kept))

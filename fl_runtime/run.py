@@ -12,6 +12,7 @@ from fl_runtime.round_report import Reporter, RoundObserver, RoundReport
 from fl_runtime.schedule import Schedule
 
 if TYPE_CHECKING:
+    from fl_runtime.local import LocalTraining
     from fl_runtime.modules.shared import SharedModel
     from fl_runtime.tasks.workload import Workload
 
@@ -27,6 +28,7 @@ def run(
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
     model: "SharedModel | None" = None,
+    local: "LocalTraining | None" = None,
 ) -> Measurements:
     """Return what ``schedule`` costs and what it learns.
 
@@ -53,6 +55,9 @@ def run(
         and is resumed ends with the same bytes as one that was not.
     model : SharedModel or None
         What all clients share; ``None`` takes the compact model that comes with the package.
+    local : callable or None
+        Trains the devices in each round (:class:`fl_runtime.local.LocalTraining`); ``None`` trains all of them
+        stacked in this process.
 
     Returns
     -------
@@ -89,6 +94,7 @@ def run(
             resume=resume,
             on_resume=reporter.tell_replayed,
             model=model,
+            local=local,
         )
     return Measurements(schedule_name=schedule.name, seed=seed, timeline=timeline, learning=curve)
 

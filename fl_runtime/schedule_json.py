@@ -72,16 +72,20 @@ def read_schedule(path: str | os.PathLike[str]) -> Schedule:
     OSError
         Where the file cannot be read.
     """
-    content = Path(path).read_bytes()
+    return parse_schedule(Path(path).read_bytes(), str(path))
+
+
+def parse_schedule(content: bytes, source: str = "the schedule") -> Schedule:
+    """Return the schedule of a JSON text, as :func:`read_schedule` does; ``source`` is its name in an error."""
     try:
         json.loads(content)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ScheduleFileError([f"no JSON: {error}"], str(path)) from error
+        raise ScheduleFileError([f"no JSON: {error}"], source) from error
     try:
         (schedule,) = _adapter().validate_json(b"[" + content + b"]", strict=True)
     except ValidationError as error:
         lines = [_line(details) for details in error.errors(include_url=False)]
-        raise ScheduleFileError(lines, str(path)) from error
+        raise ScheduleFileError(lines, source) from error
     return schedule
 
 

@@ -25,6 +25,13 @@ from fl_runtime.tasks.workload import IntArray, Samples, Task
 State = Mapping[str, npt.NDArray[np.float32]]
 """Of each module, the parameters of its replicas: (replicas, size)."""
 
+_PADDING = 64
+"""Numbers to a multiple of which the optimiser's vector is filled up.
+
+The last few numbers of a vector that is no multiple of the processor's registers are rounded otherwise.
+Filled up, each replica has the same bytes whoever is trained beside it.
+"""
+
 _PREFIX_CHUNK = 512  # samples
 _TRAIN_CHUNK = 256  # clients trained in one pass
 _TEST_CHUNK = 8  # distinct models tested in one pass
@@ -135,7 +142,8 @@ class _Group:
 
     @staticmethod
     def of(state: State, rate: float) -> "_Group":
-        flat = torch.cat([torch.empty(0), *(torch.from_numpy(rows).flatten() for rows in state.values())])
+        rest = torch.zeros(-sum(rows.size for rows in state.values()) % _PADDING)
+        flat = torch.cat([*(torch.from_numpy(rows).flatten() for rows in state.values()), rest])
         flat.grad = torch.zeros_like(flat)
         return _Group({"params": [flat], "lr": rate}, _views(flat, state), _views(flat.grad, state))
 
@@ -184,7 +192,8 @@ def training_clients(cohort: Cohort) -> IntArray:
 
 def _views(flat: torch.Tensor, state: State) -> dict[str, torch.Tensor]:
     """Return each module's (replicas, size) part of a flat vector, sharing its memory."""
-    parts = torch.split(flat, [rows.size for rows in state.values()])
+    sizes = [rows.size for rows in state.values()]
+    parts = torch.split(flat[: sum(sizes)], sizes)
     return {name: part.view(state[name].shape) for name, part in zip(state, parts, strict=True)}
 
 

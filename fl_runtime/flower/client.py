@@ -1,0 +1,102 @@
+"""The ClientApp: trains the devices of its SuperNode for a round, and says which devices these are."""
+
+import time
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
+
+from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+
+from fl_runtime.flower.messages import JOB, METRICS, pack, state_in
+
+if TYPE_CHECKING:
+    from fl_runtime.modules.shared import SharedModel
+    from fl_runtime.schedule import Schedule
+    from fl_runtime.tasks.workload import Workload
+
+SHARE, NUM_SHARES = "partition-id", "num-partitions"
+"""Keys of a SuperNode's configuration: it trains every ``num-partitions``-th device, from ``partition-id`` on."""
+
+
+def make_client_app(
+    workload: "Callable[[], Workload] | None" = None, model: "Callable[[], SharedModel] | None" = None
+) -> ClientApp:
+    """Return a ClientApp.
+
+    Parameters
+    ----------
+    workload : callable or None
+        Gives the data, once in each process; ``None``: the handwritten digits that come with the package.
+    model : callable or None
+        Gives what all devices share; ``None``: the compact model.
+    """
+    app = ClientApp()
+
+    @app.query()
+    def who(message: Message, context: Context) -> Message:
+        config = context.node_config
+        share, num_shares = int(config.get(SHARE, 0)), int(config.get(NUM_SHARES, 1))
+        answer = ConfigRecord({SHARE: share, NUM_SHARES: num_shares})
+        return Message(RecordDict({JOB: answer}), reply_to=message)
+
+    @app.train()
+    def train(message: Message, context: Context) -> Message:
+        from fl_runtime.device import train_devices
+
+        _use_one_reproducible_thread()
+        job = message.content[JOB]
+        start_s, start_cpu_s = time.perf_counter(), time.process_time()
+        part = _part(str(job["part"]))
+        before = state_in(message.content)
+        data, shared = _made(workload or _digits), _made(model or _compact)
+        after = train_devices(part, data, shared, int(job["seed"]), before, int(job["round"]))
+        trained = {module.id for module in part.modules if module.trainable}
+        content = pack({name: rows for name, rows in after.items() if name in trained}, {"round": job["round"]})
+        content[METRICS] = MetricRecord(
+            {
+                "train-s": time.perf_counter() - start_s,
+                "train-cpu-s": time.process_time() - start_cpu_s,
+                "num-examples": sum(route.samples for route in part.routes),
+            }
+        )
+        return Message(content, reply_to=message)
+
+    return app
+
+
+@cache
+def _part(text: str) -> "Schedule":
+    from fl_runtime.schedule_json import parse_schedule
+
+    return parse_schedule(text.encode(), "the part of a schedule in a message")
+
+
+@cache
+def _made(maker: "Callable[[], object]") -> object:
+    return maker()
+
+
+def _digits() -> "Workload":
+    from fl_runtime.tasks.digits import digits_workload
+
+    return digits_workload()
+
+
+def _compact() -> "SharedModel":
+    from fl_runtime.modules.weights import load_frozen
+
+    return load_frozen()
+
+
+@cache
+def _use_one_reproducible_thread() -> None:
+    """Fix what decides the order of torch's sums; a ClientApp has a process of its own."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.set_deterministic_debug_mode("error")
+
+
+client_app = make_client_app()
+"""The ClientApp with the data and the model that come with the package."""
