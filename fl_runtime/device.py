@@ -1,17 +1,21 @@
 """What some devices of a schedule do by themselves in a round: a pure function, and what it needs to know."""
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from fl_runtime.cohorts import form_cohorts
+from fl_runtime.cohorts import Cohort, form_cohorts
 from fl_runtime.learn import round_batches
 from fl_runtime.local import State
 from fl_runtime.modules.shared import SharedModel
-from fl_runtime.schedule import Schedule
-from fl_runtime.tasks.workload import Workload
+from fl_runtime.schedule import Schedule, Training
+from fl_runtime.tasks.workload import IntArray, Samples, Workload
+
+if TYPE_CHECKING:
+    from fl_runtime.training import Prefixes
 
 
 def training_devices(schedule: Schedule) -> tuple[str, ...]:
@@ -29,7 +33,7 @@ def part_of(schedule: Schedule, devices: Collection[str]) -> Schedule:
     ValueError
         If one of them trains a replica that another node hosts.
     """
-    routes = tuple(route for route in schedule.routes if route.device in devices)
+    routes = tuple(route for route in schedule.routes if route.device in devices and route.samples > 0)
     trainable = {module.id for module in schedule.modules if module.trainable}
     for route in routes:
         for module, host in route.hosts.items():
@@ -63,29 +67,75 @@ def rows_of(schedule: Schedule, part: Schedule) -> dict[str, npt.NDArray[np.int6
     return {module: np.array(places, dtype=np.int64) for module, places in rows.items()}
 
 
-def train_devices(
-    part: Schedule, workload: Workload, model: SharedModel, seed: int, state: State, round_index: int
-) -> dict[str, npt.NDArray[np.float32]]:
-    """Return what devices make of their replicas in a round: a pure function.
+@dataclass(frozen=True, eq=False)
+class OwnData:
+    """Devices with the samples that they hold, and what the shared model makes of these.
+
+    Parameters
+    ----------
+    cohorts : tuple of Cohort
+        Their tasks have the held samples alone as their pool.
+    prefixes : list
+        Of :func:`fl_runtime.training.prefixes_of`.
+    """
+
+    cohorts: tuple[Cohort, ...]
+    prefixes: "list[Prefixes | None]"
+
+
+def own_data(part: Schedule, workload: Workload, model: SharedModel, seed: int) -> OwnData:
+    """Return the devices of a part with their data, drawn by their names from a workload.
 
     Parameters
     ----------
     part : Schedule
         From :func:`part_of`.
-    workload : Workload
-        Tasks and data; each device draws its own samples by its name.
+    workload, model
+        Data, and what all devices share.
+    seed : int
+        Of the run.
+    """
+    from fl_runtime.training import prefixes_of  # torch is loaded here and nowhere earlier
+
+    cohorts = tuple(map(_only_own, form_cohorts(part, workload, seed)))
+    return OwnData(cohorts, prefixes_of(model, cohorts))
+
+
+def train_devices(
+    own: OwnData, model: SharedModel, training: Training, seed: int, state: State, round_index: int
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Return what devices make of their replicas in a round: a pure function.
+
+    Parameters
+    ----------
+    own : OwnData
+        The devices of a part.
     model : SharedModel
         What all devices share.
+    training : Training
+        Of the schedule.
     seed : int
         Of the run.
     state : mapping of str to array
-        Parameters of the replicas in ``part``, (replicas, size), of every module that some device trains
-        with or on.
+        Parameters of the part's replicas, (replicas, size), of every module that the devices train or use.
     round_index : int
         The round, 0-based; it draws the batches.
     """
-    from fl_runtime.training import prefixes_of, train_round  # torch is loaded here and nowhere earlier
+    from fl_runtime.training import train_round
 
-    cohorts = form_cohorts(part, workload, seed)
-    batches = round_batches(cohorts, part.training, seed, round_index)
-    return train_round(model, cohorts, prefixes_of(model, cohorts), state, batches, part.training)
+    batches = round_batches(own.cohorts, training, seed, round_index)
+    return train_round(model, own.cohorts, own.prefixes, state, batches, training)
+
+
+def _only_own(cohort: Cohort) -> Cohort:
+    """Return the cohort with a pool of the samples that it holds."""
+    held = np.unique(np.concatenate(cohort.held))
+    task = replace(
+        cohort.task, train=_rows(cohort.task.train, held), test=_rows(cohort.task.test, np.arange(1))
+    )
+    return replace(cohort, task=task, held=tuple(np.searchsorted(held, own) for own in cohort.held))
+
+
+def _rows(samples: Samples, chosen: IntArray) -> Samples:
+    inputs = {modality: values[chosen] for modality, values in samples.inputs.items()}
+    return Samples(inputs=inputs, labels=samples.labels[chosen])

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable
-from functools import cache
-from typing import TYPE_CHECKING
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, TypeVar
 
 from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
@@ -11,9 +11,12 @@ from flwr.clientapp import ClientApp
 from fl_runtime.flower.messages import JOB, METRICS, pack, state_in
 
 if TYPE_CHECKING:
+    from fl_runtime.device import OwnData
     from fl_runtime.modules.shared import SharedModel
     from fl_runtime.schedule import Schedule
     from fl_runtime.tasks.workload import Workload
+
+Made = TypeVar("Made")
 
 SHARE, NUM_SHARES = "partition-id", "num-partitions"
 """Keys of a SuperNode's configuration: it trains every ``num-partitions``-th device, from ``partition-id`` on."""
@@ -47,10 +50,10 @@ def make_client_app(
         _use_one_reproducible_thread()
         job = message.content[JOB]
         start_s, start_cpu_s = time.perf_counter(), time.process_time()
-        part = _part(str(job["part"]))
+        part, seed, shared = _part(str(job["part"])), int(job["seed"]), _made(model or _compact)
+        own = _own(str(job["part"]), seed, workload or _digits, model or _compact)
         before = state_in(message.content)
-        data, shared = _made(workload or _digits), _made(model or _compact)
-        after = train_devices(part, data, shared, int(job["seed"]), before, int(job["round"]))
+        after = train_devices(own, shared, part.training, seed, before, int(job["round"]))
         trained = {module.id for module in part.modules if module.trainable}
         content = pack({name: rows for name, rows in after.items() if name in trained}, {"round": job["round"]})
         content[METRICS] = MetricRecord(
@@ -72,8 +75,17 @@ def _part(text: str) -> "Schedule":
     return parse_schedule(text.encode(), "the part of a schedule in a message")
 
 
+@lru_cache(maxsize=64)  # a process of a simulation trains many devices; each has about 1 MB
+def _own(
+    part: str, seed: int, workload: "Callable[[], Workload]", model: "Callable[[], SharedModel]"
+) -> "OwnData":
+    from fl_runtime.device import own_data
+
+    return own_data(_part(part), _made(workload), _made(model), seed)
+
+
 @cache
-def _made(maker: "Callable[[], object]") -> object:
+def _made(maker: "Callable[[], Made]") -> "Made":
     return maker()
 
 
