@@ -117,3 +117,7 @@ def _check_training(training: Training, defects: Defects) -> None:
     defects.number("training", "balance_weight", training.balance_weight)
     if training.label_skew is not None:
         defects.number("training", "label_skew", training.label_skew, positive=True)
+    if training.num_shards is not None:
+        defects.count("training", "num_shards", training.num_shards, 1)
+    if training.quantity_skew is not None:
+        defects.number("training", "quantity_skew", training.quantity_skew, positive=True)

@@ -272,5 +272,6 @@ def _workload_digest(workload: Workload) -> str:
         for samples in (task.train, task.test):
             digest.update(np.ascontiguousarray(samples.labels).tobytes())
             for modality, values in sorted(samples.inputs.items()):
-                digest.update(modality.encode() + np.ascontiguousarray(values).tobytes())
+                digest.update(modality.encode())
+                digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fl_runtime.schedule import Module, Route, Schedule
+from fl_runtime.schedule import Module, Route, Schedule, Training
 from fl_runtime.tasks.partition import draw_held
 from fl_runtime.tasks.workload import IntArray, Task, Workload
 
@@ -117,7 +117,7 @@ def form_cohorts(schedule: Schedule, workload: Workload, seed: int) -> tuple[Coh
             modalities=modalities,
             devices=tuple(route.device for route in routes),
             parts=tuple(_part(routes, modules[name], rows, columns.get(name)) for name in names),
-            held=tuple(_held_by(route, workload, schedule.training.label_skew, seed) for route in routes),
+            held=tuple(_held_by(route, workload, schedule.training, seed) for route in routes),
             experts_per_token=schedule.training.experts_per_token,
         )
         for (task, modalities, names), routes in members.items()
@@ -245,8 +245,14 @@ def _part(
     )
 
 
-def _held_by(route: Route, workload: Workload, label_skew: float | None, seed: int) -> IntArray:
+def _held_by(route: Route, workload: Workload, training: Training, seed: int) -> IntArray:
     task = workload.task(route.task)
     return draw_held(
-        task.train.labels, task.num_classes, route.samples, label_skew, seed, (route.device, route.task)
+        task.train.labels,
+        task.num_classes,
+        route.samples,
+        training.label_skew,
+        seed,
+        (route.device, route.task),
+        training.num_shards,
     )

@@ -4,6 +4,7 @@
 
     ScheduleError         defects of a schedule, all of them together
      +-- ScheduleFileError   a file that is no schedule: bad JSON, unknown keys, wrong types
+    DataError             defects of data folders, all of them together
     CheckpointError       a state that cannot be kept, or not be taken up again
 """
 
@@ -29,14 +30,26 @@ class ScheduleError(ValueError):
     def __init__(self, defects: Iterable[str], source: str) -> None:
         self.defects = tuple(defects)
         self.source = source
-        count = len(self.defects)
-        head = f"{source}: {count} {'defect' if count == 1 else 'defects'}"
-        super().__init__("\n".join([head, *(f"- {line}" for line in self.defects)]))
+        super().__init__(_listed(self.defects, source))
 
 
 class ScheduleFileError(ScheduleError):
     """A file that does not hold a schedule; ``defects`` name the places in it."""
 
 
+class DataError(ValueError):
+    """Data that cannot be loaded; ``defects`` has one readable line each, ``source`` what was loaded."""
+
+    def __init__(self, defects: Iterable[str], source: str) -> None:
+        self.defects = tuple(defects)
+        self.source = source
+        super().__init__(_listed(self.defects, source))
+
+
 class CheckpointError(RuntimeError):
     """A checkpoint that cannot be written, is damaged or of another run; the message has the remedy."""
+
+
+def _listed(defects: tuple[str, ...], source: str) -> str:
+    head = f"{source}: {len(defects)} {'defect' if len(defects) == 1 else 'defects'}"
+    return "\n".join([head, *(f"- {line}" for line in defects)])

@@ -18,8 +18,10 @@ from fl_runtime.aggregation import Mixing, mixings
 from fl_runtime.checkpoint import Checkpoints, Progress, Run
 from fl_runtime.cohorts import Cohort, form_cohorts
 from fl_runtime.errors import CheckpointError
+from fl_runtime.fitting import check_fits
 from fl_runtime.local import LocalTraining, Trained, without
 from fl_runtime.modules.shared import SharedModel
+from fl_runtime.quantity import with_drawn_quantities
 from fl_runtime.schedule import RoundKind, Schedule, Training
 from fl_runtime.tasks.partition import draw_batches
 from fl_runtime.tasks.workload import IntArray, Workload
@@ -137,7 +139,9 @@ def learn(
 
     workload = workload or digits_workload()
     model = model or load_frozen()
+    schedule = with_drawn_quantities(schedule, seed)
     cohorts = form_cohorts(schedule, workload, seed)
+    check_fits(cohorts, model)
     mixing_of_kind = {kind.name: mixings(schedule, kind) for kind in schedule.kinds}
     store = None if checkpoint is None else Checkpoints(checkpoint, Run.of(schedule, workload, model, seed))
     progress = _start(store, resume) or _first_progress(

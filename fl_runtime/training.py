@@ -229,7 +229,7 @@ def _logits(
     """
     imbalance = tokens.new_zeros(len(tokens))
     if cohort.experts:
-        tokens, imbalance = _mixture(model, cohort, used).mixed(tokens)
+        tokens, imbalance = _mixture(model, cohort, used).mixed(tokens, model.real(tokens))
     features = model.features(tokens, used.get("adapter"), used.get("prompt"), used.get("lora"))
     return classify(features, used["head"], cohort.task.num_classes), imbalance
 

@@ -15,8 +15,8 @@ LAYERS = ("lazy", "system", "planning", "study", "cli")
 """Folders and files of hfedfm_opt from the lowest layer to the highest."""
 
 HEAVY = {
-    "clarabel", "cvxpy", "highspy", "joblib", "matplotlib", "numba", "ortools", "plotly", "pyomo",
-    "safetensors", "sklearn", "torch", "transformers",
+    "PIL", "clarabel", "cvxpy", "highspy", "joblib", "matplotlib", "numba", "ortools", "peft", "plotly",
+    "pyomo", "safetensors", "sklearn", "torch", "transformers",
 }  # fmt: skip
 MAY_LOAD = {
     "solvers/allocation/loops/": {"numba"},

@@ -16,6 +16,7 @@ from fl_runtime.flower.client import NUM_SHARES, SHARE
 from fl_runtime.flower.messages import JOB, num_bytes, pack, state_in
 from fl_runtime.flower.record import NodeFailure, RoundOnFlower
 from fl_runtime.local import State, Trained
+from fl_runtime.quantity import with_drawn_quantities
 from fl_runtime.schedule import Schedule
 from fl_runtime.schedule_json import schedule_text
 
@@ -82,6 +83,7 @@ class GridTraining:
         patience: Patience | None = None,
         stop: threading.Event | None = None,
     ) -> None:
+        schedule = with_drawn_quantities(schedule, seed)
         self._grid, self._schedule, self._seed, self._num_nodes = grid, schedule, seed, num_nodes
         self._patience, self._stop = patience or Patience(), stop or threading.Event()
         devices = training_devices(schedule)

@@ -55,6 +55,6 @@ class TextEncoder(nn.Module):
         self.position = nn.Parameter(0.1 * torch.randn(length, width))
 
     def forward(self, text: torch.Tensor) -> torch.Tensor:
-        """Return tokens (n, length, width) of token numbers (n, length)."""
+        """Return tokens (n, length, width) of token numbers (n, length), of any length up to the table's."""
         tokens: torch.Tensor = self.embedding(text)
-        return tokens + self.position
+        return tokens + self.position[: text.shape[1]]

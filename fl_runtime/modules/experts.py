@@ -42,7 +42,9 @@ class Mixture:
     bottleneck: int
     num_chosen: int
 
-    def mixed(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def mixed(
+        self, tokens: torch.Tensor, real: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the tokens with what their experts add, and how unevenly the experts are used.
 
         The second is ``experts * sum over e of f_e P_e``, with the share f of choices and the mean
@@ -53,6 +55,8 @@ class Mixture:
         ----------
         tokens : tensor, shape (clients, samples, tokens, width)
             Tokens of all samples of a client.
+        real : tensor of bool, shape (clients, samples, tokens), or None
+            Which tokens count; the others stay as they are.  ``None``: all.
 
         Returns
         -------
@@ -64,9 +68,17 @@ class Mixture:
         probabilities = torch.softmax(torch.bmm(normed, self.gate), dim=2)  # (clients, rows, experts)
         num_experts = self.gate.shape[2]
         weights, chosen = probabilities.topk(min(self.num_chosen, num_experts), dim=2)  # (clients, rows, k)
+        votes = functional.one_hot(chosen, num_experts).to(rows.dtype)  # (clients, rows, k, experts)
+        if real is None:
+            shares, means = votes.mean(dim=(1, 2)), probabilities.mean(dim=1)  # (clients, experts)
+        else:
+            part = real.flatten(1).to(rows.dtype)  # (clients, rows)
+            part = part / part.sum(dim=1, keepdim=True)
+            shares = torch.einsum("cr,crke->ce", part, votes) / votes.shape[2]
+            means = torch.einsum("cr,cre->ce", part, probabilities)
+            weights = weights * real.flatten(1)[..., None]
         added = (self._of_chosen(normed, chosen) * weights[..., None]).sum(dim=2)
-        shares = functional.one_hot(chosen, num_experts).to(rows.dtype).mean(dim=(1, 2))  # (clients, experts)
-        imbalance = num_experts * (shares * probabilities.mean(dim=1)).sum(dim=1)
+        imbalance = num_experts * (shares * means).sum(dim=1)
         return (rows + added).view(tokens.shape), imbalance
 
     def _of_chosen(self, normed: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:

@@ -29,9 +29,16 @@ def lora_size(width: int, rank: int) -> int:
 
 
 def initial_lora(width: int, rank: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Return additions that change nothing yet: each ``down`` is drawn, each ``up`` is zero."""
+    """Return additions to a block that change nothing yet: each ``down`` is drawn, each ``up`` is zero."""
+    return initial_additions(layer_shapes(width), rank, rng)
+
+
+def initial_additions(
+    shapes: Mapping[str, tuple[int, int]], rank: int, rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Return additions to layers of any shapes that change nothing yet."""
     parts = []
-    for inner, outer in layer_shapes(width).values():
+    for inner, outer in shapes.values():
         parts += [rng.normal(0.0, inner**-0.5, size=inner * rank), np.zeros(rank * outer)]
     return np.concatenate(parts).astype(np.float32)
 
@@ -52,7 +59,11 @@ class Lora:
     @staticmethod
     def of(flat: torch.Tensor, width: int, rank: int) -> "Lora":
         """Return the additions in ``flat`` (clients, lora_size): ``down`` and ``up`` of layer after layer."""
-        shapes = layer_shapes(width)
+        return Lora.of_layers(flat, layer_shapes(width), rank)
+
+    @staticmethod
+    def of_layers(flat: torch.Tensor, shapes: Mapping[str, tuple[int, int]], rank: int) -> "Lora":
+        """Return the additions to layers of any shapes, in their order."""
         sizes = [length * rank for shape in shapes.values() for length in shape]
         parts = torch.split(flat, sizes, dim=1)
         down, up = zip(shapes, parts[::2], strict=True), zip(shapes, parts[1::2], strict=True)

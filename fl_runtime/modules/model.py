@@ -20,6 +20,7 @@ from fl_runtime.modules.backbone import Block
 from fl_runtime.modules.encoders import AudioEncoder, ImageEncoder, TextEncoder
 from fl_runtime.modules.experts import initial_gate
 from fl_runtime.modules.heads import initial_head
+from fl_runtime.modules.inputs import InputFormat
 from fl_runtime.modules.lora import Lora, initial_lora
 from fl_runtime.modules.prompts import initial_prompt, with_prompts
 from fl_runtime.modules.trained_encoders import encode, encoder_parameters
@@ -65,6 +66,12 @@ class FrozenModel(nn.Module):
     def modalities(self) -> tuple[str, ...]:
         """The kinds of input that it takes, sorted."""
         return tuple(sorted(self.encoders))
+
+    @property
+    def inputs(self) -> InputFormat:
+        """The form in which it takes images and text."""
+        size = self.size
+        return InputFormat(image_size=size.canvas, num_tokens=size.num_tokens, text_length=size.text_length)
 
     @property
     def width(self) -> int:
@@ -116,6 +123,11 @@ class FrozenModel(nn.Module):
             return encode(encoder, inputs, own).flatten(0, 1)
         tokens: torch.Tensor = encoder(inputs.flatten(0, 1))
         return tokens
+
+    def real(self, tokens: torch.Tensor) -> torch.Tensor | None:
+        """Return ``None``: all tokens count."""
+        del tokens
+        return None
 
     def prefix(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return what enters the first adapter, (n, tokens, width); the read-out token comes first."""

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from fl_runtime.modules.inputs import InputFormat
+
 if TYPE_CHECKING:
     import torch
 
@@ -29,6 +31,11 @@ class SharedModel(Protocol):
     @property
     def modalities(self) -> tuple[str, ...]:
         """The kinds of input that it takes, sorted."""
+        ...
+
+    @property
+    def inputs(self) -> InputFormat:
+        """The form in which it takes images and text."""
         ...
 
     @property
@@ -84,6 +91,10 @@ class SharedModel(Protocol):
 
         It is the same for all clients that have the same encoders.
         """
+        ...
+
+    def real(self, tokens: "torch.Tensor") -> "torch.Tensor | None":
+        """Return which tokens of prefixes (..., tokens, width) count, (..., tokens); ``None``: all."""
         ...
 
     def prefix(self, inputs: "Mapping[str, torch.Tensor]") -> "torch.Tensor":

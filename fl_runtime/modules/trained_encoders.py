@@ -48,7 +48,7 @@ def encode(encoder: nn.Module, inputs: torch.Tensor, flat: torch.Tensor) -> torc
             tokens = own["embedding.weight"][client, inputs]  # (clients, samples, length, width)
         case _:
             raise TypeError(f"no way to train an encoder of the type {type(encoder).__name__}")
-    return tokens + own["position"][:, None]
+    return tokens + own["position"][:, None, : tokens.shape[2]]
 
 
 def _of_images(encoder: ImageEncoder, images: torch.Tensor, own: Mapping[str, torch.Tensor]) -> torch.Tensor:

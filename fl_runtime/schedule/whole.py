@@ -36,6 +36,11 @@ class Training:
         To how many of its experts a device sends a token where a gate chooses, >= 1.
     balance_weight : float
         Weight of the loss that keeps the experts evenly used, >= 0.
+    num_shards : int or None
+        Shards of a device, each of one label and of equal size, >= 1, in place of ``label_skew``.
+    quantity_skew : float or None
+        Shape of the gamma distribution of mean one by which the ``samples`` of routes are multiplied, > 0;
+        weights of replicas follow.  ``None``: devices hold what routes say.
     """
 
     local_steps: int = 4
@@ -45,6 +50,8 @@ class Training:
     encoder_rate: float = 0.1
     experts_per_token: int = 2
     balance_weight: float = 0.01
+    num_shards: int | None = None
+    quantity_skew: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

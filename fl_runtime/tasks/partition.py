@@ -10,7 +10,7 @@ import numpy as np
 
 from fl_runtime.tasks.workload import IntArray
 
-_HOLD, _TRAIN = 0, 1  # purposes of a stream of random numbers
+_HOLD, _TRAIN, _COUNT = 0, 1, 2  # purposes of a stream of random numbers
 
 
 def draw_held(
@@ -20,6 +20,7 @@ def draw_held(
     label_skew: float | None,
     seed: int,
     owner: tuple[str, str],
+    num_shards: int | None = None,
 ) -> IntArray:
     """Return the indices of the samples that a device holds of a task.
 
@@ -38,6 +39,11 @@ def draw_held(
         Seed of the run, >= 0.
     owner : tuple of str
         Names of the device and the task.
+    num_shards : int or None
+        Number of shards that the device holds, >= 1, in place of ``label_skew`` (McMahan et al. 2017,
+        arXiv:1602.05629).  There the pool, sorted by label, is cut into as many shards as all devices hold
+        together; here each shard has one label, drawn evenly, and ``samples / num_shards`` samples, so that
+        what a device holds does not depend on the others.
 
     Returns
     -------
@@ -45,16 +51,53 @@ def draw_held(
         Indices into the pool; a sample repeats only when its class has fewer than asked for.
     """
     rng = _stream(seed, owner, _HOLD)
-    frequencies = np.full(num_classes, 1.0 / num_classes)
-    if label_skew is not None:
-        frequencies = rng.dirichlet(np.full(num_classes, label_skew))
-    counts = rng.multinomial(samples, frequencies)
+    if num_shards is not None:
+        counts = _counts_of_shards(rng, num_classes, samples, num_shards)
+    else:
+        frequencies = np.full(num_classes, 1.0 / num_classes)
+        if label_skew is not None:
+            frequencies = rng.dirichlet(np.full(num_classes, label_skew))
+        counts = rng.multinomial(samples, frequencies)
     chosen = [
         np.resize(rng.permutation(np.flatnonzero(labels == label)), count)
         for label, count in enumerate(counts)
         if count > 0
     ]
     return np.concatenate(chosen) if chosen else np.empty(0, dtype=np.int64)
+
+
+def draw_quantity(samples: int, quantity_skew: float | None, seed: int, owner: tuple[str, str]) -> int:
+    """Return how many samples a device holds of a task of which devices hold ``samples`` on average.
+
+    The number is ``samples`` times a gamma variate of mean one, rounded, at least 1 where ``samples`` is.
+    Gamma variates divided by their sum are Dirichlet, the usual law of quantity skew (Li et al. 2022,
+    arXiv:2102.02079); they are not divided here, so that a device's number does not depend on the others.
+
+    Parameters
+    ----------
+    samples : int
+        The mean, >= 0.
+    quantity_skew : float or None
+        Shape of the gamma distribution, > 0: the coefficient of variation is ``quantity_skew ** -0.5``;
+        ``None``: every device holds ``samples``.
+    seed : int
+        Seed of the run, >= 0.
+    owner : tuple of str
+        Names of the device and the task.
+    """
+    if quantity_skew is None or samples == 0:
+        return samples
+    factor = _stream(seed, owner, _COUNT).gamma(quantity_skew, 1.0 / quantity_skew)
+    return max(1, round(samples * factor))
+
+
+def _counts_of_shards(rng: np.random.Generator, num_classes: int, samples: int, num_shards: int) -> IntArray:
+    """Return the samples of each class in shards of equal size, to within one sample."""
+    sizes = np.full(num_shards, samples // num_shards, dtype=np.int64)
+    sizes[: samples % num_shards] += 1
+    counts = np.zeros(num_classes, dtype=np.int64)
+    np.add.at(counts, rng.integers(num_classes, size=num_shards), sizes)
+    return counts
 
 
 def draw_batches(

@@ -1,13 +1,16 @@
 """What a workload is: tasks with a training pool and a common test set, plain arrays."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
+
+MODALITIES = ("image", "audio", "text")
+"""What a device may sense."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +21,7 @@ class Samples:
     ----------
     inputs : mapping of str to array
         For each modality, one row per sample: ``image`` (n, 24, 24) float, ``audio`` (n, 256) float,
-        ``text`` (n, 2) int tokens.
+        ``text`` (n, 2) int tokens; for another model than the compact one in the form that it takes.
     labels : array of int, shape (n,)
         Classes, from 0.
     """
@@ -46,6 +49,10 @@ class Task:
         The pool from which the devices' training sets are drawn.
     test : Samples
         The common test set.
+    answers : tuple of str
+        What each class means, where classes are answers to questions; otherwise none.
+    left_out : mapping of str to int
+        Of ``train`` and ``test``, how many questions were not taken since their answers are no classes.
     """
 
     name: str
@@ -53,14 +60,20 @@ class Task:
     modalities: tuple[str, ...]
     train: Samples
     test: Samples
+    answers: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """Tasks by name; a schedule's routes say which device has how many samples of which."""
+    """Tasks by name; a schedule's routes say which device has how many samples of which.
+
+    ``words`` are the words of the token numbers of ``text``, where the questions' own words were numbered.
+    """
 
     name: str
     tasks: Mapping[str, Task]
+    words: tuple[str, ...] = ()
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -76,6 +89,8 @@ class Workload:
     def used_modalities(self, task: str, available: Iterable[str]) -> tuple[str, ...]:
         """Return the modalities that the task needs and a device has, in the task's order.
 
+        A device may have images, sounds or texts that no task needs.
+
         Raises
         ------
         ValueError
@@ -83,7 +98,7 @@ class Workload:
         """
         available = tuple(available)
         for name in available:
-            if name not in self.modalities:
+            if name not in (*self.modalities, *MODALITIES):
                 raise ValueError(_unknown("modality", name, self.name, self.modalities))
         needed = self.task(task).modalities
         used = tuple(name for name in needed if name in available)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hfedfm_opt.cli.outputs import make_folder
+from hfedfm_opt.cli.own_data import DataOption, ModelOption, learned_from
 from hfedfm_opt.cli.report import write_report_into
 from hfedfm_opt.cli.solve import DuplexChoice, TransportBits, duplex_of, refuse_wrong_momentum
 from hfedfm_opt.cli.terminal import CommandError, complain, say_drawn, say_json
@@ -64,6 +65,8 @@ def compare(
             "-o", "--output", help="Folder for report.html, comparison.json, comparison.csv, plans."
         ),
     ] = None,
+    data: DataOption = None,
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Compare planners on an instance: latency, energy and accuracy, predicted and measured.
@@ -81,13 +84,14 @@ def compare(
     from hfedfm_opt.system.read import read_instance
 
     instance = read_instance(file)
+    learned = learned_from(data, model, not no_learning)
     with _progress() as observer:
         comparison = compared(
             instance,
             names,
             rounds=rounds,
             seeds=range(seeds),
-            learn=not no_learning,
+            learn=not no_learning and learned,
             duplexes=_duplexes(duplex or []),
             options=PlannerOptions(transport_bits=int(transport_bits.value), cloud_momentum=cloud_momentum),
             observer=observer,

@@ -7,6 +7,7 @@ import typer
 
 from hfedfm_opt.cli.check import refuse_violations
 from hfedfm_opt.cli.outputs import make_folder
+from hfedfm_opt.cli.own_data import DataOption, ModelOption, data_facts, learned_from
 from hfedfm_opt.cli.terminal import CommandError, figure, say_facts, say_json
 from hfedfm_opt.cli.watching import watched
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from fl_runtime import Fading, Measurements, Schedule
     from fl_runtime.round_report import RoundObserver
     from hfedfm_opt.planning.plan import Plan
+    from hfedfm_opt.study.train import OwnData
 
 
 def run(
@@ -42,6 +44,8 @@ def run(
     tensorboard: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Log directory for TensorBoard.")
     ] = None,
+    data: DataOption = None,
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Run a plan: play it on the clock, train as it says, and measure.
@@ -60,16 +64,19 @@ def run(
     found = read_plan(plan, None if instance is None else read_instance(instance))
     refuse_violations(plan, [str(violation) for violation in found.violations])
     schedule = found.compile(rounds)
+    learned = learned_from(data, model, not no_learning)
     kept = _Kept(checkpoint, resume)
     rounds_csv = None if output is None else output / "rounds.csv"
     with watched(not no_learning, rounds_csv, tensorboard) as observer:
-        measured = _measured(schedule, seed, not no_learning, fading_of(found.instance), kept, observer)
+        measured = _measured(
+            schedule, seed, not no_learning, fading_of(found.instance), kept, observer, learned
+        )
     if output is not None:
         _write(measured, schedule, output)
     if as_json:
         say_json(_document(found, measured))
     else:
-        _say(found, measured, output)
+        _say(found, measured, data_facts(learned), output)
     return 0
 
 
@@ -96,6 +103,7 @@ def _measured(
     fading: "Fading | None",
     kept: _Kept,
     observer: "RoundObserver",
+    learned: "OwnData",
 ) -> "Measurements":
     from fl_runtime import CheckpointError
     from fl_runtime import run as execute
@@ -103,12 +111,14 @@ def _measured(
     try:
         return execute(
             schedule,
-            seed=seed,
+            learned.workload,
+            seed,
             learn=learn,
             fading=fading,
             observer=observer,
             checkpoint=kept.folder,
             resume=kept.resume,
+            model=learned.model,
         )
     except CheckpointError as error:
         raise CommandError(str(error)) from error
@@ -136,7 +146,7 @@ def _document(plan: "Plan", measured: "Measurements") -> dict[str, Any]:
     }
 
 
-def _say(plan: "Plan", measured: "Measurements", folder: Path | None) -> None:
+def _say(plan: "Plan", measured: "Measurements", of_data: list[tuple[str, str]], folder: Path | None) -> None:
     summary, predicted = measured.summary(), plan.prediction
     facts = [
         ("schedule", summary["schedule"]),
@@ -152,6 +162,7 @@ def _say(plan: "Plan", measured: "Measurements", folder: Path | None) -> None:
         ("in all", f"{figure(summary['makespan_s'], 's')}, {figure(summary['total_energy_j'], 'J')}"),
     ]
     if measured.learning is not None:
+        facts += of_data
         facts.append(("accuracy", f"{summary['accuracy']:.4f}, mean over tasks after the last cloud round"))
         facts += [(f"  {task}", f"{value:.4f}") for task, value in summary["accuracy_of_task"].items()]
     say_facts([*facts, ("files", "" if folder is None else str(folder))])

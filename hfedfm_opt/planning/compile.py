@@ -51,6 +51,8 @@ def compile_schedule(network: Network, decisions: Decisions, rounds: int) -> run
             encoder_rate=settings.encoder_rate,
             experts_per_token=settings.experts_per_token,
             balance_weight=settings.balance_weight,
+            num_shards=settings.num_shards,
+            quantity_skew=settings.quantity_skew,
         ),
     )
 

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from fl_runtime.packing import FULL_BITS
 from hfedfm_opt.planning.digest import instance_digest
-from hfedfm_opt.planning.plan import Plan, PlanResult
+from hfedfm_opt.planning.plan import PlanResult
 from hfedfm_opt.planning.planner import plan
 from hfedfm_opt.planning.recipes import recipe_of
 from hfedfm_opt.planning.settings import PlannerOptions
@@ -17,7 +17,7 @@ from hfedfm_opt.study.comparison import Comparison, Row, Settings, WallSeconds, 
 from hfedfm_opt.study.gains import gains_of, spreads_for
 from hfedfm_opt.study.measure import bits_per_round, fading_of, measure_faded, measure_still
 from hfedfm_opt.study.published import NotPublishedShape, PublishedRow, printed_rows, published_rows
-from hfedfm_opt.study.train import Trained, accuracy_fields, train_all
+from hfedfm_opt.study.train import OwnData, Progress, Trained, accuracy_fields, train_all
 from hfedfm_opt.system.instance import Instance
 from hfedfm_opt.system.network import Duplex
 
@@ -64,7 +64,7 @@ def compare(
     *,
     rounds: int | None = None,
     seeds: Sequence[int] = (0, 1, 2),
-    learn: bool = True,
+    learn: bool | OwnData = True,
     duplexes: Sequence[Duplex] = ("as given",),
     options: PlannerOptions | None = None,
     observer: Observer | None = None,
@@ -83,8 +83,8 @@ def compare(
         Rounds to train, >= 1; ``None``: the instance's.
     seeds : sequence of int
         Seeds of training and fading, at least one, each once.
-    learn : bool
-        Whether to train; without, rows have no accuracy.
+    learn : bool or OwnData
+        Whether to train; without, rows have no accuracy.  ``OwnData``: to train on these data.
     duplexes : sequence of "as given", "full" or "half"
         Kinds of radios to compare all methods on.
     options : PlannerOptions or None
@@ -112,7 +112,12 @@ def compare(
     rows = [_row(job, result, num_rounds, seeds) for job, result in zip(jobs, results, strict=True)]
     plans = {job.key: r.plan for job, r in zip(jobs, results, strict=True) if r.plan is not None}
     before = time.monotonic()
-    trained = _train(plans, num_rounds, seeds, observer) if learn else Trained((), {}, ())
+    trained = Trained((), {}, ())
+    if learn:
+        schedules = {key: found.compile(num_rounds) for key, found in plans.items()}
+        trained = train_all(
+            schedules, seeds, _teller(observer), learn if isinstance(learn, OwnData) else None
+        )
     training_s = time.monotonic() - before
     rows = [_with_accuracy(row, trained) for row in rows]
     transport_bits = (options or PlannerOptions()).transport_bits
@@ -128,7 +133,7 @@ def compare(
         printed=printed,
         notes=trained.notes,
         settings=_settings(
-            instance, names, duplexes, num_rounds, seeds, learn, options or PlannerOptions(), command
+            instance, names, duplexes, num_rounds, seeds, bool(learn), options or PlannerOptions(), command
         ),
         wall_seconds=WallSeconds(
             planning={job.key: result.seconds for job, result in zip(jobs, results, strict=True)},
@@ -218,12 +223,12 @@ def _row(job: _Job, result: PlanResult, rounds: int, seeds: Sequence[int]) -> Ro
     )
 
 
-def _train(plans: dict[str, Plan], rounds: int, seeds: Sequence[int], observer: Observer | None) -> Trained:
+def _teller(observer: Observer | None) -> Progress:
     def tell(what: str, done: int, total: int) -> None:
         if observer is not None:
             observer("train", what, done, total)
 
-    return train_all({key: found.compile(rounds) for key, found in plans.items()}, seeds, tell)
+    return tell
 
 
 def _with_accuracy(row: Row, trained: Trained) -> Row:

@@ -2,16 +2,26 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from fl_runtime import Schedule
 from fl_runtime.learn import LearningCurve, learn, learning_key
+from fl_runtime.modules.shared import SharedModel
+from fl_runtime.tasks import Workload
 from hfedfm_opt.study.comparison import TrainingRun
 from hfedfm_opt.study.measure import Figure
 
 Progress = Callable[[str, int, int], None]
 """Told what is being trained, and how many of all rounds are done."""
+
+
+class OwnData(NamedTuple):
+    """Data to learn from and the model that learns; ``None``: the default workload, the compact model."""
+
+    workload: Workload | None = None
+    model: SharedModel | None = None
 
 
 @dataclass(frozen=True)
@@ -33,8 +43,13 @@ class Trained:
     notes: tuple[str, ...]
 
 
-def train_all(schedules: Mapping[str, Schedule], seeds: Sequence[int], progress: Progress) -> Trained:
-    """Train as the schedules say, on the default workload.
+def train_all(
+    schedules: Mapping[str, Schedule],
+    seeds: Sequence[int],
+    progress: Progress,
+    own: OwnData | None = None,
+) -> Trained:
+    """Train as the schedules say.
 
     Parameters
     ----------
@@ -44,7 +59,10 @@ def train_all(schedules: Mapping[str, Schedule], seeds: Sequence[int], progress:
         At least one.
     progress : callable
         Told after each round.
+    own : OwnData or None
+        Data and model, if not the default ones.
     """
+    own = own or OwnData()
     sharing: dict[str, list[str]] = {}
     for key, schedule in schedules.items():
         sharing.setdefault(learning_key(schedule), []).append(key)
@@ -55,7 +73,10 @@ def train_all(schedules: Mapping[str, Schedule], seeds: Sequence[int], progress:
         schedule = schedules[keys[0]]
         tell = _teller(progress, keys[0], position * len(seeds), len(sharing) * len(seeds), schedule.rounds)
         try:
-            curves = [learn(schedule, None, seed, observer=tell(index)) for index, seed in enumerate(seeds)]
+            curves = [
+                learn(schedule, own.workload, seed, observer=tell(index), model=own.model)
+                for index, seed in enumerate(seeds)
+            ]
         except (ImportError, ValueError) as error:  # no torch, or nothing that this workload can train
             refused.setdefault(str(error), []).extend(keys)
             continue

@@ -215,6 +215,13 @@ class Training(Part):
     balance_weight: NonNegative = Field(
         0.01, description="Weight of the loss that keeps experts evenly used."
     )
+    num_shards: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Shards of a device, each of one label, in place of label_skew; null: none."
+    )
+    quantity_skew: Positive | None = Field(
+        None,
+        description="Shape of the gamma law of numbers of samples about those given; null: as given.",
+    )
 
 
 class Objective(Part):

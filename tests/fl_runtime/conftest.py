@@ -27,6 +27,13 @@ def kinds():
     return _beside("kinds")
 
 
+@pytest.fixture(scope="session")
+def folders():
+    """Writers of small folders of images and questions."""
+    pytest.importorskip("PIL", reason="images need pillow")
+    return _beside("folders")
+
+
 def _beside(name):
     spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
     module = importlib.util.module_from_spec(spec)

@@ -200,6 +200,10 @@ WORLD = {
     "training: label_skew is -1.0, must be a finite number > 0": replace(
         SOUND, training=Training(label_skew=-1.0)
     ),
+    "training: num_shards is 0, must be a whole number >= 1": replace(SOUND, training=Training(num_shards=0)),
+    "training: quantity_skew is 0.0, must be a finite number > 0": replace(
+        SOUND, training=Training(quantity_skew=0.0)
+    ),
 }
 
 UP = "step 'up-1': "

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fl_runtime.tasks.partition import draw_batches, draw_held
+from fl_runtime.tasks.partition import draw_batches, draw_held, draw_quantity
 
 LABELS = np.repeat(np.arange(10), 50)
 
@@ -56,3 +58,55 @@ def test_batches_change_with_the_round_and_not_with_the_order_of_calls():
     again = [draw_batches(indices, 2, 8, 0, ("d0", "read"), index) for index in (1, 0)]
     assert first[0].tobytes() == again[1].tobytes()
     assert first[0].tobytes() != first[1].tobytes()
+
+
+@given(
+    samples=st.integers(0, 300),
+    num_shards=st.integers(1, 12),
+    seed=st.integers(0, 2**32),
+    device=st.text(max_size=5),
+)
+def test_a_device_holds_its_samples_in_shards_of_one_label_each(samples, num_shards, seed, device):
+    chosen = draw_held(LABELS, 10, samples, 0.1, seed, (device, "read"), num_shards)
+    assert len(chosen) == samples
+    counts = np.bincount(LABELS[chosen], minlength=10)
+    assert np.count_nonzero(counts) <= num_shards
+    least = samples // num_shards
+    for count in counts:  # a class has whole shards, each of the least size or one more
+        shards = range(num_shards + 1)
+        assert any(n * least <= count <= n * (least + 1) for n in shards)
+    again = draw_held(LABELS, 10, samples, None, seed, (device, "read"), num_shards)
+    assert again.tobytes() == chosen.tobytes()  # whatever the label skew
+
+
+def test_shards_have_all_labels_alike_over_many_devices():
+    found = np.concatenate(
+        [LABELS[draw_held(LABELS, 10, 20, None, 0, (f"d{i}", "read"), 2)] for i in range(500)]
+    )
+    shares = np.bincount(found, minlength=10) / len(found)
+    assert np.abs(shares - 0.1).max() < 3 * np.sqrt(0.1 * 0.9 / 1000)  # 1000 shards
+
+
+@given(
+    samples=st.integers(0, 10**6),
+    skew=st.one_of(st.none(), st.floats(0.01, 1e6)),
+    seed=st.integers(0, 2**32),
+)
+def test_whoever_has_data_keeps_some(samples, skew, seed):
+    quantity = draw_quantity(samples, skew, seed, ("d0", "read"))
+    assert (quantity > 0) == (samples > 0)
+    assert quantity == draw_quantity(samples, skew, seed, ("d0", "read"))
+    if skew is None:
+        assert quantity == samples
+
+
+@pytest.mark.parametrize("skew", [0.5, 2.0, 50.0])
+def test_the_given_number_of_samples_is_the_mean_and_the_skew_sets_the_spread(skew):
+    drawn = np.array([draw_quantity(1000, skew, 0, (f"d{i}", "read")) for i in range(4000)]) / 1000
+    assert abs(drawn.mean() - 1) < 4 * skew**-0.5 / np.sqrt(4000)
+    assert drawn.std() == pytest.approx(skew**-0.5, rel=0.1)
+
+
+def test_quantities_differ_by_device_task_and_seed():
+    owners = [(0, ("d0", "read")), (0, ("d1", "read")), (0, ("d0", "cmp")), (1, ("d0", "read"))]
+    assert len({draw_quantity(10**6, 1.0, seed, owner) for seed, owner in owners}) == 4

@@ -39,6 +39,8 @@ def path(tmp_path: Path) -> Path:
         "encoder_rate": 0.3,
         "experts_per_token": 1,
         "balance_weight": 0.05,
+        "num_shards": 2,
+        "quantity_skew": 4.0,
     }
     file = tmp_path / "kinds.json"
     file.write_text(json.dumps(content), encoding="utf-8")
@@ -55,6 +57,7 @@ def test_a_plan_with_every_kind_is_sound_and_trains_each(path: Path) -> None:
     assert check_schedule(schedule) == ()
     settings = schedule.training
     assert (settings.encoder_rate, settings.experts_per_token, settings.balance_weight) == (0.3, 1, 0.05)
+    assert (settings.num_shards, settings.quantity_skew) == (2, 4.0)
     groups = {module.id: module.expert_group for module in schedule.modules if module.expert_group}
     assert groups == dict.fromkeys(("gate", "expert-seen", "expert-heard"), "mixture")
     state = learn(schedule).state
