@@ -39,8 +39,9 @@ def part_of(schedule: Schedule, devices: Collection[str]) -> Schedule:
         for module, host in route.hosts.items():
             if module in trainable and host != route.device:
                 raise ValueError(
-                    f"route of device {route.device!r}: the trainable module {module!r} is hosted at {host!r}; "
-                    "a device trains by itself only what it hosts: host it there, or train in one process"
+                    f"route of device {route.device!r}: the trainable module {module!r} is hosted at "
+                    f"{host!r}; a device trains by itself only what it hosts: host it there, or train in "
+                    "one process"
                 )
     used = {(module, host) for route in routes for module, host in route.hosts.items()}
     return replace(

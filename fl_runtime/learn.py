@@ -157,9 +157,7 @@ def learn(
             kind = schedule.kind_of_round(index)
             if local is None:
                 batches = round_batches(cohorts, schedule.training, seed, index)
-                trained = Trained(
-                    train_round(model, cohorts, prefixes, state, batches, schedule.training)
-                )
+                trained = Trained(train_round(model, cohorts, prefixes, state, batches, schedule.training))
             else:
                 trained = local(index, state)
             mixing, carried = mixing_of_kind[kind.name], transports

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fl_runtime.tasks.workload import Workload
 
 
-def run(
+def run(  # noqa: PLR0913
     schedule: Schedule,
     workload: "Workload | None" = None,
     seed: int = 0,
@@ -56,8 +56,8 @@ def run(
     model : SharedModel or None
         What all clients share; ``None`` takes the compact model that comes with the package.
     local : callable or None
-        Trains the devices in each round (:class:`fl_runtime.local.LocalTraining`); ``None`` trains all of them
-        stacked in this process.
+        Trains the devices in each round (:class:`fl_runtime.local.LocalTraining`); ``None`` trains all of
+        them stacked in this process.
 
     Returns
     -------

@@ -76,7 +76,7 @@ def read_schedule(path: str | os.PathLike[str]) -> Schedule:
 
 
 def parse_schedule(content: bytes, source: str = "the schedule") -> Schedule:
-    """Return the schedule of a JSON text, as :func:`read_schedule` does; ``source`` is its name in an error."""
+    """Return the schedule of a JSON text, as :func:`read_schedule` does; errors call it ``source``."""
     try:
         json.loads(content)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Made = TypeVar("Made")
 
 SHARE, NUM_SHARES = "partition-id", "num-partitions"
-"""Keys of a SuperNode's configuration: it trains every ``num-partitions``-th device, from ``partition-id`` on."""
+"""Keys of a SuperNode's configuration: the number of its share of the devices, and of how many shares."""
 
 
 def make_client_app(
@@ -48,14 +48,17 @@ def make_client_app(
         from fl_runtime.device import train_devices
 
         _use_one_reproducible_thread()
-        job = message.content[JOB]
+        job = message.content.config_records[JOB]
+        round_index = int(str(job["round"]))
         start_s, start_cpu_s = time.perf_counter(), time.process_time()
-        part, seed, shared = _part(str(job["part"])), int(job["seed"]), _made(model or _compact)
+        part, seed, shared = _part(str(job["part"])), int(str(job["seed"])), _made(model or _compact)
         own = _own(str(job["part"]), seed, workload or _digits, model or _compact)
         before = state_in(message.content)
-        after = train_devices(own, shared, part.training, seed, before, int(job["round"]))
+        after = train_devices(own, shared, part.training, seed, before, round_index)
         trained = {module.id for module in part.modules if module.trainable}
-        content = pack({name: rows for name, rows in after.items() if name in trained}, {"round": job["round"]})
+        content = pack(
+            {name: rows for name, rows in after.items() if name in trained}, {"round": round_index}
+        )
         content[METRICS] = MetricRecord(
             {
                 "train-s": time.perf_counter() - start_s,

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -86,9 +86,7 @@ def deploy(
         for index, of_round in enumerate(facts["accuracy"]):
             reporter.tell(index, dict(zip(curve.tasks, of_round, strict=True)))
     return FlowerRun(
-        measurements=Measurements(
-            schedule_name=schedule.name, seed=seed, timeline=timeline, learning=curve
-        ),
+        measurements=Measurements(schedule_name=schedule.name, seed=seed, timeline=timeline, learning=curve),
         rounds=tuple(RoundOnFlower(**round_) for round_ in facts["rounds"]),
         wall_s=facts["wall_s"],
     )
@@ -251,10 +249,8 @@ def _program(name: str) -> str:
 
 
 def _signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):  # where it has ended with all that it started
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass  # it has ended with all that it started
 
 
 def _free_port() -> int:

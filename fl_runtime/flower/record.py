@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -114,8 +113,3 @@ class FlowerRun:
                 ]
             )
         write_whole(path, stream.getvalue().encode())
-
-    def write_summary_json(self, path: str | os.PathLike[str]) -> None:
-        """Write :meth:`summary` to a JSON file, whole or not at all."""
-        text = json.dumps(self.summary(), indent=1, ensure_ascii=False, allow_nan=False)
-        write_whole(path, f"{text}\n".encode())

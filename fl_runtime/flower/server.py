@@ -52,7 +52,7 @@ class _Share:
 
 
 class GridTraining:
-    """Trains the devices of a schedule on the SuperNodes of a grid: a :class:`fl_runtime.local.LocalTraining`.
+    """Trains the devices of a schedule on SuperNodes: a :class:`fl_runtime.local.LocalTraining`.
 
     Every SuperNode of ``num_nodes`` trains a share of the devices.  A node that comes back under a new
     identity takes its share over in the next round.
@@ -107,7 +107,7 @@ class GridTraining:
         sent = sum(num_bytes(message.content) for message in asked.values())
         replies, late = self._replies(asked, self._patience.round_s)
         result = {name: rows.copy() for name, rows in state.items()}
-        reasons = {number: "no SuperNode trains it" for number in self._shares} | late
+        reasons = dict.fromkeys(self._shares, "no SuperNode trains it") | late
         for number, reply in replies.items():
             for name, rows in state_in(reply.content).items():
                 result[name][self._shares[number].rows[name]] = rows
@@ -124,13 +124,15 @@ class GridTraining:
             )
         )
         if not replies:
-            raise NodeFailure(f"round {round_index}: no update came: {'; '.join(sorted(set(missing.values())))}")
+            raise NodeFailure(
+                f"round {round_index}: no update came: {'; '.join(sorted(set(missing.values())))}"
+            )
         return Trained(result, frozenset(missing))
 
     def _message(self, number: int, round_index: int, state: State) -> Message:
         share = self._shares[number]
         own = {name: state[name][rows] for name, rows in share.rows.items() if name in state}
-        job = {"part": share.text, "seed": self._seed, "round": round_index}
+        job: dict[str, str | int] = {"part": share.text, "seed": self._seed, "round": round_index}
         return Message(pack(own, job), self._node_of_share[number], MessageType.TRAIN)
 
     def _find_nodes(self) -> None:
@@ -163,8 +165,8 @@ class GridTraining:
             number, num_shares = int(str(answer[SHARE])), int(str(answer[NUM_SHARES]))
             if num_shares != self._num_nodes:
                 raise NodeFailure(
-                    f"SuperNode {node} has {NUM_SHARES}={num_shares}, must be {self._num_nodes}: start it with "
-                    f"--node-config '{SHARE}=NUMBER {NUM_SHARES}={self._num_nodes}'"
+                    f"SuperNode {node} has {NUM_SHARES}={num_shares}, must be {self._num_nodes}: start it "
+                    f"with --node-config '{SHARE}=NUMBER {NUM_SHARES}={self._num_nodes}'"
                 )
             if number in self._shares:
                 self._node_of_share[number] = node
@@ -188,7 +190,7 @@ class GridTraining:
                     replies[key] = reply
             if key_of:
                 self._pause(_PULL_INTERVAL_S)
-        failures |= {key: f"no reply within {timeout_s:g} s" for key in key_of.values()}
+        failures |= dict.fromkeys(key_of.values(), f"no reply within {timeout_s:g} s")
         return replies, failures
 
     def _pause(self, seconds: float) -> None:

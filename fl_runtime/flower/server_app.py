@@ -1,4 +1,4 @@
-"""The ServerApp for SuperLinks: its run configuration names the schedule, and the folder for what comes out."""
+"""The ServerApp for SuperLinks: its configuration names the schedule, and the folder for what comes out."""
 
 import contextlib
 import json

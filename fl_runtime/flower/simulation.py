@@ -55,7 +55,8 @@ def simulate(
     num_cpus : int
         Processes that train, >= 1.
     **options
-        Of :func:`fl_runtime.run`: ``workload``, ``model``, ``fading``, ``observer``, ``checkpoint``, ``resume``.
+        Of :func:`fl_runtime.run`: ``workload``, ``model``, ``fading``, ``observer``, ``checkpoint`` and
+        ``resume``.
 
     Raises
     ------
@@ -101,7 +102,9 @@ def run_server(
     if ray.is_initialized():
         raise NodeFailure("Ray runs already in this process: end it by ray.shutdown() first")
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hfedfm-", ignore_cleanup_errors=True))
+        folder = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="hfedfm-", ignore_cleanup_errors=True)
+        )
         interrupts = stack.enter_context(_interrupts(stop))
         stack.enter_context(_quiet())
         stack.enter_context(_same_environment())

@@ -6,6 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from hfedfm_opt.cli.check import refuse_violations
+from hfedfm_opt.cli.on_flower import (
+    Engine,
+    EngineOption,
+    OnFlower,
+    PatienceOption,
+    SupernodesOption,
+    flower_facts,
+    flower_options,
+    run_on_flower,
+)
 from hfedfm_opt.cli.outputs import make_folder
 from hfedfm_opt.cli.own_data import DataOption, ModelOption, data_facts, learned_from
 from hfedfm_opt.cli.terminal import CommandError, figure, say_facts, say_json
@@ -13,6 +23,7 @@ from hfedfm_opt.cli.watching import watched
 
 if TYPE_CHECKING:
     from fl_runtime import Fading, Measurements, Schedule
+    from fl_runtime.flower.record import FlowerRun
     from fl_runtime.round_report import RoundObserver
     from hfedfm_opt.planning.plan import Plan
     from hfedfm_opt.study.train import OwnData
@@ -46,6 +57,9 @@ def run(
     ] = None,
     data: DataOption = None,
     model: ModelOption = None,
+    engine: EngineOption = Engine.LOCAL,
+    supernodes: SupernodesOption = None,
+    patience: PatienceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Run a plan: play it on the clock, train as it says, and measure.
@@ -55,6 +69,7 @@ def run(
     if resume and checkpoint is None and output is not None:
         checkpoint = output / "checkpoint"
     _refuse_wrong_checkpoint(_Kept(checkpoint, resume), not no_learning)
+    how = flower_options(engine, supernodes, patience, plain=not (no_learning or data))
     if output is not None:
         make_folder(output)
     from hfedfm_opt.planning.plan_file import read_plan
@@ -69,7 +84,7 @@ def run(
     rounds_csv = None if output is None else output / "rounds.csv"
     with watched(not no_learning, rounds_csv, tensorboard) as observer:
         measured = _measured(
-            schedule, seed, not no_learning, fading_of(found.instance), kept, observer, learned
+            schedule, seed, not no_learning, fading_of(found.instance), kept, observer, learned, how
         )
     if output is not None:
         _write(measured, schedule, output)
@@ -104,11 +119,22 @@ def _measured(
     kept: _Kept,
     observer: "RoundObserver",
     learned: "OwnData",
-) -> "Measurements":
+    how: OnFlower | None,
+) -> "Measurements | FlowerRun":
     from fl_runtime import CheckpointError
     from fl_runtime import run as execute
 
     try:
+        if how is not None:
+            return run_on_flower(
+                schedule,
+                seed,
+                how,
+                fading=fading,
+                observer=observer,
+                checkpoint=kept.folder,
+                resume=kept.resume,
+            )
         return execute(
             schedule,
             learned.workload,
@@ -129,15 +155,18 @@ def _measured(
         raise CommandError(f"{error}{remedy}") from error
 
 
-def _write(measured: "Measurements", schedule: "Schedule", folder: Path) -> None:
-    from fl_runtime import write_rows_csv, write_schedule, write_summary_json
+def _write(measured: "Measurements | FlowerRun", schedule: "Schedule", folder: Path) -> None:
+    from fl_runtime import Measurements, write_rows_csv, write_schedule, write_summary_json
 
     write_summary_json(measured, folder / "summary.json")
+    if not isinstance(measured, Measurements):
+        measured.write_rounds_csv(folder / "flower.csv")
+        measured = measured.measurements
     write_rows_csv(measured.timeline, folder / "timeline.csv")
     write_schedule(schedule, folder / "schedule.json")
 
 
-def _document(plan: "Plan", measured: "Measurements") -> dict[str, Any]:
+def _document(plan: "Plan", measured: "Measurements | FlowerRun") -> dict[str, Any]:
     return {
         "planner": plan.decisions.planner,
         "predicted_latency_s": plan.prediction.latency_s,
@@ -146,8 +175,18 @@ def _document(plan: "Plan", measured: "Measurements") -> dict[str, Any]:
     }
 
 
-def _say(plan: "Plan", measured: "Measurements", of_data: list[tuple[str, str]], folder: Path | None) -> None:
-    summary, predicted = measured.summary(), plan.prediction
+def _say(
+    plan: "Plan",
+    measured: "Measurements | FlowerRun",
+    of_data: list[tuple[str, str]],
+    folder: Path | None,
+) -> None:
+    from fl_runtime import Measurements
+
+    summary, predicted, real = measured.summary(), plan.prediction, []
+    if not isinstance(measured, Measurements):
+        real = flower_facts(measured)
+        measured = measured.measurements
     facts = [
         ("schedule", summary["schedule"]),
         ("rounds", str(summary["rounds"])),
@@ -165,4 +204,4 @@ def _say(plan: "Plan", measured: "Measurements", of_data: list[tuple[str, str]],
         facts += of_data
         facts.append(("accuracy", f"{summary['accuracy']:.4f}, mean over tasks after the last cloud round"))
         facts += [(f"  {task}", f"{value:.4f}") for task, value in summary["accuracy_of_task"].items()]
-    say_facts([*facts, ("files", "" if folder is None else str(folder))])
+    say_facts([*facts, *real, ("files", "" if folder is None else str(folder))])
