@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+from uuid import uuid4
 
 from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
@@ -22,6 +24,14 @@ SHARE, NUM_SHARES = "partition-id", "num-partitions"
 """Keys of a SuperNode's configuration: the number of its share of the devices, and of how many shares."""
 
 
+@dataclass(frozen=True)
+class _Maker(Generic[Made]):
+    """What makes something, known by a name: an app comes as a copy with each message."""
+
+    name: str
+    make: Callable[[], Made] = field(compare=False)
+
+
 def make_client_app(
     workload: "Callable[[], Workload] | None" = None, model: "Callable[[], SharedModel] | None" = None
 ) -> ClientApp:
@@ -35,6 +45,8 @@ def make_client_app(
         Gives what all devices share; ``None``: the compact model.
     """
     app = ClientApp()
+    data = _Maker("digits", _digits) if workload is None else _Maker(uuid4().hex, workload)
+    shared = _Maker("compact", _compact) if model is None else _Maker(uuid4().hex, model)
 
     @app.query()
     def who(message: Message, context: Context) -> Message:
@@ -51,10 +63,10 @@ def make_client_app(
         job = message.content.config_records[JOB]
         round_index = int(str(job["round"]))
         start_s, start_cpu_s = time.perf_counter(), time.process_time()
-        part, seed, shared = _part(str(job["part"])), int(str(job["seed"])), _made(model or _compact)
-        own = _own(str(job["part"]), seed, workload or _digits, model or _compact)
+        part, seed = _part(str(job["part"])), int(str(job["seed"]))
+        own = _own(str(job["part"]), seed, data, shared)
         before = state_in(message.content)
-        after = train_devices(own, shared, part.training, seed, before, round_index)
+        after = train_devices(own, _made(shared), part.training, seed, before, round_index)
         trained = {module.id for module in part.modules if module.trainable}
         content = pack(
             {name: rows for name, rows in after.items() if name in trained}, {"round": round_index}
@@ -71,7 +83,7 @@ def make_client_app(
     return app
 
 
-@cache
+@lru_cache(maxsize=64)
 def _part(text: str) -> "Schedule":
     from fl_runtime.schedule_json import parse_schedule
 
@@ -79,17 +91,15 @@ def _part(text: str) -> "Schedule":
 
 
 @lru_cache(maxsize=64)  # a process of a simulation trains many devices; each has about 1 MB
-def _own(
-    part: str, seed: int, workload: "Callable[[], Workload]", model: "Callable[[], SharedModel]"
-) -> "OwnData":
+def _own(part: str, seed: int, workload: "_Maker[Workload]", model: "_Maker[SharedModel]") -> "OwnData":
     from fl_runtime.device import own_data
 
     return own_data(_part(part), _made(workload), _made(model), seed)
 
 
 @cache
-def _made(maker: "Callable[[], Made]") -> "Made":
-    return maker()
+def _made(maker: "_Maker[Made]") -> "Made":
+    return maker.make()
 
 
 def _digits() -> "Workload":

@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 
 from fl_runtime.clock import play
+from fl_runtime.device import part_of, training_devices
 from fl_runtime.fading import Fading
 from fl_runtime.flower.app_files import write_app
 from fl_runtime.flower.certificates import make_certificates
@@ -70,6 +71,7 @@ def deploy(
         If a process cannot be started or ends too early, or the ServerApp fails; with what it wrote.
     """
     timeline = play(schedule, fading=fading, seed=seed)
+    part_of(schedule, training_devices(schedule))  # before anything starts
     with Deployment(num_nodes) as deployment:
         deployment.submit(schedule, seed, round_s, checkpoint, resume)
         if on_start is not None:

@@ -190,7 +190,7 @@ class GridTraining:
                     replies[key] = reply
             if key_of:
                 self._pause(_PULL_INTERVAL_S)
-        failures |= dict.fromkeys(key_of.values(), f"no reply within {timeout_s:g} s")
+        failures |= dict.fromkeys(key_of.values(), f"no reply within {timeout_s} s")
         return replies, failures
 
     def _pause(self, seconds: float) -> None:

@@ -1,5 +1,6 @@
 """Runs a schedule on Flower's simulation: SuperNodes in this machine's processes, by Ray."""
 
+import inspect
 import logging
 import os
 import signal
@@ -17,7 +18,7 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 from flwr.simulation import run_simulation
 
-from fl_runtime.device import training_devices
+from fl_runtime.device import part_of, training_devices
 from fl_runtime.flower.client import client_app
 from fl_runtime.flower.record import FlowerRun, NodeFailure
 from fl_runtime.flower.server import GridTraining
@@ -65,7 +66,10 @@ def simulate(
     NodeFailure
         If a ClientApp fails.
     """
-    nodes = num_nodes or len(training_devices(schedule))
+    inspect.signature(run).bind(schedule, seed=seed, local=None, **options)  # before anything starts
+    devices = training_devices(schedule)
+    part_of(schedule, devices)
+    nodes = num_nodes or len(devices)
     found: list[tuple[Measurements, GridTraining]] = []
     stop = threading.Event()
     server = ServerApp()
