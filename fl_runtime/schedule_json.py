@@ -100,6 +100,11 @@ def schedule_schema() -> dict[str, Any]:
     }
 
 
+def schedule_schema_text() -> str:
+    """Return the schema as the text of a JSON file."""
+    return json.dumps(schedule_schema(), indent=1, ensure_ascii=False) + "\n"
+
+
 @cache
 def _adapter() -> TypeAdapter[tuple[Schedule]]:
     """Return the translator; the tuple lets its strictness reach the dataclasses inside."""
