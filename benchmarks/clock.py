@@ -1,10 +1,12 @@
 """How many transfers per CPU second the clock plays: ``python -m benchmarks.clock``.
 
-A star of 40 devices that share a band, 500 rounds, with and without fading; and the same devices in front
-of one half-duplex radio, where every transfer waits for the one before.
+A star of 40 devices that share a band, 500 rounds, with and without fading; the same devices in front of
+one half-duplex radio, where every transfer waits for the one before; and in a living network, where some are
+away and transfers are repeated (those that do not take place count as well).
 """
 
 import time
+from dataclasses import replace
 
 from fl_runtime import (
     Aggregate,
@@ -12,12 +14,17 @@ from fl_runtime import (
     Compute,
     Cpu,
     Deliver,
+    DropOut,
     Fading,
+    LivingNetwork,
+    Losses,
     Module,
     Node,
+    Policy,
     Replica,
     RoundKind,
     Schedule,
+    Straggling,
     Transfer,
     Wireless,
     play,
@@ -71,11 +78,23 @@ def _transfer(name: str, after: str, source: str, target: str, content: str) -> 
     )
 
 
+LIVING = LivingNetwork(
+    drop_out=DropOut(share=0.3), straggling=Straggling(spread=0.5), losses=Losses(probability=0.1)
+)
+
+
+def with_policy(schedule: Schedule, policy: Policy) -> Schedule:
+    return replace(schedule, kinds=tuple(replace(kind, policy=policy) for kind in schedule.kinds))
+
+
 def main() -> None:
+    lively = replace(star(half_duplex=False), living=LIVING)
     cases = {
         "shared band": (star(half_duplex=False), None),
         "shared band, Rayleigh fading": (star(half_duplex=False), Fading()),
         "one half-duplex radio": (star(half_duplex=True), None),
+        "shared band, 30 % away, 10 % lost, slow work": (lively, None),
+        "the same, averages of 80 %": (with_policy(lively, Policy(share=0.8)), None),
     }
     for name, (schedule, fading) in cases.items():
         seconds = []

@@ -1,18 +1,18 @@
-"""Measures the runtime's learning: accuracy of ways to federate, and the speed of the stacked engine.
+"""Measures the runtime's learning: what it reaches, and what it takes.
 
-Run it with ``python benchmarks/runtime.py [accuracy|speed]``; it prints what it measured.
+Run it with ``python -m benchmarks.runtime [speed|overhead|memory|accuracy]``; each prints one table.
 """
 
 import argparse
 import time
+from itertools import product
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from fl_runtime.cohorts import form_cohorts
-from fl_runtime.learn import initial_state, learn, round_batches
-from fl_runtime.modules.weights import load_frozen
+from fl_runtime.crews import training_clients
+from fl_runtime.learn import learn
 from fl_runtime.schedule import (
     Aggregate,
     Compute,
@@ -28,8 +28,7 @@ from fl_runtime.schedule import (
     Transfer,
     Wired,
 )
-from fl_runtime.tasks import digits_workload
-from fl_runtime.training import prefixes_of, train_round, training_clients
+from fl_runtime.variants import with_precision
 
 LINK = Wired(rate_bps=1e7)
 PAIRS = (("read", "spoken"), ("spoken", "cmp"), ("cmp", "read"))
@@ -42,21 +41,29 @@ CYCLES = {
 }
 
 
-def federation(cycle, *, clusters=10, size=4, rounds=24, samples=96, training=None):
+KINDS = ("adapter", "lora", "prompt", "experts", "encoder")
+"""Kinds of modules that a device may have for all of its tasks, besides a head for each."""
+
+
+def federation(
+    cycle, *, clusters=10, size=4, rounds=24, samples=96, training=None, kinds=("adapter",), transport_bits=32
+):
     """Return a schedule: devices under edge servers under a cloud, two of three tasks on each device.
 
-    ``cycle`` names round kinds: ``edge`` (servers average), ``cloud`` (the cloud does), ``local`` (nobody).
+    ``cycle`` names round kinds: ``edge`` (servers average), ``cloud`` (the cloud does), ``local`` (nobody);
+    ``kinds`` says which modules of ``KINDS`` each device has.
     """
     cells = {f"e{c}": [f"d{c * size + i}" for i in range(size)] for c in range(clusters)}
     devices = [device for cell in cells.values() for device in cell]
     tasks = {device: PAIRS[index % 3] for index, device in enumerate(devices)}
-    held = {d: ("adapter", *(f"head-{t}" for t in tasks[d])) for d in devices}
-    modules = [Module(id="adapter", kind="adapter", update_bits=1e5, trainable=True)]
+    modules = [module for kind in kinds for module in _modules_of(kind)]
+    shared = [module.id for module in modules]
+    held = {d: (*shared, *(f"head-{t}" for t in tasks[d])) for d in devices}
     modules += [
         Module(id=f"head-{task}", kind="head", update_bits=1e4, trainable=True, task=task)
         for task in MODALITIES
     ]
-    weight = {"adapter": 2.0 * samples}
+    weight = dict.fromkeys(shared, 2.0 * samples)
     replicas = [
         Replica(module=m, host=d, weight=weight.get(m, float(samples))) for d in devices for m in held[d]
     ]
@@ -66,31 +73,46 @@ def federation(cycle, *, clusters=10, size=4, rounds=24, samples=96, training=No
             task=t,
             samples=samples,
             modalities=MODALITIES[t],
-            hosts={"adapter": d, f"head-{t}": d},
+            hosts={**dict.fromkeys(shared, d), f"head-{t}": d},
         )
         for d in devices
         for t in tasks[d]
     ]
     works = [Compute(id=f"work-{d}", node=d, flops=1.0) for d in devices]
-    kinds = {
+    kinds_of_round = {
         "local": RoundKind(name="local", steps=tuple(works)),
         "edge": RoundKind(name="edge", steps=(*works, *_averaging(cells, held, to_cloud=False))),
         "cloud": RoundKind(
             name="cloud", steps=(*works, *_averaging(cells, held, to_cloud=True)), reaches_cloud=True
         ),
     }
-    return Schedule(
+    schedule = Schedule(
         name="-".join(cycle),
         nodes=tuple(Node(id=n, tier="any") for n in (*devices, *cells, "cloud")),
         bands=(),
         modules=tuple(modules),
         replicas=tuple(replicas),
         routes=tuple(routes),
-        kinds=tuple(kinds[name] for name in sorted(set(cycle))),
+        kinds=tuple(kinds_of_round[name] for name in sorted(set(cycle))),
         cycle=tuple(cycle),
         rounds=rounds,
         training=training or Training(),
     )
+    return schedule if transport_bits == 32 else with_precision(schedule, transport_bits)
+
+
+def _modules_of(kind):
+    sizes = {"update_bits": 1e5, "trainable": True}
+    if kind == "experts":
+        group = {**sizes, "expert_group": "mixture"}
+        experts = [Module(id=f"expert-{number}", kind="expert", **group) for number in range(4)]
+        return [*experts, Module(id="gate", kind="gate", **group)]
+    if kind == "encoder":
+        return [
+            Module(id=f"encoder-{name}", kind="encoder", modality=name, **sizes)
+            for name in ("audio", "image", "text")
+        ]
+    return [Module(id=kind, kind=kind, **sizes)]
 
 
 def _averaging(cells, held, to_cloud):
@@ -129,60 +151,82 @@ def _send(name, after, ends, modules, content):
     )
 
 
-def train_one_by_one(model, cohorts, state, batches, training, prefixes=None):
+def train_one_by_one(model, cohorts, state, batches, training, prefixes=None, devices=None):
     """Train the clients one after another, each with its own optimiser; the oracle of the stacked engine.
 
+    Clients that use a common replica take each step together, and it descends the sum of their losses.
     Without ``prefixes`` the frozen part of the model is run for each batch, as a loop over devices would.
     Nothing is copied between clients but what they train.
     """
     result = {name: rows.copy() for name, rows in state.items()}
-    for device in sorted({device for cohort in cohorts for device in cohort.devices}):
+    for group in _that_share_replicas(cohorts, devices):
         jobs, own = [], {}
-        for place, cohort in enumerate(cohorts):
+        for device, (place, cohort) in product(group, enumerate(cohorts)):
             clients = training_clients(cohort).tolist()
             if device not in cohort.devices or cohort.devices.index(device) not in clients:
                 continue
             client = cohort.devices.index(device)
             keys = {part.slot: (part.module, part.rows[client]) for part in cohort.parts}
             for name, row in keys.values():
-                own.setdefault((name, row), torch.tensor(state[name][row], requires_grad=True))
+                own.setdefault((name, row), _leaf(state[name][row], model.device))
             pool = None if prefixes is None else prefixes[place].train
             jobs.append((cohort, keys, batches[place][clients.index(client)], pool))
         if not own:
             continue
-        rates = dict.fromkeys((name for name, _ in own), training.learning_rate)
-        rates |= {
-            part.module: training.learning_rate * training.encoder_rate
+        part_of_rate = {"encoder": training.encoder_rate, "backbone": training.backbone_rate}
+        rates = {
+            part.module: training.learning_rate * part_of_rate.get(part.kind, 1.0)
             for cohort, *_ in jobs
             for part in cohort.parts
-            if part.kind == "encoder"
         }
         optimiser = torch.optim.AdamW(
-            [{"params": [tensor], "lr": rates[name]} for (name, _), tensor in own.items()]
+            [{"params": [tensor], "lr": rates[name]} for (name, _), tensor in own.items()], fused=True
         )
         for step in range(training.local_steps):
             losses = []
             for cohort, keys, batch, pool in jobs:
                 parts = {slot: own[key] for slot, key in keys.items()}
                 logits, imbalance = _one_client(model, cohort, parts, batch[step], pool)
-                labels = torch.tensor(cohort.task.train.labels[batch[step]])
+                labels = torch.tensor(cohort.task.train.labels[batch[step]], device=model.device)
                 losses += [functional.cross_entropy(logits, labels), training.balance_weight * imbalance]
             optimiser.zero_grad()
             torch.autograd.backward(sum(losses))
             optimiser.step()
         for (name, row), parameters in own.items():
-            result[name][row] = parameters.detach().numpy()
+            result[name][row] = parameters.detach().cpu().numpy()
     return result
+
+
+def _that_share_replicas(cohorts, only=None):
+    """Return the devices (``only`` some, if given) in groups that use no common replica."""
+    groups = []
+    for cohort in cohorts:
+        for client, device in enumerate(cohort.devices):
+            if only is not None and device not in only:
+                continue
+            used = {(part.module, int(part.rows[client])) for part in cohort.parts} | {device}
+            touched = [group for group in groups if group[1] & used]
+            groups = [group for group in groups if not group[1] & used]
+            together = {device}.union(*(group[0] for group in touched))
+            groups.append((together, used.union(*(group[1] for group in touched))))
+    return sorted(sorted(devices) for devices, _ in groups)
+
+
+def _leaf(values, device):
+    return torch.tensor(values, device=device, requires_grad=True)
 
 
 def _one_client(model, cohort, parts, chosen, pool):
     """Return one client's logits (batch, classes) and imbalance of experts, with plain linear layers."""
     head = parts["head"]
     if pool is None:
-        inputs = {name: torch.tensor(cohort.task.train.inputs[name][chosen]) for name in cohort.modalities}
+        inputs = {
+            name: torch.tensor(cohort.task.train.inputs[name][chosen], device=model.device)
+            for name in cohort.modalities
+        }
         tokens = _prefix(model, inputs, parts)
     else:
-        tokens = pool[torch.from_numpy(chosen)]
+        tokens = pool[torch.from_numpy(chosen).to(model.device)]
     width = tokens.shape[2]
     tokens, imbalance = _through_experts(tokens, cohort, parts, model.size)
     first, second = parts["adapter"].chunk(2) if "adapter" in parts else (None, None)
@@ -190,8 +234,10 @@ def _one_client(model, cohort, parts, chosen, pool):
     if "prompt" in parts:
         prompt = parts["prompt"].view(1, -1, width)
         tokens = torch.cat([tokens, prompt.expand(len(tokens), -1, -1)], dim=1)
-    read = _with_low_rank(model.blocks[-1], parts.get("lora"), model.size)(tokens, num_read=1)[:, 0]
-    features = model.norm(_adapted(read, second, model.size))
+    weights, norm = _last_block_and_norm(model, parts.get("backbone"))
+    weights = _with_low_rank(weights, parts.get("lora"), model.size)
+    read = torch.func.functional_call(model.blocks[-1], weights, (tokens,), {"num_read": 1})[:, 0]
+    features = torch.func.functional_call(model.norm, norm, (_adapted(read, second, model.size),))
     weight = head[: -cohort.task.num_classes].view(width, -1)
     return functional.linear(features, weight.T, head[-cohort.task.num_classes :]), imbalance
 
@@ -214,7 +260,7 @@ def _prefix(model, inputs, parts):
 def _through_experts(tokens, cohort, parts, size):
     """Run every expert on every token, and drop what was not chosen."""
     if not cohort.experts:
-        return tokens, torch.zeros(())
+        return tokens, tokens.new_zeros(())
     normed = functional.layer_norm(tokens, (size.width,))
     gate = parts["gate"].view(size.width, -1)[:, [part.column for part in cohort.experts]]
     probabilities = torch.softmax(normed @ gate, dim=-1)
@@ -227,18 +273,29 @@ def _through_experts(tokens, cohort, parts, size):
     return tokens, len(cohort.experts) * (shares * probabilities.flatten(0, 1).mean(dim=0)).sum()
 
 
-def _with_low_rank(block, flat, size):
-    """Return the block with its weights replaced by W + (down up)^T."""
+def _last_block_and_norm(model, flat):
+    """Return the last block's and the norm's weights by name, the client's own in place of the shared."""
+    shared = [dict(layer.named_parameters()) for layer in (model.blocks[-1], model.norm)]
     if flat is None:
-        return block
-    weights, start = dict(block.named_parameters()), 0
-    for name in ("query", "key_value", "join", "expand", "contract"):
+        return shared
+    start = 0
+    for weights in shared:
+        for name, weight in weights.items():
+            weights[name] = flat[start : start + weight.numel()].view(weight.shape)
+            start += weight.numel()
+    return shared
+
+
+def _with_low_rank(weights, flat, size):
+    """Return the weights of a block with W + (down up)^T in place of W."""
+    result, start = dict(weights), 0
+    for name in ("query", "key_value", "join", "expand", "contract") if flat is not None else ():
         outer, inner = weights[f"{name}.weight"].shape
         middle, end = start + inner * size.rank, start + (inner + outer) * size.rank
         product = flat[start:middle].view(inner, -1) @ flat[middle:end].view(-1, outer)
-        weights[f"{name}.weight"] = weights[f"{name}.weight"] + product.T
+        result[f"{name}.weight"] = weights[f"{name}.weight"] + product.T
         start = end
-    return lambda *inputs, **options: torch.func.functional_call(block, weights, inputs, options)
+    return result
 
 
 def _adapted(tokens, flat, size):
@@ -272,51 +329,42 @@ def measure_accuracy(seeds, samples, rounds, training):
     print(f"all {len(CYCLES) * seeds} runs: {time.perf_counter() - total:.0f} s")
 
 
-def measure_speed(repeats=5):
-    torch.set_num_threads(1)
-    for clusters, batch_size in ((10, 4), (10, 8), (25, 8)):
-        seconds = _round_seconds(clusters, Training(batch_size=batch_size), repeats)
-        ratios = ", ".join(
-            f"{name} {value * 1e3:.0f} ms ({value / seconds['stacked']:.1f})"
-            for name, value in seconds.items()
-        )
-        print(f"{4 * clusters} clients, batch {batch_size}, one round: {ratios}", flush=True)
-
-
-def _round_seconds(clusters, training, repeats):
-    """Return the shortest time of a round of local training, for each way to do it."""
-    schedule = federation(("cloud",), clusters=clusters, training=training)
-    cohorts = form_cohorts(schedule, digits_workload(), 0)
-    model, state = load_frozen(), initial_state(schedule, cohorts, 0)
-    prefixes, batches = prefixes_of(model, cohorts), round_batches(cohorts, training, 0, 0)
-    ways = {
-        "stacked": lambda: train_round(model, cohorts, prefixes, state, batches, training),
-        "one by one": lambda: train_one_by_one(model, cohorts, state, batches, training, prefixes),
-        "one by one, uncached": lambda: train_one_by_one(model, cohorts, state, batches, training),
-    }
-    seconds = {name: [] for name in ways}
-    for _ in range(repeats):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: min(values) for name, values in seconds.items()}
-
-
 def main():
+    from benchmarks import runtime_costs
+
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("accuracy", "speed"), nargs="?", default="speed")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "what", choices=("speed", "overhead", "memory", "accuracy"), nargs="?", default="speed"
+    )
+    parser.add_argument("--clients", type=_counts, default=(40,), help="devices, such as 40,1000")
+    parser.add_argument("--modules", type=_kinds, default=("adapter",), help="some of " + ",".join(KINDS))
+    parser.add_argument("--batch-size", type=int, default=Training().batch_size)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--precision", default="float32", help="float32 or bfloat16")
+    parser.add_argument("--transport-bits", type=_counts, default=(32, 4), help="of overhead and memory")
+    parser.add_argument("--seeds", type=int, default=3, help="of accuracy")
     parser.add_argument("--samples", type=int, default=96, help="per device and task")
-    parser.add_argument("--rounds", type=int, default=24)
+    parser.add_argument("--rounds", type=int, help="24 for accuracy, 12 for overhead, 2 for memory")
     parser.add_argument("--local-steps", type=int, default=Training().local_steps)
     parser.add_argument("--learning-rate", type=float, default=Training().learning_rate)
     options = parser.parse_args()
-    if options.what == "speed":
-        measure_speed()
+    if options.what != "accuracy":
+        getattr(runtime_costs, f"measure_{options.what}")(options)
         return
     training = Training(local_steps=options.local_steps, learning_rate=options.learning_rate)
-    measure_accuracy(options.seeds, options.samples, options.rounds, training)
+    measure_accuracy(options.seeds, options.samples, options.rounds or 24, training)
+
+
+def _counts(text):
+    return tuple(int(part) for part in text.split(","))
+
+
+def _kinds(text):
+    kinds = tuple(part for part in text.split(",") if part != "head")  # each device has heads anyway
+    unknown = set(kinds) - set(KINDS)
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown {', '.join(sorted(unknown))}: take {', '.join(KINDS)}")
+    return kinds
 
 
 if __name__ == "__main__":

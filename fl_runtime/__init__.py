@@ -1,10 +1,17 @@
 """Executes schedules of federated training and measures energy, latency and accuracy."""
 
+from fl_runtime.activations import ActivationBits, activation_bits
 from fl_runtime.check import check_schedule
 from fl_runtime.clock import play
 from fl_runtime.errors import CheckpointError, ScheduleError, ScheduleFileError
 from fl_runtime.fading import Fading
-from fl_runtime.measurements import Measurements, write_rows_csv, write_rows_json, write_summary_json
+from fl_runtime.measurements import (
+    Measurements,
+    write_events_csv,
+    write_rows_csv,
+    write_rows_json,
+    write_summary_json,
+)
 from fl_runtime.observers import RoundCsv, RoundTensorBoard
 from fl_runtime.round_report import RoundReport
 from fl_runtime.run import run
@@ -14,16 +21,22 @@ from fl_runtime.schedule import (
     Compute,
     Cpu,
     Deliver,
+    DropOut,
     Evaluate,
     FixedSpeed,
+    LinkGains,
+    LivingNetwork,
+    Losses,
     Merge,
     Mix,
     Module,
     Node,
+    Policy,
     Replica,
     RoundKind,
     Route,
     Schedule,
+    Straggling,
     Training,
     Transfer,
     Wired,
@@ -36,6 +49,7 @@ from fl_runtime.transfers import write_transfers_csv
 from fl_runtime.variants import with_precision, with_server_optimiser
 
 __all__ = [
+    "ActivationBits",
     "Adam",
     "Aggregate",
     "Band",
@@ -43,9 +57,13 @@ __all__ = [
     "Compute",
     "Cpu",
     "Deliver",
+    "DropOut",
     "Evaluate",
     "Fading",
     "FixedSpeed",
+    "LinkGains",
+    "LivingNetwork",
+    "Losses",
     "Measurements",
     "Merge",
     "Mix",
@@ -53,6 +71,7 @@ __all__ = [
     "Momentum",
     "Node",
     "Plain",
+    "Policy",
     "Replica",
     "RoundCsv",
     "RoundKind",
@@ -62,11 +81,13 @@ __all__ = [
     "Schedule",
     "ScheduleError",
     "ScheduleFileError",
+    "Straggling",
     "Timeline",
     "Training",
     "Transfer",
     "Wired",
     "Wireless",
+    "activation_bits",
     "check_schedule",
     "play",
     "read_schedule",
@@ -74,6 +95,7 @@ __all__ = [
     "schedule_schema",
     "with_precision",
     "with_server_optimiser",
+    "write_events_csv",
     "write_rows_csv",
     "write_rows_json",
     "write_schedule",

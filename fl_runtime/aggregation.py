@@ -18,6 +18,9 @@ from fl_runtime.schedule import Aggregate, Deliver, Merge, Mix, RoundKind, Sched
 
 Number = int | float | Fraction
 
+_MIXED_AT_ONCE = 2**22
+"""Numbers mixed in one go: 32 MiB of float64."""
+
 
 @dataclass(frozen=True)
 class Mixing:
@@ -42,10 +45,16 @@ class Mixing:
     def apply(self, state: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the replicas' parameters (replicas, size) after mixing.
 
-        Sums are made in double precision and in the order of the replicas, whatever the number of threads.
+        Sums are made in double precision and in the order of the replicas, whatever the number of threads;
+        some parameters at a time, so that they take little memory.
         """
-        mixed: npt.NDArray[np.float64] = self.rows @ state.astype(np.float64)  # (groups, size)
-        return mixed.astype(np.float32)[self.group]
+        result = np.empty_like(state)
+        at_once = max(1, _MIXED_AT_ONCE // max(1, len(state)))
+        for start in range(0, state.shape[1], at_once):
+            part = slice(start, start + at_once)
+            mixed: npt.NDArray[np.float64] = self.rows @ state[:, part].astype(np.float64)  # (groups, part)
+            result[:, part] = mixed.astype(np.float32)[self.group]
+        return result
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Finds all defects of a schedule before anything is played or trained."""
 
 from fl_runtime.check_flow import check_flow
+from fl_runtime.check_living import check_living
+from fl_runtime.check_split import check_split
 from fl_runtime.check_steps import check_steps
 from fl_runtime.check_transport import check_transport
 from fl_runtime.defects import Defects
@@ -14,7 +16,8 @@ def check_schedule(schedule: Schedule) -> tuple[str, ...]:
     """Return all defects of ``schedule``, each as one readable line; none for a schedule that can run.
 
     Checked are names and their uniqueness, numbers, the order of the steps, who hosts what, whether updates
-    and models can be where a step needs them, and the precisions with which they travel.
+    and models can be where a step needs them, whether activations reach the hosts of trained replicas and
+    come back, the precisions with which modules travel, and what is said of a living network.
 
     Parameters
     ----------
@@ -35,7 +38,9 @@ def check_schedule(schedule: Schedule) -> tuple[str, ...]:
         check_steps(schedule, kind, defects)
     for kind in schedule.kinds:
         check_flow(schedule, kind, defects)
+        check_split(schedule, kind, defects)
         check_transport(schedule, kind, defects)
+    check_living(schedule, defects)
     return tuple(defects.lines)
 
 
@@ -113,6 +118,7 @@ def _check_training(training: Training, defects: Defects) -> None:
     defects.count("training", "batch_size", training.batch_size, 1)
     defects.number("training", "learning_rate", training.learning_rate, positive=True)
     defects.number("training", "encoder_rate", training.encoder_rate, positive=True)
+    defects.number("training", "backbone_rate", training.backbone_rate, positive=True)
     defects.count("training", "experts_per_token", training.experts_per_token, 1)
     defects.number("training", "balance_weight", training.balance_weight)
     if training.label_skew is not None:

@@ -1,7 +1,7 @@
 """Who trains what with which data: a schedule's routes, gathered into cohorts that one pass can serve."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from fl_runtime.schedule import Module, Route, Schedule, Training
 from fl_runtime.tasks.partition import draw_held
 from fl_runtime.tasks.workload import IntArray, Task, Workload
 
-TRAINED_KINDS = ("adapter", "encoder", "expert", "gate", "lora", "prompt", "head")
+TRAINED_KINDS = ("adapter", "backbone", "encoder", "expert", "gate", "lora", "prompt", "head")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Part:
     Parameters
     ----------
     kind : str
-        ``adapter``, ``encoder``, ``expert``, ``gate``, ``lora``, ``prompt`` or ``head``.
+        One of ``TRAINED_KINDS``.
     module : str
         Its name.
     rows : array of int, shape (clients,)
@@ -60,8 +60,8 @@ class Cohort:
     devices : tuple of str
         One name per client.
     parts : tuple of Part
-        At most one encoder of each modality, one adapter, one LoRA and one prompt, at most one gate with its
-        experts, and one head.
+        At most one encoder of each modality, one adapter, one backbone, one LoRA and one prompt, at most one
+        gate with its experts, and one head.
     held : tuple of array of int
         Each client's samples, indices into the task's pool.
     experts_per_token : int
@@ -89,18 +89,18 @@ class Cohort:
 def form_cohorts(schedule: Schedule, workload: Workload, seed: int) -> tuple[Cohort, ...]:
     """Return the cohorts of a schedule, their training sets drawn.
 
-    A route uses the adapter, the trainable LoRA and prompt, and the head that its ``hosts`` name; so there
-    may be one adapter for all tasks, one per task, or none.  Where it names a gate, it uses the experts of
-    the gate's group that it names.  A frozen encoder, LoRA or prompt, and a frozen expert without a gate,
-    count as parts of the backbone.
+    A route uses the adapter, the trainable backbone, LoRA and prompt, and the head that its ``hosts`` name;
+    so there may be one adapter for all tasks, one per task, or none.  Where it names a gate, it uses the
+    experts of the gate's group that it names.  A frozen encoder, LoRA or prompt, and a frozen expert without
+    a gate, count as parts of the frozen backbone.  A replica may be on any node and serve several devices.
 
     Raises
     ------
     ValueError
-        If a trainable module is of a kind that this engine does not train or is hosted elsewhere than on the
-        device that uses it, if a route names two adapters, LoRAs, prompts, gates or trainable encoders of a
-        modality, not exactly one head, trainable experts without a gate or a gate without experts, if a task
-        or modality is unknown, or if there are no routes.
+        If a trainable module is of a kind that this engine does not train, if a route names a host without a
+        replica, two adapters, backbones, LoRAs, prompts, gates or trainable encoders of a modality, not
+        exactly one head, trainable experts without a gate or a gate without experts, if a task or modality is
+        unknown, or if there are no routes.
     """
     if not schedule.routes:
         raise ValueError(f"schedule {schedule.name!r} has no routes: no device has data to learn from")
@@ -122,6 +122,17 @@ def form_cohorts(schedule: Schedule, workload: Workload, seed: int) -> tuple[Coh
         )
         for (task, modalities, names), routes in members.items()
     )
+
+
+def without_data(cohorts: Sequence[Cohort], devices: Collection[str]) -> tuple[Cohort, ...]:
+    """Return the same cohorts, of which some devices have no data, so that they do not train."""
+    nothing = np.empty(0, dtype=np.int64)
+
+    def left(cohort: Cohort) -> Cohort:
+        pairs = zip(cohort.devices, cohort.held, strict=True)
+        return replace(cohort, held=tuple(nothing if device in devices else held for device, held in pairs))
+
+    return tuple(map(left, cohorts)) if devices else tuple(cohorts)
 
 
 def gate_columns(schedule: Schedule) -> dict[str, int]:
@@ -162,12 +173,14 @@ def _parts_of(route: Route, modules: Mapping[str, Module], modalities: tuple[str
             raise ValueError(f"{where}: unknown module {name!r}")
     used = [modules[name] for name in sorted(route.hosts)]
     adapters = [module for module in used if module.kind == "adapter"]
+    backbones = [module for module in used if module.kind == "backbone" and module.trainable]
     loras = [module for module in used if module.kind == "lora" and module.trainable]
     prompts = [module for module in used if module.kind == "prompt" and module.trainable]
     heads = [module for module in used if module.kind == "head"]
     gates = [module for module in used if module.kind == "gate"]
     for kind, found in (
         ("adapters", adapters),
+        ("trainable backbones", backbones),
         ("trainable loras", loras),
         ("trainable prompts", prompts),
         ("gates", gates),
@@ -181,7 +194,8 @@ def _parts_of(route: Route, modules: Mapping[str, Module], modalities: tuple[str
             raise ValueError(f"{where}: names {module.id!r}, the {module.kind} of task {module.task!r}")
     experts = _experts_of(used, gates, where)
     encoders = _encoders_of(used, modalities, where)
-    return tuple(module.id for module in (*encoders, *adapters, *gates, *experts, *loras, *prompts, *heads))
+    others = (*encoders, *adapters, *gates, *experts, *backbones, *loras, *prompts, *heads)
+    return tuple(module.id for module in others)
 
 
 def _encoders_of(used: list[Module], modalities: tuple[str, ...], where: str) -> list[Module]:
@@ -229,11 +243,6 @@ def _part(
         where = f"route of device {route.device!r}"
         if (module.id, host) not in rows:
             raise ValueError(f"{where}: no replica of {module.id!r} is hosted at {host!r}")
-        if module.trainable and host != route.device:
-            raise ValueError(
-                f"{where}: the trainable module {module.id!r} is hosted at {host!r}; "
-                "this engine trains a replica on the device that uses it and does not split its training"
-            )
     used = np.array([rows[module.id, route.hosts[module.id]] for route in routes], dtype=np.int64)
     return Part(
         kind=module.kind,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fl_runtime.cohorts import Cohort, form_cohorts
+from fl_runtime.cohorts import Cohort, form_cohorts, without_data
 from fl_runtime.learn import round_batches
 from fl_runtime.local import State
 from fl_runtime.modules.shared import SharedModel
@@ -103,7 +103,13 @@ def own_data(part: Schedule, workload: Workload, model: SharedModel, seed: int) 
 
 
 def train_devices(
-    own: OwnData, model: SharedModel, training: Training, seed: int, state: State, round_index: int
+    own: OwnData,
+    model: SharedModel,
+    training: Training,
+    seed: int,
+    state: State,
+    round_index: int,
+    away: Collection[str] = (),
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Return what devices make of their replicas in a round: a pure function.
 
@@ -121,11 +127,14 @@ def train_devices(
         Parameters of the part's replicas, (replicas, size), of every module that the devices train or use.
     round_index : int
         The round, 0-based; it draws the batches.
+    away : collection of str
+        Devices that do not train in it.
     """
     from fl_runtime.training import train_round
 
-    batches = round_batches(own.cohorts, training, seed, round_index)
-    return train_round(model, own.cohorts, own.prefixes, state, batches, training)
+    cohorts = without_data(own.cohorts, away)
+    batches = round_batches(cohorts, training, seed, round_index)
+    return train_round(model, cohorts, own.prefixes, state, batches, training)
 
 
 def _only_own(cohort: Cohort) -> Cohort:

@@ -60,16 +60,22 @@ class Itinerary:
     gathering_of : mapping of str to Gathering
         By the id of a merge, an average, or the transfer of an update.
     receivers_of : mapping of str to frozenset of str
-        By the id of a transfer of a model below 32 bits whose source makes the codes: all nodes that these
-        codes reach, passed on or not.
+        By the id of a transfer of a model below 32 bits: all nodes that its codes reach, passed on or not.
     sources_of : mapping of str to frozenset of str
         For each node: the nodes whose averages or codes reach it, itself included where it makes some.
+    update_tiers : tuple of tuple
+        The steps that move updates, in tiers: those of a tier may be done together, tier after tier.
+    first_codes : mapping of str to str
+        By the id of an average: the transfer in which its model first gets codes, where the average comes to
+        it as it was made and its node makes codes of that precision once.
     """
 
     steps: tuple[Moving, ...]
     gathering_of: Mapping[str, Gathering]
     receivers_of: Mapping[str, frozenset[str]]
     sources_of: Mapping[str, frozenset[str]]
+    update_tiers: tuple[tuple[Moving, ...], ...]
+    first_codes: Mapping[str, str]
 
 
 def itinerary(schedule: Schedule, kind: RoundKind, module: str) -> Itinerary:
@@ -90,15 +96,45 @@ def itinerary(schedule: Schedule, kind: RoundKind, module: str) -> Itinerary:
             case Merge() | Aggregate():
                 updates.merge(step)
                 if isinstance(step, Aggregate):
-                    models.make(step.node)
+                    models.make(step.node, step.id)
             case _:
                 pass
     return Itinerary(
         steps=steps,
         gathering_of=updates.gatherings(),
-        receivers_of={name: frozenset(nodes) for name, nodes in models.receivers.items()},
+        receivers_of={name: frozenset(models.receivers[first]) for name, first in models.first_of.items()},
         sources_of={name: frozenset(nodes) for name, nodes in models.sources.items()},
+        update_tiers=_tiers(steps),
+        first_codes=models.first_codes(),
     )
+
+
+def _tiers(steps: Sequence[Moving]) -> tuple[tuple[Moving, ...], ...]:
+    """Return the steps that move updates in tiers: steps at a common node keep their order.
+
+    Only arrivals at a node may be of one tier, unless they bring the update of the same origin.
+    """
+    touched: dict[str, int] = {}  # by node: the last tier in which something happens to its updates
+    changed: dict[str, int] = {}  # the last one in which something else than an arrival does
+    came: dict[tuple[str, str], int] = {}  # the last one in which an origin's update arrives at a node
+    tiers: list[list[Moving]] = []
+    for step in steps:
+        match step:
+            case Transfer(content="update"):
+                source, target, origin = step.source, step.target, step.origin or step.source
+                tier = 1 + max(
+                    touched.get(source, -1), changed.get(target, -1), came.get((origin, target), -1)
+                )
+                touched[source] = changed[source] = came[origin, target] = tier
+                touched[target] = max(tier, touched.get(target, -1))
+            case Merge() | Aggregate():
+                tier = 1 + touched.get(step.node, -1)
+                touched[step.node] = changed[step.node] = tier
+            case _:
+                continue
+        tiers += [[] for _ in range(tier + 1 - len(tiers))]
+        tiers[tier].append(step)
+    return tuple(map(tuple, tiers))
 
 
 def is_mixed(kinds: Sequence[RoundKind], module: str) -> bool:
@@ -197,10 +233,14 @@ class _Updates:
 
 @dataclass(eq=False)
 class _Model:
-    """A model on its way: who made it, and for each precision who made its codes and in which transfer."""
+    """A model on its way: who made it, and for each precision who made its codes and in which transfer.
+
+    ``average`` is the step that made it, as long as nothing else was done to it.
+    """
 
     maker: str
     coded: dict[int, tuple[str, str]] = field(default_factory=dict)
+    average: str | None = None
 
 
 class _Models:
@@ -208,11 +248,14 @@ class _Models:
 
     def __init__(self) -> None:
         self._held: dict[str, _Model] = {}
-        self.receivers: dict[str, set[str]] = {}
+        self.receivers: dict[str, set[str]] = {}  # by the first transfer of the codes
+        self.first_of: dict[str, str] = {}
         self.sources: dict[str, set[str]] = {}
+        self._first: dict[str, str] = {}  # transfer by average
+        self._codings: dict[tuple[str, int], list[str]] = {}  # transfers by node and precision
 
-    def make(self, node: str) -> None:
-        self._held[node] = _Model(node)
+    def make(self, node: str, step: str) -> None:
+        self._held[node] = _Model(node, average=step)
         self._tell(node, node)
 
     def send(self, step: Transfer, bits: int) -> None:
@@ -224,10 +267,20 @@ class _Models:
         if bits not in model.coded:
             model.coded[bits] = (step.source, step.id)
             self._tell(step.source, step.source)
+            self._codings.setdefault((step.source, bits), []).append(step.id)
+            if model.average is not None:
+                self._first[model.average] = step.id
+        model.average = None
         maker, transfer = model.coded[bits]
         self.receivers.setdefault(transfer, set()).add(step.target)
+        self.first_of[step.id] = transfer
         self._held[step.target] = _Model(maker, {bits: (maker, transfer)})
         self._tell(step.target, maker)
+
+    def first_codes(self) -> dict[str, str]:
+        """Return the transfer by average."""
+        only = {transfers[0] for transfers in self._codings.values() if len(transfers) == 1}
+        return {average: transfer for average, transfer in self._first.items() if transfer in only}
 
     def _tell(self, node: str, maker: str) -> None:
         self.sources.setdefault(node, set()).add(maker)

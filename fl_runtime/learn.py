@@ -3,8 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,15 +13,20 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
+from fl_runtime.accelerator import Precision, choose_device, reproducible
 from fl_runtime.aggregation import Mixing, mixings
 from fl_runtime.checkpoint import Checkpoints, Progress, Run
-from fl_runtime.cohorts import Cohort, form_cohorts
+from fl_runtime.clock import play
+from fl_runtime.cohorts import Cohort, form_cohorts, without_data
 from fl_runtime.errors import CheckpointError
 from fl_runtime.fitting import check_fits
-from fl_runtime.local import LocalTraining, Trained, without
+from fl_runtime.living.draws import is_living
+from fl_runtime.living.record import Happened, Record
+from fl_runtime.local import LocalTraining, State, Trained, without
 from fl_runtime.modules.shared import SharedModel
 from fl_runtime.quantity import with_drawn_quantities
 from fl_runtime.schedule import RoundKind, Schedule, Training
+from fl_runtime.schedule_json import schedule_text
 from fl_runtime.tasks.partition import draw_batches
 from fl_runtime.tasks.workload import IntArray, Workload
 from fl_runtime.transport import Transport, travels_packed, way_of_kind
@@ -76,7 +80,7 @@ class LearningCurve:
         return dict(zip(self.tasks, late.mean(axis=0).tolist(), strict=True))
 
 
-def learn(
+def learn(  # noqa: PLR0913
     schedule: Schedule,
     workload: Workload | None = None,
     seed: int = 0,
@@ -86,20 +90,23 @@ def learn(
     resume: bool = False,
     on_resume: ResumeObserver | None = None,
     model: SharedModel | None = None,
+    device: str | None = None,
+    precision: Precision = "float32",
+    record: Record | None = None,
     local: LocalTraining | None = None,
 ) -> LearningCurve:
     """Train and average as a schedule says, and test after each round.
 
     Every device trains in every round, whatever the kind of round; what the round's steps then do to the
     replicas of a module is one mixing matrix.  Modules that travel below 32 bits, or that a server optimiser
-    moves, are instead carried transfer by transfer (:mod:`fl_runtime.transport`).  All in one process and on
-    one thread: same seed, same bytes.
+    moves, are instead carried transfer by transfer (:mod:`fl_runtime.transport`).  In a living network the
+    clock says who was there and what arrived: who was away does not train, averages go over what came, and
+    who got no model keeps its own.  All in one process, on one thread or one GPU: same seed, same bytes.
 
     Parameters
     ----------
     schedule : Schedule
-        Trainable modules must be encoders, adapters, experts, gates, LoRAs, prompts or heads, hosted on
-        the devices that use them.
+        A replica may be hosted on any node and serve several devices.
     workload : Workload or None
         Tasks and data; ``None``: the default, ``digits``.
     seed : int
@@ -115,6 +122,15 @@ def learn(
         Told, before any training, of the rounds of the run that this one resumes, if there are any.
     model : SharedModel or None
         What all clients share; ``None``: the compact model with the shipped weights.
+    device : str or None
+        Where torch computes: ``cpu``, ``cuda`` or ``cuda:N``; ``None``: on CUDA if there is some.  The same
+        device gives the same bytes; another one rounds otherwise.
+    precision : str
+        ``float32``, or ``bfloat16`` for products, which changes the bytes and pays for wide models and on
+        GPUs; parameters, averages and logits stay float32.
+    record : Record or None
+        What happened in a living network, of a timeline of the same schedule and seed; ``None``: it is
+        played for that.
     local : callable or None
         Trains the devices in each round; ``None``: all stacked in this process.
 
@@ -126,7 +142,8 @@ def learn(
     Raises
     ------
     ValueError
-        If the schedule trains what this engine does not train, or names an unknown task or modality.
+        If the schedule trains what this engine does not train, or names an unknown task or modality; or if
+        there is no such device or precision.
     ImportError
         If torch is not installed.
     CheckpointError
@@ -138,37 +155,47 @@ def learn(
     from fl_runtime.training import accuracy_of_devices, prefixes_of, train_round
 
     workload = workload or digits_workload()
-    model = model or load_frozen()
+    model = (model or load_frozen()).on(choose_device(device))
     schedule = with_drawn_quantities(schedule, seed)
     cohorts = form_cohorts(schedule, workload, seed)
     check_fits(cohorts, model)
     mixing_of_kind = {kind.name: mixings(schedule, kind) for kind in schedule.kinds}
+    if record is None and is_living(schedule):
+        record = play(schedule, seed=seed).record
     store = None if checkpoint is None else Checkpoints(checkpoint, Run.of(schedule, workload, model, seed))
     progress = _start(store, resume) or _first_progress(
         schedule, initial_state(schedule, cohorts, seed, model)
     )
-    state, accuracies = dict(progress.state), list(progress.accuracies)
+    state, accuracies, kept = dict(progress.state), list(progress.accuracies), progress.kept
+    del progress  # its state is large, and soon the last but one
     if on_resume is not None and accuracies:
         on_resume(tuple(accuracies))
-    transports = {name: Transport(schedule, name, kept) for name, kept in progress.kept.items()}
-    with _one_reproducible_thread():
+    transports = {name: Transport(schedule, name, of_module) for name, of_module in kept.items()}
+    with reproducible(model.device, precision):
         prefixes = prefixes_of(model, cohorts)
+
+        def stacked(round_index: int, state: State, away: frozenset[str]) -> Trained:
+            training = without_data(cohorts, away)
+            batches = round_batches(training, schedule.training, seed, round_index)
+            return Trained(train_round(model, training, prefixes, state, batches, schedule.training))
+
+        train = stacked if local is None else local
         for index in range(len(accuracies), schedule.rounds):
             kind = schedule.kind_of_round(index)
-            if local is None:
-                batches = round_batches(cohorts, schedule.training, seed, index)
-                trained = Trained(train_round(model, cohorts, prefixes, state, batches, schedule.training))
-            else:
-                trained = local(index, state)
-            mixing, carried = mixing_of_kind[kind.name], transports
-            if trained.missing:
-                present = without(schedule, trained.missing)
-                mixing = mixings(present, kind)
-                carried = {name: Transport(present, name, kept) for name, kept in progress.kept.items()}
-            state = _averaged(trained.state, mixing, carried, kind)
+            happened = None if record is None else record.happened(index)
+            away = frozenset[str]() if happened is None else happened.untrained
+            trained, missing = train(index, state, away)
+            ways = _ways(schedule, kind, happened, missing) if happened or missing else None
+            mixing = mixing_of_kind[kind.name] if ways is None else mixings(*ways)
+            carried = transports
+            if missing:
+                present = without(schedule, missing)
+                carried = {name: Transport(present, name, of_module) for name, of_module in kept.items()}
+            state = _averaged(trained, mixing, carried, kind, happened)
+            del trained  # it is large
             accuracies.append(accuracy_of_devices(model, cohorts, prefixes, state))
             if store is not None:
-                store.save(Progress(accuracies=accuracies, state=state, kept=progress.kept))
+                store.save(Progress(accuracies=accuracies, state=state, kept=kept))
             if observer is not None:
                 observer(index, accuracies[-1])
     tasks = tuple(sorted({cohort.task.name for cohort in cohorts}))
@@ -188,7 +215,8 @@ def learning_key(schedule: Schedule, seed: int = 0, model: SharedModel | None = 
 
     Schedules that differ in links, relays, powers or names of kinds, but average the same replicas with the
     same weights in the same rounds, have the same key: one training run serves them all.  Where modules
-    travel below 32 bits, relays round, so that their ways count as well.
+    travel below 32 bits, relays round, so that their ways count as well.  In a living network all of the
+    schedule counts.
     """
     mixing_of_kind = {kind.name: mixings(schedule, kind) for kind in schedule.kinds}
     digest_of_kind = {
@@ -210,6 +238,8 @@ def learning_key(schedule: Schedule, seed: int = 0, model: SharedModel | None = 
     }
     if model is not None:
         facts["model"] = model.digest()
+    if is_living(schedule):
+        facts["living"] = schedule_text(schedule)  # times, links and names decide who is missing
     packed = [
         module.id for module in schedule.modules if module.trainable and travels_packed(schedule, module.id)
     ]
@@ -296,15 +326,25 @@ def _averaged(
     mixing: Mapping[str, Mixing],
     transports: Mapping[str, Transport],
     kind: RoundKind,
+    happened: Happened | None,
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Return the state after a round's averages; modules without a way to travel stay as they are."""
     result = {}
     for name, rows in state.items():
         if name in transports:
-            result[name] = transports[name].round(kind.name, rows)[0]
+            result[name] = transports[name].round(kind.name, rows, happened)[0]
         else:
             result[name] = mixing[name].apply(rows) if name in mixing else rows
     return result
+
+
+def _ways(
+    schedule: Schedule, kind: RoundKind, happened: Happened | None, missing: frozenset[str]
+) -> tuple[Schedule, RoundKind]:
+    """Return the replicas with the weights that count in a round, and the steps that took place."""
+    if happened is None:
+        return without(schedule, missing), kind
+    return without(happened.without_untrained(schedule), missing), happened.kind
 
 
 def _frozen(state: dict[str, npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float32]]:
@@ -323,20 +363,3 @@ def _require_torch() -> None:
     missing = [name for name in ("torch", "safetensors") if find_spec(name) is None]
     if missing:
         raise ImportError(f"training needs {' and '.join(missing)}: pip install 'hfedfm-opt[runtime]'")
-
-
-@contextmanager
-def _one_reproducible_thread() -> Iterator[None]:
-    """Fix what decides the order of torch's sums, and restore it."""
-    import torch
-
-    threads, strictness = torch.get_num_threads(), torch.get_deterministic_debug_mode()
-    torch.set_num_threads(1)
-    torch.set_deterministic_debug_mode(
-        "error"
-    )  # use_deterministic_algorithms would import the compiler first
-    try:
-        yield
-    finally:
-        torch.set_deterministic_debug_mode(strictness)
-        torch.set_num_threads(threads)

@@ -5,8 +5,8 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,22 +23,31 @@ An average in which none came is thus that of the models with which the devices 
 """
 
 
-@dataclass(frozen=True)
-class Trained:
+class Trained(NamedTuple):
     """All replicas after a round's local training, and the devices whose updates did not come.
 
     The replicas of a missing device are as they were before the round.
     """
 
-    state: State
+    state: Mapping[str, npt.NDArray[np.float32]]
     missing: frozenset[str] = frozenset()
 
 
 class LocalTraining(Protocol):
     """Trains the devices of a schedule for a round."""
 
-    def __call__(self, round_index: int, state: State) -> Trained:
-        """Return what becomes of all replicas, (replicas, size) for each module, in a round (0-based)."""
+    def __call__(self, round_index: int, state: State, away: frozenset[str]) -> Trained:
+        """Return what becomes of all replicas in a round.
+
+        Parameters
+        ----------
+        round_index : int
+            The round, 0-based.
+        state : mapping of str to array
+            Of each module its replicas, (replicas, size).
+        away : frozenset of str
+            Devices that do not train in this round, by the clock's record.
+        """
         ...
 
 

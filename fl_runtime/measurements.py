@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fl_runtime.living.record import Event
 from fl_runtime.timeline import COLUMNS, Timeline
 from fl_runtime.whole_files import write_whole
 
@@ -60,6 +61,8 @@ class Measurements:
             ``accuracy`` (mean over tasks after the last round that reached the cloud), ``accuracy_late``
             (mean over tasks and the last third of the rounds), and both for each task in
             ``accuracy_of_task`` and ``accuracy_late_of_task``; accuracies in [0, 1], ``None`` without one.
+            Of a living network also ``living``: how often what happened, by the names of ``EVENTS``, and
+            ``slowest``, the largest factor on the time of work.
         """
         timeline, learning = self.timeline, self.learning
         at_sync = None if learning is None else learning.at_last_sync
@@ -77,6 +80,7 @@ class Measurements:
             "accuracy_late": _mean(late),
             "accuracy_of_task": at_sync,
             "accuracy_late_of_task": late,
+            **({} if timeline.record is None else {"living": timeline.record.summary()}),
         }
 
 
@@ -107,6 +111,28 @@ def write_rows_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     writer.writeheader()
     for row in rows_of(timeline):
         writer.writerow(row | {"modules": MODULE_SEPARATOR.join(row["modules"])})
+    write_whole(path, stream.getvalue().encode())
+
+
+def write_events_csv(timeline: Timeline, path: str | os.PathLike[str]) -> None:
+    """Write one line for each thing that happened in a living network besides the plan, with a head line.
+
+    Parameters
+    ----------
+    timeline : Timeline
+        Whose record is written; only the head line for a network that is still.
+    path : str or path-like
+        The file; it is written whole or not at all.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be written.
+    """
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(Event._fields)
+    writer.writerows(() if timeline.record is None else timeline.record.events)
     write_whole(path, stream.getvalue().encode())
 
 

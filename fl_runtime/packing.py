@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 CodeArray = npt.NDArray[np.uint16]
+CodeRows = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+ByteRows = npt.NDArray[np.uint8]
 
 FULL_BITS = 32
 """Bits of a parameter that travels as it is: a float32."""
@@ -22,6 +24,10 @@ PRECISIONS_BITS = (32, 16, 8, 4, 3, 2, 1)
 _HEAD = struct.Struct("<BxHff")
 HEAD_BYTES = _HEAD.size
 """Bits a code (1 byte, 1 free), number of the reference modulo 65536 (2), scale (4), weight (4)."""
+
+
+_HEADS = np.dtype([("bits", "u1"), ("free", "u1"), ("reference", "<u2"), ("scale", "<f4"), ("weight", "<f4")])
+"""The heads of many packets: the same bytes as ``_HEAD``."""
 
 
 class PacketError(ValueError):
@@ -75,6 +81,57 @@ class Packet:
         return cls(bits, reference, scale, weight, codes)
 
 
+@dataclass(frozen=True)
+class Packets:
+    """Packets of one precision and one module, each a row; see :class:`Packet`.
+
+    Parameters
+    ----------
+    bits : int
+        Bits a code.
+    references : array of int, shape (packets,)
+    scales, weights : array of float, shape (packets,)
+    codes : array of uint8 or uint16, shape (packets, parameters)
+    """
+
+    bits: int
+    references: npt.NDArray[np.int64]
+    scales: npt.NDArray[np.float64]
+    weights: npt.NDArray[np.float64]
+    codes: CodeRows
+
+    def to_bytes(self) -> ByteRows:
+        """Return the bytes of each packet, (packets, bytes): those of :meth:`Packet.to_bytes`."""
+        heads = np.zeros(len(self.codes), dtype=_HEADS)
+        heads["bits"], heads["reference"] = self.bits, self.references % 65536
+        heads["scale"], heads["weight"] = self.scales, self.weights
+        return np.concatenate(
+            [heads.view(np.uint8).reshape(-1, HEAD_BYTES), pack_rows(self.codes, self.bits)], 1
+        )
+
+    @classmethod
+    def from_bytes(cls, content: ByteRows, parameters: int) -> "Packets":
+        """Return the packets of a module; all must have the precision of the first.
+
+        Raises
+        ------
+        PacketError
+            If some are no such packets.
+        """
+        first = Packet.from_bytes(content[0].tobytes(), parameters)
+        heads = np.ascontiguousarray(content[:, :HEAD_BYTES]).view(_HEADS)[:, 0]
+        if (heads["bits"] != first.bits).any():
+            found = sorted(set(heads["bits"].tolist()))
+            raise PacketError(f"packets say {found} bits a code, must all have the same")
+        return cls(
+            bits=first.bits,
+            references=heads["reference"].astype(np.int64),
+            scales=heads["scale"].astype(np.float64),
+            weights=heads["weight"].astype(np.float64),
+            codes=unpack_rows(content[:, HEAD_BYTES:], first.bits, parameters),
+        )
+
+
 def pack(codes: npt.NDArray[np.generic], bits: int) -> bytes:
     """Return codes as ``ceil(len(codes) * bits / 8)`` bytes.
 
@@ -83,20 +140,34 @@ def pack(codes: npt.NDArray[np.generic], bits: int) -> bytes:
     codes : array of int, shape (n,)
         Each at least 0 and below ``2 ** bits``.
     bits : int
-        Bits a code, in [1, 16].
+        Bits a code, one of ``PRECISIONS_BITS`` below 32.
     """
+    return pack_rows(codes.astype(np.uint16)[None], bits).tobytes()
+
+
+def pack_rows(codes: CodeRows, bits: int) -> ByteRows:
+    """Return each row of codes (rows, n) packed, (rows, bytes)."""
     if bits == 8:
-        return codes.astype(np.uint8).tobytes()
+        return codes.astype(np.uint8)
     if bits == 16:
-        return codes.astype("<u2").tobytes()
+        return np.ascontiguousarray(codes, dtype="<u2").view(np.uint8)
     if bits in (2, 4):
-        padded = np.zeros((-(-len(codes) * bits // 8), 8 // bits), dtype=np.uint8)
-        padded.ravel()[: len(codes)] = codes
-        joined: npt.NDArray[np.uint8] = np.bitwise_or.reduce(padded << _shifts(bits), axis=1)
-        return joined.tobytes()
-    places = np.arange(bits, dtype=np.uint16)
-    single = (codes.astype(np.uint16)[:, None] >> places) & 1  # (n, bits)
-    return np.packbits(single.astype(np.uint8).ravel(), bitorder="little").tobytes()
+        each = 8 // bits  # codes of a byte
+        whole = codes.astype(np.uint8)
+        if whole.shape[1] % each:
+            whole = np.pad(whole, ((0, 0), (0, -whole.shape[1] % each)))
+        packed = whole[:, ::each].copy()
+        for place in range(1, each):
+            packed |= whole[:, place::each] << np.uint8(bits * place)
+        return packed
+    if bits == 1:
+        return np.packbits(codes.astype(np.uint8), axis=1, bitorder="little")
+    padded = np.pad(codes, ((0, 0), (0, -codes.shape[1] % 8)))
+    words = np.zeros((len(codes), padded.shape[1] // 8), dtype="<u4")  # of eight codes, which fill 3 bytes
+    for place in range(8):
+        words |= padded[:, place::8].astype("<u4") << np.uint32(bits * place)
+    whole = words.view(np.uint8).reshape(*words.shape, 4)[:, :, :bits].reshape(len(codes), -1)
+    return np.ascontiguousarray(whole[:, : -(-codes.shape[1] * bits // 8)])
 
 
 def unpack(content: bytes, bits: int, count: int) -> CodeArray:
@@ -112,23 +183,36 @@ def unpack(content: bytes, bits: int, count: int) -> CodeArray:
         raise PacketError(
             f"{count} codes of {bits} bits came in {len(content)} bytes, must be {expected} bytes"
         )
-    if bits == 8:
-        return np.frombuffer(content, dtype=np.uint8).astype(np.uint16)
-    if bits == 16:
-        return np.frombuffer(content, dtype="<u2").astype(np.uint16)
-    raw = np.frombuffer(content, dtype=np.uint8)
-    if bits in (2, 4):
-        apart = (raw[:, None] >> _shifts(bits)) & np.uint8(2**bits - 1)  # (bytes, codes of a byte)
-        return apart.ravel()[:count].astype(np.uint16)
-    single = np.unpackbits(raw, count=count * bits, bitorder="little").reshape(count, bits)
-    weights = (1 << np.arange(bits)).astype(np.uint16)
-    codes: CodeArray = (single.astype(np.uint16) * weights).sum(axis=1, dtype=np.uint16)
+    rows = unpack_rows(np.frombuffer(content, dtype=np.uint8)[None], bits, count)
+    codes: CodeArray = rows[0].astype(np.uint16)
     return codes
 
 
-def _shifts(bits: int) -> npt.NDArray[np.uint8]:
-    """Return where the codes of a byte begin."""
-    return np.arange(0, 8, bits, dtype=np.uint8)
+def unpack_rows(content: ByteRows, bits: int, count: int) -> CodeRows:
+    """Return the codes (rows, count) that :func:`pack_rows` packed."""
+    if bits == 8:
+        return content
+    if bits == 16:
+        words: npt.NDArray[np.uint16] = np.ascontiguousarray(content).view("<u2")
+        return words
+    if bits in (2, 4):
+        each, mask = 8 // bits, np.uint8(2**bits - 1)
+        codes = np.empty((len(content), each * content.shape[1]), dtype=np.uint8)
+        for place in range(each):
+            codes[:, place::each] = (content >> np.uint8(bits * place)) & mask
+        return codes[:, :count]
+    if bits == 1:
+        return np.unpackbits(content, axis=1, count=count, bitorder="little")
+    groups = -(-count // 8)
+    whole = np.zeros((len(content), groups * bits), dtype=np.uint8)
+    whole[:, : content.shape[1]] = content
+    wide = np.zeros((len(content), groups, 4), dtype=np.uint8)
+    wide[:, :, :bits] = whole.reshape(len(content), groups, bits)
+    of_eight = wide.view("<u4")[:, :, 0]  # (rows, groups)
+    result = np.empty((len(content), 8 * groups), dtype=np.uint8)
+    for place in range(8):
+        result[:, place::8] = (of_eight >> np.uint32(bits * place)) & np.uint32(2**bits - 1)
+    return result[:, :count]
 
 
 def packed_bits(update_bits: float, bits: int) -> float:

@@ -11,10 +11,12 @@ k>``, and a code has the sign of its value, so the error is smaller than the val
 error feedback needs (Karimireddy et al. 2019, arXiv:1901.09847).
 """
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
-from fl_runtime.packing import CodeArray
+from fl_runtime.packing import CodeArray, CodeRows
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -23,6 +25,9 @@ FINER_STEPS = (1.0, 0.85, 0.7, 0.6, 0.5, 0.4, 0.3)
 
 MAX_BITS_TO_CLIP = 4
 """From 8 bits on the step that reaches the largest value is fine enough, and nothing is clipped."""
+
+_BINS_A_STEP = 40
+"""Of the histograms: a bin is 0.025 steps, and whatever the step tried, codes change where a bin ends."""
 
 
 def quantise(values: FloatArray, bits: int) -> tuple[CodeArray, float]:
@@ -42,22 +47,32 @@ def quantise(values: FloatArray, bits: int) -> tuple[CodeArray, float]:
     scale : float
         The step, a float32, >= 0.
     """
-    largest = float(np.abs(values).max()) if len(values) else 0.0
-    reaching = largest / _largest(bits)
-    parts = FINER_STEPS if 1 < bits <= MAX_BITS_TO_CLIP else (1.0,)
-    tried = [_nearest(values, reaching * part, bits) for part in parts]
-    kept = [_explained(values, counts) for counts in tried]
-    best = tried[int(np.argmax(kept))]
-    square = float(best @ best)
-    step = max(0.0, float(values @ best)) / square if square > 0 else 0.0
-    return _coded(best, bits), float(np.float32(step))
+    codes, scales = quantise_rows(values[None], bits)
+    return codes[0].astype(np.uint16), float(scales[0])
 
 
-def restore(codes: CodeArray, scale: float, bits: int) -> FloatArray:
-    """Return the values that codes stand for, shape (n,)."""
-    whole = codes.astype(np.float64)
-    counts = 2.0 * whole - (2**bits - 1) if bits <= 2 else whole - _largest(bits)
-    return counts * scale
+def quantise_rows(values: FloatArray, bits: int) -> tuple[CodeRows, FloatArray]:
+    """Return what :func:`quantise` returns, for each row by itself: (rows, n) codes and (rows,) scales."""
+    if not values.size:
+        return _coded(np.zeros_like(values), bits), np.zeros(len(values))
+    sizes = np.abs(values)
+    reaching = sizes.max(axis=1) / _largest(bits)
+    step = reaching * _best_parts(sizes, reaching, bits)
+    counts = _nearest(values, step[:, None], bits)
+    kept = np.array([row @ own for row, own in zip(values, counts, strict=True)])
+    square = np.array([own @ own for own in counts])
+    scales = np.maximum(0.0, kept) / np.where(square > 0, square, 1.0)
+    return _coded(counts, bits), scales.astype(np.float32).astype(np.float64)
+
+
+def restore(codes: CodeRows, scale: float | FloatArray, bits: int) -> FloatArray:
+    """Return the values that codes stand for, of the same shape; ``scale`` is one, or one of each row."""
+    counts = codes.astype(np.float64)
+    if bits <= 2:
+        counts *= 2.0
+    counts -= 2**bits - 1 if bits <= 2 else _largest(bits)
+    counts *= np.asarray(scale)[..., None]
+    return counts
 
 
 def _largest(bits: int) -> int:
@@ -65,21 +80,54 @@ def _largest(bits: int) -> int:
     return int(2**bits - 1) if bits <= 2 else int(2 ** (bits - 1) - 1)
 
 
-def _nearest(values: FloatArray, step: float, bits: int) -> FloatArray:
-    """Return the nearest code of each value, in steps."""
-    scaled = values / step if step > 0 else np.zeros_like(values)
+def _best_parts(sizes: FloatArray, reaching: FloatArray, bits: int) -> FloatArray:
+    """Return which of ``FINER_STEPS`` keeps most of each row's square, with the scale of least squares.
+
+    A histogram of sizes (rows, n) in units of the reaching step, and of their sums, tells ``<x, k>`` and
+    ``<k, k>`` for all steps at once.
+    """
+    if not 1 < bits <= MAX_BITS_TO_CLIP:
+        return np.ones(len(sizes))
+    num_bins = _BINS_A_STEP * _largest(bits) + 1
+    scaled = sizes * (_BINS_A_STEP / np.where(reaching > 0, reaching, np.inf))[:, None]
+    places = scaled.astype(np.int32)
+    places += num_bins * np.arange(len(sizes), dtype=np.int32)[:, None]
+    shape = (len(sizes), num_bins)
+    counts = np.bincount(places.ravel(), minlength=shape[0] * num_bins).reshape(shape)
+    sums = np.bincount(places.ravel(), sizes.ravel(), minlength=shape[0] * num_bins).reshape(shape)
+    codes = _codes_of_bins(bits)  # (bins, steps)
+    kept, squares = sums @ codes, counts @ codes**2
+    best = np.argmax(kept**2 / np.maximum(squares, 1.0), axis=1)
+    chosen: FloatArray = np.array(FINER_STEPS)[best]
+    return chosen
+
+
+@cache
+def _codes_of_bins(bits: int) -> FloatArray:
+    """Return the size of the code of each bin with each of ``FINER_STEPS``, (bins, steps)."""
+    middles = (np.arange(_BINS_A_STEP * _largest(bits) + 1) + 0.5) / _BINS_A_STEP
+    return _nearest(middles[:, None], np.array(FINER_STEPS), bits)
+
+
+def _nearest(values: FloatArray, step: FloatArray, bits: int) -> FloatArray:
+    """Return the nearest code of each value, in steps; without a step, that of zero."""
+    scaled = values / np.where(step > 0, step, np.inf)
     largest = _largest(bits)
     if bits <= 2:
-        return np.clip(2.0 * np.floor(scaled / 2.0) + 1.0, -largest, largest)
-    return np.clip(np.rint(scaled), -largest, largest)
+        scaled /= 2.0
+        np.floor(scaled, out=scaled)
+        scaled *= 2.0
+        scaled += 1.0
+    else:
+        np.rint(scaled, out=scaled)
+    return np.clip(scaled, -largest, largest, out=scaled)
 
 
-def _explained(values: FloatArray, counts: FloatArray) -> float:
-    """Return how much of ``|values|^2`` codes keep with the scale of least squares."""
-    square = float(counts @ counts)
-    return float(values @ counts) ** 2 / square if square > 0 else 0.0
-
-
-def _coded(counts: FloatArray, bits: int) -> CodeArray:
-    shifted = (counts + (2**bits - 1)) / 2.0 if bits <= 2 else counts + _largest(bits)
-    return shifted.astype(np.uint16)
+def _coded(counts: FloatArray, bits: int) -> CodeRows:
+    """Return codes of counts, which are changed."""
+    if bits <= 2:
+        counts += 2**bits - 1
+        counts /= 2.0
+    else:
+        counts += _largest(bits)
+    return counts.astype(np.uint8) if bits <= 8 else counts.astype(np.uint16)

@@ -33,24 +33,44 @@ def extra_bits(schedule: Schedule, num_rounds: int) -> list[Extra]:
         for step in kind.steps
         if isinstance(step, Transfer)
     }
-    packed = {
-        name for step in transfers.values() for name, bits in step.precision_bits.items() if bits < FULL_BITS
-    }
     result: list[dict[str, float]] = [{} for _ in range(num_rounds)]
-    for module in schedule.modules:
-        if not module.trainable or module.id not in packed:
-            continue
-        for index, loads in enumerate(_loads(schedule, module.id, num_rounds)):
+    update_bits = {module.id: module.update_bits for module in schedule.modules}
+    for name in packed_modules(schedule):
+        for index, loads in enumerate(_loads(schedule, name, num_rounds)):
             kind = schedule.cycle[index % len(schedule.cycle)]
             for step_id, load in loads.items():
-                bits = transfers[kind, step_id].bits_a_parameter(module.id)
-                more = _surplus(load, module.update_bits, bits)
+                bits = transfers[kind, step_id].bits_a_parameter(name)
+                more = surplus_bits(load, update_bits[name], bits)
                 if more:
                     result[index][step_id] = result[index].get(step_id, 0.0) + more
     return list(result)
 
 
-def _surplus(load: Load, update_bits: float, bits: int) -> float:
+def packed_modules(schedule: Schedule) -> tuple[str, ...]:
+    """Return the trainable modules that some transfer carries with fewer than 32 bits a parameter."""
+    packed = {
+        name
+        for kind in played_kinds(schedule)
+        for step in kind.steps
+        if isinstance(step, Transfer)
+        for name, bits in step.precision_bits.items()
+        if bits < FULL_BITS
+    }
+    return tuple(module.id for module in schedule.modules if module.trainable and module.id in packed)
+
+
+def surplus_bits(load: Load, update_bits: float, bits: int) -> float:
+    """Return what a load takes more (or less) than a schedule says: one packet, or one state at 32 bits.
+
+    Parameters
+    ----------
+    load : Load
+        What was carried.
+    update_bits : float
+        Bits of the module as it is.
+    bits : int
+        Bits a parameter with which it travels.
+    """
     packet = packed_bits(update_bits, bits)
     if bits == FULL_BITS:
         return (load.states - 1) * update_bits

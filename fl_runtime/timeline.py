@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fl_runtime.compiled import CompiledKind, StepCost, nodes_of_step
+from fl_runtime.living.record import Record
 from fl_runtime.schedule import Compute, Evaluate, Schedule, Step, Transfer
 
 FloatArray = npt.NDArray[np.float64]
@@ -57,6 +58,9 @@ class Timeline:
         Number of rounds of the schedule's cycle.
     node_ids : tuple of str
         All nodes of the schedule.
+    record : Record or None
+        What happened in a living network (:class:`fl_runtime.living.record.Record`); ``None``: all went as
+        planned.
     """
 
     round: IntArray
@@ -73,6 +77,7 @@ class Timeline:
     num_rounds: int
     cycle_length: int
     node_ids: tuple[str, ...]
+    record: Record | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -145,10 +150,12 @@ class Timeline:
 def timeline_of_play(
     schedule: Schedule,
     kinds: Sequence[CompiledKind],
-    costs: Sequence[Sequence[StepCost]],
+    costs: Sequence[Sequence[StepCost] | FloatArray],
     start_s: Sequence[Sequence[float]],
     end_s: Sequence[Sequence[float]],
-    extra_bits: Sequence[Mapping[str, float]],
+    extra_bits: Sequence[Mapping[str, float]] = (),
+    bits: FloatArray | None = None,
+    record: Record | None = None,
 ) -> Timeline:
     """Return the rows of a play.
 
@@ -158,12 +165,16 @@ def timeline_of_play(
         What was played.
     kinds : sequence of CompiledKind
         The kind of each round.
-    costs : sequence of sequence of StepCost
-        For each round, the costs of its steps.
+    costs : sequence of sequence of StepCost, or of array
+        For each round, the costs of its steps, as an array (steps, 3).
     start_s, end_s : sequence of sequence of float
         For each round, when its steps started and ended, s.
     extra_bits : sequence of mapping of str to float
-        For each round, by step: bits that a transfer carried besides its own.
+        For each round, by step: bits that a transfer carried besides its own; none: nowhere any.
+    bits : array or None
+        Bits of all rows in place of those of the schedule, (rows,).
+    record : Record or None
+        What happened in a living network.
     """
     distinct = {id(kind): kind for kind in kinds}
     columns_of_kind = {key: [_words(step) for step in kind.steps] for key, kind in distinct.items()}
@@ -172,14 +183,7 @@ def timeline_of_play(
     distinct_costs = {id(of_round): of_round for of_round in costs}
     array_of_costs = {key: np.array(of_round) for key, of_round in distinct_costs.items()}
     joules = np.concatenate([array_of_costs[id(of_round)] for of_round in costs])
-    bits_of_kind = {key: np.array([_bits(step) for step in kind.steps]) for key, kind in distinct.items()}
     sizes = [len(kind.steps) for kind in kinds]
-    bits = np.concatenate([bits_of_kind[id(kind)] for kind in kinds])
-    more = [
-        of_round.get(step.id, 0.0)
-        for kind, of_round in zip(kinds, extra_bits, strict=True)
-        for step in kind.steps
-    ]
     return Timeline(
         round=_frozen_ints(np.repeat(np.arange(len(kinds), dtype=np.int64), sizes)),
         step=step_ids,
@@ -187,7 +191,7 @@ def timeline_of_play(
         node=nodes,
         peer=peers,
         modules=modules,
-        bits=_frozen(bits + np.array(more) if any(extra_bits) else bits),
+        bits=_frozen(_bits_of_rows(kinds, extra_bits) if bits is None else bits),
         start_s=_frozen(list(chain.from_iterable(start_s))),
         end_s=_frozen(list(chain.from_iterable(end_s))),
         node_energy_j=_frozen(joules[:, 1]),
@@ -195,7 +199,22 @@ def timeline_of_play(
         num_rounds=len(kinds),
         cycle_length=len(schedule.cycle),
         node_ids=tuple(node.id for node in schedule.nodes),
+        record=record,
     )
+
+
+def _bits_of_rows(kinds: Sequence[CompiledKind], extra_bits: Sequence[Mapping[str, float]]) -> FloatArray:
+    distinct = {id(kind): kind for kind in kinds}
+    bits_of_kind = {key: np.array([_bits(step) for step in kind.steps]) for key, kind in distinct.items()}
+    bits: FloatArray = np.concatenate([bits_of_kind[id(kind)] for kind in kinds])
+    if not any(extra_bits):
+        return bits
+    more = [
+        of_round.get(step.id, 0.0)
+        for kind, of_round in zip(kinds, extra_bits, strict=True)
+        for step in kind.steps
+    ]
+    return np.asarray(bits + np.array(more))
 
 
 def _words(step: Step) -> tuple[str, str, str, str, tuple[str, ...]]:

@@ -20,19 +20,29 @@ What travels below 32 bits
   al. 2018, arXiv:1809.07599).
 
 At 32 bits nothing is lost: updates travel as exact sums, models as they are.
+
+Where transfers fail
+--------------------
+Senders choose references as if all would go well among the nodes that are there.  A node whose update comes
+into no average has afterwards what rounding had lost before, as if it had not sent.  A model is coded by the
+node that averages, and its rest is that node's own: who does not get the codes lacks that model, and is
+re-based later.
 """
 
+from collections.abc import Collection
 from dataclasses import asdict
 
 import numpy as np
 
-from fl_runtime.itinerary import is_mixed, itinerary
+from fl_runtime.itinerary import Moving, is_mixed, itinerary
+from fl_runtime.living.record import Happened
 from fl_runtime.order import in_order
 from fl_runtime.packing import FULL_BITS
-from fl_runtime.schedule import Aggregate, Deliver, Merge, RoundKind, Schedule, Transfer
+from fl_runtime.schedule import Aggregate, Deliver, Merge, RoundKind, Schedule, Step, Transfer
 from fl_runtime.server_optimisers import Plain, advance
+from fl_runtime.transport_choices import Memory
 from fl_runtime.transport_models import Models
-from fl_runtime.transport_state import FloatArray, Kept, Load, State
+from fl_runtime.transport_state import FloatArray, Kept, Known, Load, State
 from fl_runtime.transport_updates import Updates
 
 
@@ -92,15 +102,20 @@ class Transport:
             )
         self.module = module
         self.kept = kept
+        self._schedule = schedule
         self._replicas = [replica for replica in schedule.replicas if replica.module == module]
         self._row_of = {replica.host: row for row, replica in enumerate(self._replicas)}
         self._ways = {kind.name: itinerary(schedule, kind, module) for kind in kinds}
-        self._sources: dict[str, set[str]] = {}
+        sources: dict[str, set[str]] = {}
         for ways in self._ways.values():
             for node, makers in ways.sources_of.items():
-                self._sources.setdefault(node, set()).update(makers)
+                sources.setdefault(node, set()).update(makers)
+        self._sources = {node: tuple(sorted(makers)) for node, makers in sorted(sources.items())}
+        self._memory = Memory(self._sources)
 
-    def round(self, kind: str, rows: State) -> tuple[State, dict[str, Load]]:
+    def round(
+        self, kind: str, rows: State, happened: Happened | None = None
+    ) -> tuple[State, dict[str, Load]]:
         """Play a round.
 
         Parameters
@@ -109,6 +124,8 @@ class Transport:
             Name of the kind of round.
         rows : array of float32, shape (replicas, size)
             Parameters of the replicas after local training, in the order of the schedule.
+        happened : Happened or None
+            What came of the steps in a living network; ``None``: all went well.
 
         Returns
         -------
@@ -117,53 +134,132 @@ class Transport:
         loads : dict of str to Load
             What each transfer carried, by its id.
         """
+        if happened is None:
+            return self._still_round(kind, rows)
+        under_way = self.open(happened.planned, rows, happened.untrained)
+        for step, arrived in happened.steps:
+            under_way.follow(step, arrived)
+        under_way.updates.put_back()
+        return under_way.close(), under_way.loads
+
+    def open(self, planned: RoundKind, rows: State, untrained: Collection[str]) -> "TransportRound":
+        """Return a round to be followed step by step, of which senders know the planned steps."""
+        ways = itinerary(self._schedule, planned, self.module)
+        choices = self._memory.new_choices(self.kept)
+        updates = Updates(self.module, ways, self.kept, choices, self._replicas, rows, untrained)
+        models = Models(self.module, ways, self.kept, choices)
+        return TransportRound(self, updates, models, choices.known, rows.copy())
+
+    def _still_round(self, kind: str, rows: State) -> tuple[State, dict[str, Load]]:
+        """Play a round in which all happens as planned, tier after tier."""
         ways = self._ways[kind]
-        known = {node: self._numbers(node) for node in self._nodes(kind)}
-        updates = Updates(self.module, ways, self.kept, known, self._replicas, rows)
-        models = Models(self.module, ways, self.kept, known)
+        choices = self._memory.choices(kind, self.kept)
+        updates = Updates(self.module, ways, self.kept, choices, self._replicas, rows)
+        models = Models(self.module, ways, self.kept, choices)
         loads: dict[str, Load] = {}
+        averages: dict[str, FloatArray] = {}
+        for tier in ways.update_tiers:
+            loads |= updates.send([step for step in tier if isinstance(step, Transfer)])
+            for step in tier:
+                if isinstance(step, Merge):
+                    updates.merge(step)
+                elif isinstance(step, Aggregate):
+                    averages[step.id] = updates.average(step, self.last(choices.known[step.node]))
+        made = {
+            step.id: self.advanced(step, averages[step.id], self.last(choices.known[step.node]))
+            for step in ways.steps
+            if isinstance(step, Aggregate)
+        }
+        models.prepare(made)
         result = rows.copy()
         for step in ways.steps:
             match step:
-                case Transfer():
-                    loads[step.id] = (updates if step.content == "update" else models).send(step)
-                case Merge():
-                    updates.merge(step)
+                case Transfer(content="model"):
+                    loads[step.id] = models.send(step)
                 case Aggregate():
-                    last = self.kept.models[max(known[step.node])].astype(np.float64)
-                    models.make(step.node, self._advanced(step, updates.average(step, last), last))
+                    models.make(step.node, made[step.id])
                 case Deliver():
                     for host in step.nodes:
                         if host in self._row_of:
                             result[self._row_of[host]] = models.held_by(host, step.id).values
+                case _:
+                    pass
         models.end()
-        self._forget()
+        self.forget()
         return result, loads
 
-    def _advanced(self, step: Aggregate, average: FloatArray, last: FloatArray) -> State:
+    def host_row(self, host: str) -> int | None:
+        """Return the place of the replica on a host; ``None`` where there is none."""
+        return self._row_of.get(host)
+
+    def last(self, numbers: frozenset[int]) -> FloatArray:
+        """Return the latest of some models."""
+        return self.kept.models[max(numbers)].astype(np.float64)
+
+    def advanced(self, step: Aggregate, average: FloatArray, last: FloatArray) -> State:
         """Return what the server optimiser makes of an average."""
         model, memory = advance(step.optimiser, average, last, self.kept.memories.get(step.node))
         if memory:
             self.kept.memories[step.node] = memory
         return model.astype(np.float32)
 
-    def _nodes(self, kind: str) -> set[str]:
-        nodes = {replica.host for replica in self._replicas}
-        for step in self._ways[kind].steps:
-            match step:
-                case Transfer():
-                    nodes |= {step.source, step.target}
-                case Merge() | Aggregate():
-                    nodes.add(step.node)
-                case _:
-                    pass
-        return nodes
-
-    def _numbers(self, node: str) -> frozenset[int]:
-        """Return the numbers of the models that a node has."""
-        last = self.kept.number_of.get(node, {})
-        return frozenset(last.get(maker, 0) for maker in self._sources.get(node, ())) or frozenset({0})
-
-    def _forget(self) -> None:
-        used = {number for node in self._sources for number in self._numbers(node)} | {0}
+    def forget(self) -> None:
+        """Drop models that no node has any more."""
+        used = {0}
+        for node, makers in self._sources.items():
+            last = self.kept.number_of.get(node, {})
+            used.update(last.get(maker, 0) for maker in makers)
         self.kept.models = {number: self.kept.models[number] for number in sorted(used)}
+
+
+class TransportRound:
+    """A round that is followed step by step.
+
+    Parameters
+    ----------
+    transport : Transport
+        Whose round it is.
+    updates, models : Updates, Models
+        What travels.
+    known : mapping of str to frozenset of int
+        Numbers of the models that each node has at the start.
+    rows : array of float32, shape (replicas, size)
+        Parameters of the replicas; deliveries change them.
+    """
+
+    def __init__(
+        self, transport: Transport, updates: Updates, models: Models, known: Known, rows: State
+    ) -> None:
+        self._transport, self.updates, self._models = transport, updates, models
+        self._known, self._rows = known, rows
+        self.loads: dict[str, Load] = {}
+
+    def follow(self, step: Step, arrives: bool = True) -> None:
+        """Follow a step; one that does not move the module is passed over."""
+        if not isinstance(step, Moving) or self._transport.module not in step.modules:
+            return
+        match step:
+            case Transfer(content="activation"):
+                pass
+            case Transfer():
+                if step.content == "update":
+                    self.loads |= self.updates.send([step], arrives)
+                else:
+                    self.loads[step.id] = self._models.send(step, arrives)
+            case Merge():
+                self.updates.merge(step)
+            case Aggregate():
+                last = self._transport.last(self._known[step.node])
+                average = self.updates.average(step, last)
+                self._models.make(step.node, self._transport.advanced(step, average, last))
+            case Deliver():
+                for host in step.nodes:
+                    row = self._transport.host_row(host)
+                    if row is not None:
+                        self._rows[row] = self._models.held_by(host, step.id).values
+
+    def close(self) -> State:
+        """End the round; return the parameters of the replicas."""
+        self._models.end()
+        self._transport.forget()
+        return self._rows

@@ -1,17 +1,20 @@
 """What nodes keep of a module that travels packed, and how differences are sent with what was lost."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from fl_runtime.packing import Packet
-from fl_runtime.quantise import quantise, restore
+from fl_runtime.packing import ByteRows, Packets
+from fl_runtime.quantise import quantise_rows, restore
 from fl_runtime.server_optimisers import Memory
 
 State = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float64]
+_CODED_AT_ONCE = 2**15
+"""Parameters quantised in one go: 256 KiB of float64, so that all steps of it find them in the cache."""
+
 Known = Mapping[str, frozenset[int]]
 """Numbers of the models that each node has."""
 
@@ -73,44 +76,79 @@ def most_known(known: Known, numbers: Iterable[int], nodes: Iterable[str]) -> in
     return number if count else None
 
 
-def send_coded(
-    values: FloatArray, bits: int, reference: int, weight: float, rests: dict[str, State], node: str
-) -> tuple[FloatArray, float, int]:
-    """Send a difference through bytes; what rounding loses is kept in ``rests`` and added the next time.
+@dataclass(frozen=True)
+class Coding:
+    """Differences to be sent through bytes, those of one precision and module, each a row.
 
     Parameters
     ----------
-    values : array of float, shape (size,)
-        What is to be sent.
+    values : array of float, shape (senders, size)
+        What is to be sent; it is changed.
     bits : int
         Bits a parameter, below 32.
-    reference : int
-        Number of the model from which it differs.
-    weight : float
-        Weight of an update.
-    rests : dict of str to array
-        What was lost by node; it is changed.
-    node : str
-        The sender.
+    references : sequence of int
+        Of each: number of the model from which it differs.
+    weights : sequence of float
+        Of each: weight of an update.
+    rests : sequence of mapping of str to array
+        Of each: where it keeps what was lost, by node; they are changed.
+    nodes : sequence of str
+        The senders.
+    """
+
+    values: FloatArray
+    bits: int
+    references: Sequence[int]
+    weights: Sequence[float]
+    rests: Sequence[dict[str, State]]
+    nodes: Sequence[str]
+
+
+def send_coded(coding: Coding) -> tuple[FloatArray, list[float], int]:
+    """Send differences through bytes; what rounding loses is kept in ``rests`` and added the next time.
 
     Returns
     -------
-    values : array of float, shape (size,)
+    values : array of float, shape (senders, size)
         What arrives.
-    weight : float
-        The weight that arrives.
+    weights : list of float
+        The weights that arrive.
     num_bytes : int
-        Length of the packet.
+        Length of a packet.
     """
-    wanted = values + rests[node] if node in rests else values
-    if not np.isfinite(wanted).all():
-        raise ValueError(
-            f"node {node!r} has NaN or infinite parameters, which {bits} bits cannot carry: training "
-            "diverged; lower learning_rate or the rate of the server optimiser"
-        )
-    codes, scale = quantise(wanted, bits)
-    content = Packet(bits, reference, scale, weight, codes).to_bytes()
-    packet = Packet.from_bytes(content, len(values))
-    arrived = restore(packet.codes, packet.scale, packet.bits)
-    rests[node] = (wanted - arrived).astype(np.float32)
-    return arrived, packet.weight, len(content)
+    size = coding.values.shape[1]
+    arrived, weights, num_bytes = np.empty_like(coding.values), [], 0
+    rows = max(1, _CODED_AT_ONCE // max(1, size))
+    for start in range(0, len(coding.nodes), rows):
+        part = slice(start, start + rows)
+        packets = _sent(coding, part)
+        num_bytes = len(packets[0])
+        back = Packets.from_bytes(packets, size)
+        arrived[part] = restore(back.codes, back.scales, back.bits)
+        weights += back.weights.tolist()
+        lost = (coding.values[part] - arrived[part]).astype(np.float32)
+        for rests, node, rest in zip(coding.rests[part], coding.nodes[part], lost, strict=True):
+            rests[node] = rest
+    return arrived, weights, num_bytes
+
+
+def _sent(coding: Coding, part: slice) -> ByteRows:
+    """Return the packets of some senders; their values become what they wanted to send."""
+    wanted = coding.values[part]
+    for place, (rests, node) in enumerate(zip(coding.rests[part], coding.nodes[part], strict=True)):
+        if node in rests:
+            wanted[place] += rests[node]
+    if not np.isfinite(wanted.sum()):
+        _check_finite(wanted, coding.nodes[part], coding.bits)
+    codes, scales = quantise_rows(wanted, coding.bits)
+    references = np.array(coding.references[part], dtype=np.int64)
+    return Packets(coding.bits, references, scales, np.array(coding.weights[part]), codes).to_bytes()
+
+
+def _check_finite(wanted: FloatArray, nodes: Sequence[str], bits: int) -> None:
+    for row, node in zip(wanted, nodes, strict=True):
+        if not np.isfinite(row).all():
+            raise ValueError(
+                f"node {node!r} has NaN or infinite parameters, which {bits} bits cannot carry: training "
+                "diverged; lower learning_rate or the rate of the server optimiser"
+            )

@@ -1,6 +1,6 @@
 """Updates of one module in one round, from the replicas over relays to the averages."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,21 +8,24 @@ import numpy as np
 from fl_runtime.itinerary import Gathering, Itinerary
 from fl_runtime.packing import FULL_BITS
 from fl_runtime.schedule import Aggregate, Merge, Replica, Transfer
-from fl_runtime.transport_state import FloatArray, Kept, Known, Load, State, most_known, send_coded
+from fl_runtime.transport_choices import Choices
+from fl_runtime.transport_state import Coding, FloatArray, Kept, Load, State, most_known, send_coded
 
 Part = tuple[float, FloatArray]
 """A weight, and the weighted sum of differences (or of states) that it belongs to."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class Update:
     """A weighted sum on its way, in parts: by the number of the model from which they differ.
 
-    The part ``None`` is a sum of whole states.  ``load`` is how it travelled last.
+    The part ``None`` is a sum of whole states.  ``load`` is how it travelled last, ``coders`` are the nodes
+    whose codes are in it.
     """
 
     parts: Mapping[int | None, Part]
     load: Load = field(default_factory=lambda: Load(0, 0))
+    coders: frozenset[str] = frozenset()
 
 
 class Updates:
@@ -36,12 +39,14 @@ class Updates:
         Its ways in this kind of round.
     kept : Kept
         What the nodes have; what rounding loses is changed.
-    known : mapping of str to frozenset of int
-        Numbers of the models that each node has at the start of the round.
+    choices : Choices
+        From which models differences are told.
     replicas : sequence of Replica
         Those of the module.
     rows : array of float32, shape (replicas, size)
         Their parameters.
+    untrained : collection of str or None
+        Nodes whose replicas take no part; ``None`` in a network where all happens as planned.
     """
 
     def __init__(
@@ -49,35 +54,67 @@ class Updates:
         module: str,
         ways: Itinerary,
         kept: Kept,
-        known: Known,
+        choices: Choices,
         replicas: Sequence[Replica],
         rows: State,
+        untrained: Collection[str] | None = None,
     ) -> None:
-        self._module, self._ways, self._kept, self._known, self._rows = module, ways, kept, known, rows
+        self._module, self._ways, self._kept, self._rows = module, ways, kept, rows
+        self._choices, self._known = choices, choices.known
+        self._untrained = untrained
+        self._rests_before: dict[str, State | None] = {}
+        self._reached: frozenset[str] = frozenset()
         self._row_of = {replica.host: row for row, replica in enumerate(replicas)}
         self._weight_of = {replica.host: float(replica.weight) for replica in replicas}
         self._references: dict[Gathering, int | None] = {}
         self._merged: dict[str, Update] = {}
-        self._arrived: dict[str, list[Update]] = {}
+        self._order = {step.id: place for place, step in enumerate(ways.steps)}
+        self._arrived: dict[str, list[tuple[int, Update]]] = {}  # with the place of the step that brought it
         self._passing: dict[tuple[str, str], Update] = {}
 
-    def send(self, step: Transfer) -> Load:
-        """Bring an update to the target: the source's own, or one that it passes on as it came."""
-        origin = step.origin or step.source
-        if origin == step.source:
-            update = self._travelled(step, self._own(origin, step.id))
+    def send(self, steps: Sequence[Transfer], arrives: bool = True) -> dict[str, Load]:
+        """Bring the updates of a tier to their targets: the source's own, or those passed on as they came.
+
+        If they do not arrive, the sources have what rounding lost before, as if they had not sent.
+        """
+        own = [step for step in steps if step.source == (step.origin or step.source)]
+        before = {step.source: self._kept.rest_up.get(step.source) for step in own}
+        brought = dict(zip((step.id for step in own), self._travelled(own, self._leaving(own)), strict=True))
+        for step in own if self._untrained is not None else ():
+            if step.source in brought[step.id].coders:
+                self._rests_before.setdefault(step.source, before[step.source])
+                if not arrives:
+                    self._put_back(step.source, before[step.source])
+        for step in steps:
+            origin = step.origin or step.source
+            if step.id not in brought:
+                brought[step.id] = self._passing[origin, step.source]
+                if arrives:
+                    waiting = self._arrived.get(step.source, [])
+                    self._arrived[step.source] = [each for each in waiting if each[1] is not brought[step.id]]
+            if arrives:
+                place = self._order.get(step.id, len(self._order))
+                self._arrived.setdefault(step.target, []).append((place, brought[step.id]))
+                self._passing[origin, step.target] = brought[step.id]
+        return {step.id: brought[step.id].load for step in steps}
+
+    def put_back(self) -> None:
+        """Let nodes whose codes came into no average have what rounding lost before, as if not sent."""
+        for node, before in self._rests_before.items():
+            if node not in self._reached:
+                self._put_back(node, before)
+
+    def _put_back(self, node: str, rest: State | None) -> None:
+        if rest is None:
+            self._kept.rest_up.pop(node, None)
         else:
-            update = self._passing[origin, step.source]
-            waiting = self._arrived.get(step.source, [])
-            self._arrived[step.source] = [other for other in waiting if other is not update]
-        self._arrived.setdefault(step.target, []).append(update)
-        self._passing[origin, step.target] = update
-        return update.load
+            self._kept.rest_up[node] = rest
 
     def merge(self, step: Merge | Aggregate) -> Update:
         """Add what arrived at a node to its own update."""
-        arrived = self._arrived.pop(step.node, [])
-        has_own = step.node in self._merged or step.node in self._row_of
+        came = sorted(self._arrived.pop(step.node, []), key=_place)
+        arrived = [update for _, update in came]
+        has_own = step.node in self._merged or self._trains(step.node)
         whole = [self._own(step.node, step.id), *arrived] if has_own else arrived
         if not whole:
             raise ValueError(f"step {step.id!r}: no update of {self._module!r} has reached {step.node!r}")
@@ -87,13 +124,19 @@ class Updates:
 
     def average(self, step: Aggregate, last: FloatArray) -> FloatArray:
         """Return the weighted average at a node; ``last`` if nothing in it has a weight."""
-        ((reference, (weight, whole)),) = self.merge(step).parts.items()
+        merged = self.merge(step)
+        self._reached |= merged.coders
+        ((reference, (weight, whole)),) = merged.parts.items()
         if not weight:
             return last
         return whole / weight if reference is None else self._kept.models[reference] + whole / weight
 
     def _told_from(self, node: str, step: str) -> int | None:
-        """Return from which model a node tells in a step: ``None`` where it can only pass on what it gets.
+        """Return from which model a node tells in a step: ``None`` where it can only pass on what it gets."""
+        return self._choices.model_for(step, lambda: self._choose(node, step))
+
+    def _choose(self, node: str, step: str) -> int | None:
+        """Choose the model for :meth:`_told_from`.
 
         It is the latest that it has of these: the reference of the gathering, and models that a node further
         on its way has besides the reference, so that it can translate.
@@ -120,17 +163,43 @@ class Updates:
         """Return a node's merged update, or that of its replica."""
         if node in self._merged:
             return self._merged[node]
-        if node not in self._row_of:
-            raise ValueError(f"step {step!r}: no update of {self._module!r} has reached node {node!r}")
-        weight, state = self._weight_of[node], self._rows[self._row_of[node]].astype(np.float64)
-        reference = self._told_from(node, step)
-        base = 0.0 if reference is None else self._kept.models[reference]
-        return Update({reference: (weight, weight * (state - base))})
+        return self._of_replicas([node], [step])[0]
+
+    def _leaving(self, steps: Sequence[Transfer]) -> list[Update]:
+        """Return what the source of each transfer sends of its own."""
+        first = [step for step in steps if step.source not in self._merged]
+        found = iter(self._of_replicas([step.source for step in first], [step.id for step in first]))
+        return [self._merged[step.source] if step.source in self._merged else next(found) for step in steps]
+
+    def _of_replicas(self, nodes: Sequence[str], steps: Sequence[str]) -> list[Update]:
+        """Return the updates of the nodes' replicas in steps, one of each node."""
+        for node, step in zip(nodes, steps, strict=True):
+            if not self._trains(node):
+                raise ValueError(f"step {step!r}: no update of {self._module!r} has reached node {node!r}")
+        weights = [self._weight_of[node] for node in nodes]
+        references = [self._told_from(node, step) for node, step in zip(nodes, steps, strict=True)]
+        whole = self._rows[[self._row_of[node] for node in nodes]].astype(np.float64)  # (nodes, size)
+        for reference in {number for number in references if number is not None}:
+            same = [place for place, number in enumerate(references) if number == reference]
+            if len(same) == len(whole):
+                whole -= self._kept.models[reference]
+            else:
+                whole[same] -= self._kept.models[reference]
+        whole *= np.array(weights)[:, None]
+        return [
+            Update({reference: (weight, row)})
+            for reference, weight, row in zip(references, weights, whole, strict=True)
+        ]
+
+    def _trains(self, node: str) -> bool:
+        return node in self._row_of and node not in (self._untrained or ())
 
     def _as_one(self, node: str, update: Update, target: int | None) -> Update:
         """Return the update with all parts that the node can translate told from ``target``."""
+        if target is None or update.parts.keys() == {target}:
+            return update
         mine = {None, *self._known[node]} - {target}
-        if target is None or mine.isdisjoint(update.parts):
+        if mine.isdisjoint(update.parts):
             return update
         weight, whole = update.parts.get(target, (0.0, 0.0 * next(iter(update.parts.values()))[1]))
         for number, (part_weight, part) in update.parts.items():
@@ -139,26 +208,77 @@ class Updates:
                 weight, whole = weight + part_weight, whole + part
                 whole = whole + part_weight * (base - self._kept.models[target])
         others = {number: part for number, part in update.parts.items() if number not in {*mine, target}}
-        return Update({target: (weight, whole), **others})
+        return Update({target: (weight, whole), **others}, coders=update.coders)
 
-    def _travelled(self, step: Transfer, update: Update) -> Update:
-        """Return the update as it arrives, rounded part by part."""
-        bits = step.bits_a_parameter(self._module)
-        if bits == FULL_BITS:
-            return Update(update.parts, Load(len(update.parts), 0))
-        arrived: dict[int | None, Part] = {}
-        num_bytes = packets = 0
-        for number, (weight, whole) in update.parts.items():
-            if number is None:
-                arrived[None] = (weight, whole)
+    def _travelled(self, steps: Sequence[Transfer], updates: Sequence[Update]) -> list[Update]:
+        """Return the updates as they arrive, rounded part by part, each precision in one go."""
+        coded: dict[int, list[_Sent]] = {}
+        for place, (step, update) in enumerate(zip(steps, updates, strict=True)):
+            bits = step.bits_a_parameter(self._module)
+            if bits == FULL_BITS:
                 continue
             # what has no weight brings nothing, and only the first part can take up what was lost
-            rests = self._kept.rest_up if weight and not packets else {}
-            mean = whole / (weight or 1.0)
-            sent, weight_sent, length = send_coded(mean, bits, number, weight, rests, step.source)
-            arrived[number] = (weight_sent, weight_sent * sent)
-            num_bytes, packets = num_bytes + length, packets + 1
-        return Update(arrived, Load(len(arrived) - packets, packets, num_bytes))
+            is_first = True
+            for number, (weight, whole) in update.parts.items():
+                if number is not None:
+                    rests = self._kept.rest_up if weight and is_first else {}
+                    coded.setdefault(bits, []).append(_Sent(place, number, weight, whole, rests))
+                    is_first = False
+        arrived = [dict(update.parts) for update in updates]
+        lengths = [0] * len(updates)
+        for bits, sent in coded.items():
+            values, weights, num_bytes = send_coded(_coding(sent, bits, [step.source for step in steps]))
+            values *= np.array(weights)[:, None]
+            for part, weight, whole in zip(sent, weights, values, strict=True):
+                arrived[part.place][part.number] = (weight, whole)
+                lengths[part.place] += num_bytes
+        coding = {part.place for sent in coded.values() for part in sent}
+        return [
+            Update(
+                arrived[place],
+                _load(arrived[place], step.bits_a_parameter(self._module), lengths[place]),
+                updates[place].coders | {step.source} if place in coding else updates[place].coders,
+            )
+            for place, step in enumerate(steps)
+        ]
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A part of the update of transfer number ``place`` that travels in codes."""
+
+    place: int
+    number: int
+    weight: float
+    whole: FloatArray
+    rests: dict[str, State]
+
+
+def _coding(sent: Sequence[_Sent], bits: int, sources: Sequence[str]) -> Coding:
+    """Return the averages of parts as what is to be sent."""
+    values = np.empty((len(sent), len(sent[0].whole)))
+    for row, part in zip(values, sent, strict=True):
+        row[:] = part.whole
+    values /= np.array([part.weight or 1.0 for part in sent])[:, None]
+    return Coding(
+        values=values,
+        bits=bits,
+        references=[part.number for part in sent],
+        weights=[part.weight for part in sent],
+        rests=[part.rests for part in sent],
+        nodes=[sources[part.place] for part in sent],
+    )
+
+
+def _load(parts: Mapping[int | None, Part], bits: int, num_bytes: int) -> Load:
+    if bits == FULL_BITS:
+        return Load(len(parts), 0)
+    states = int(None in parts)
+    return Load(states, len(parts) - states, num_bytes)
+
+
+def _place(arrival: tuple[int, Update]) -> int:
+    return arrival[0]
 
 
 def _up_to_average(gathering: Gathering, node: str) -> tuple[str, ...]:
@@ -173,12 +293,16 @@ def _up_to_average(gathering: Gathering, node: str) -> tuple[str, ...]:
     return way[: min(ends, default=len(way))]
 
 
-def _added(updates: Iterable[Update]) -> Update:
+def _added(updates: Sequence[Update]) -> Update:
+    if len(updates) == 1:
+        return Update(updates[0].parts, coders=updates[0].coders)
     parts: dict[int | None, Part] = {}
+    coders: frozenset[str] = frozenset()
     for update in updates:
+        coders |= update.coders
         for number, (weight, whole) in update.parts.items():
             if number in parts:
                 parts[number] = (parts[number][0] + weight, parts[number][1] + whole)
             else:
                 parts[number] = (weight, whole)
-    return Update(parts)
+    return Update(parts, coders=coders)

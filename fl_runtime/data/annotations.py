@@ -5,7 +5,8 @@ Sources of the formats
 - GQA: https://cs.stanford.edu/people/dorarad/gqa/download.html: an object of question ids; of each question
   ``imageId`` (the image's file name without its ending), ``question`` and ``answer`` are read.
 - ArtVQA: the AQUA data set, https://github.com/noagarcia/ArtVQA/tree/master/AQUA: a list of records;
-  ``image`` (the file name in SemArt), ``question``, ``answer`` and ``need_external_knowledge`` are read.
+  ``image`` (the file name in SemArt), ``question`` and ``answer`` are read; ``need_external_knowledge`` is
+  not, since answers from knowledge are rarely among the frequent ones.
 - VizWiz: https://vizwiz.org/tasks-and-datasets/vqa/: a list of records; ``image`` (the file name),
   ``question`` and ``answers`` (ten of {``answer``, ``answer_confidence``}) are read.
 """
@@ -24,7 +25,7 @@ NUM_NAMED = 3
 
 _KEYS: Mapping[str, Mapping[str, type]] = {
     "gqa": {"imageId": str, "question": str, "answer": str},
-    "artvqa": {"image": str, "question": str, "answer": str, "need_external_knowledge": bool},
+    "artvqa": {"image": str, "question": str, "answer": str},
     "vizwiz": {"image": str, "question": str, "answers": list},
 }
 

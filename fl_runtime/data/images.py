@@ -21,11 +21,16 @@ def require_pillow() -> None:
         raise ImportError("reading images needs pillow: pip install 'hfedfm-opt[images]'")
 
 
-def image_files(folders: Iterable[Path]) -> dict[str, Path]:
+def image_files(folders: Iterable[Path], where: str, defects: Defects) -> dict[str, Path]:
     """Return the image files of folders by name with and without its ending; earlier folders come first."""
     found: dict[str, Path] = {}
     for folder in folders:
-        for path in sorted(folder.iterdir()):
+        try:
+            paths = sorted(folder.iterdir())
+        except OSError as error:
+            defects.add(where, f"folder {str(folder)!r} cannot be read: {error.strerror}")
+            continue
+        for path in paths:
             if path.suffix.lower() in ENDINGS:
                 found.setdefault(path.name, path)
                 found.setdefault(path.stem, path)

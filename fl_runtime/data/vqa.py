@@ -57,6 +57,8 @@ def load_vqa(
     wanted = wanted or InputFormat()
     folders = [folders] if isinstance(folders, VqaFolder) else list(folders)
     defects = Defects()
+    if not folders:
+        defects.add("tasks", "there are none, must be one at least")
     defects.unique("tasks", "name", (folder.task for folder in folders))
     chosen = [found for folder in folders if (found := _choose(folder, seed, defects)) is not None]
     num_samples = sum(len(found.train) + len(found.test) for found in chosen)
@@ -108,7 +110,7 @@ def _choose(folder: VqaFolder, seed: int, defects: Defects) -> _Chosen | None:
         _refuse_common_images(where, train, test, defects)
     else:
         train, test = _split(train, folder.test_share, rng)
-    files = image_files(image_folders(folder, defects))
+    files = image_files(image_folders(folder, defects), where, defects)
     train, test = (
         _present(part, files, where, what, defects) for part, what in ((train, "training"), (test, "test"))
     )
@@ -123,7 +125,7 @@ def _choose(folder: VqaFolder, seed: int, defects: Defects) -> _Chosen | None:
     most_train = min((n for n in (most, folder.train_of_class) if n is not None), default=None)
     chosen_test = _of_classes(test, answers, folder.test_of_class, rng)
     if not chosen_test:
-        defects.add(where, f"no test question has one of the answers {', '.join(answers)}")
+        defects.add(where, f"no test question has one of the answers {', '.join(map(repr, answers))}")
     return _Chosen(
         name=folder.task,
         answers=answers,

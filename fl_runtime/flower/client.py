@@ -1,5 +1,6 @@
 """The ClientApp: trains the devices of its SuperNode for a round, and says which devices these are."""
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from uuid import uuid4
 from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
+from fl_runtime.accelerator import reproducible
 from fl_runtime.flower.messages import JOB, METRICS, pack, state_in
 
 if TYPE_CHECKING:
@@ -59,14 +61,14 @@ def make_client_app(
     def train(message: Message, context: Context) -> Message:
         from fl_runtime.device import train_devices
 
-        _use_one_reproducible_thread()
         job = message.content.config_records[JOB]
         round_index = int(str(job["round"]))
         start_s, start_cpu_s = time.perf_counter(), time.process_time()
         part, seed = _part(str(job["part"])), int(str(job["seed"]))
-        own = _own(str(job["part"]), seed, data, shared)
-        before = state_in(message.content)
-        after = train_devices(own, _made(shared), part.training, seed, before, round_index)
+        before, away, model = state_in(message.content), json.loads(str(job["away"])), _made(shared)
+        with reproducible(model.device):
+            own = _own(str(job["part"]), seed, data, shared)
+            after = train_devices(own, model, part.training, seed, before, round_index, away)
         trained = {module.id for module in part.modules if module.trainable}
         content = pack(
             {name: rows for name, rows in after.items() if name in trained}, {"round": round_index}
@@ -112,15 +114,6 @@ def _compact() -> "SharedModel":
     from fl_runtime.modules.weights import load_frozen
 
     return load_frozen()
-
-
-@cache
-def _use_one_reproducible_thread() -> None:
-    """Fix what decides the order of torch's sums; a ClientApp has a process of its own."""
-    import torch
-
-    torch.set_num_threads(1)
-    torch.set_deterministic_debug_mode("error")
 
 
 client_app = make_client_app()

@@ -18,7 +18,6 @@ import numpy as np
 
 from fl_runtime.clock import play
 from fl_runtime.device import part_of, training_devices
-from fl_runtime.fading import Fading
 from fl_runtime.flower.app_files import write_app
 from fl_runtime.flower.certificates import make_certificates
 from fl_runtime.flower.client import NUM_SHARES, SHARE
@@ -40,7 +39,6 @@ def deploy(
     *,
     num_nodes: int = 4,
     round_s: float | None = None,
-    fading: Fading | None = None,
     observer: RoundObserver | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -53,7 +51,7 @@ def deploy(
 
     Parameters
     ----------
-    schedule, seed, fading, checkpoint, resume
+    schedule, seed, checkpoint, resume
         As of :func:`fl_runtime.run`.
     num_nodes : int
         SuperNodes, >= 1; each trains an equal share of the devices.
@@ -70,7 +68,7 @@ def deploy(
     NodeFailure
         If a process cannot be started or ends too early, or the ServerApp fails; with what it wrote.
     """
-    timeline = play(schedule, fading=fading, seed=seed)
+    timeline = play(schedule, seed=seed)
     part_of(schedule, training_devices(schedule))  # before anything starts
     with Deployment(num_nodes) as deployment:
         deployment.submit(schedule, seed, round_s, checkpoint, resume)

@@ -93,7 +93,7 @@ class GridTraining:
         self._seen: set[int] = set()
         self.rounds: list[RoundOnFlower] = []
 
-    def __call__(self, round_index: int, state: State) -> Trained:
+    def __call__(self, round_index: int, state: State, away: frozenset[str]) -> Trained:
         """Send the replicas, wait for what the devices make of them, and return all.
 
         Raises
@@ -103,16 +103,26 @@ class GridTraining:
         """
         self._find_nodes()
         start_s = time.perf_counter()
-        asked = {number: self._message(number, round_index, state) for number in self._node_of_share}
+        wanted = [number for number, share in self._shares.items() if not away.issuperset(share.devices)]
+        asked = {
+            number: self._message(number, round_index, state, away)
+            for number in wanted
+            if number in self._node_of_share
+        }
         sent = sum(num_bytes(message.content) for message in asked.values())
         replies, late = self._replies(asked, self._patience.round_s)
         result = {name: rows.copy() for name, rows in state.items()}
-        reasons = dict.fromkeys(self._shares, "no SuperNode trains it") | late
+        reasons = dict.fromkeys(wanted, "no SuperNode trains it") | late
         for number, reply in replies.items():
             for name, rows in state_in(reply.content).items():
                 result[name][self._shares[number].rows[name]] = rows
             reasons.pop(number)
-        missing = {device: why for number, why in reasons.items() for device in self._shares[number].devices}
+        missing = {
+            device: why
+            for number, why in reasons.items()
+            for device in self._shares[number].devices
+            if device not in away
+        }
         self.rounds.append(
             RoundOnFlower(
                 index=round_index,
@@ -123,16 +133,17 @@ class GridTraining:
                 missing=missing,
             )
         )
-        if not replies:
+        if missing and not replies:
             raise NodeFailure(
                 f"round {round_index}: no update came: {'; '.join(sorted(set(missing.values())))}"
             )
         return Trained(result, frozenset(missing))
 
-    def _message(self, number: int, round_index: int, state: State) -> Message:
+    def _message(self, number: int, round_index: int, state: State, away: frozenset[str]) -> Message:
         share = self._shares[number]
         own = {name: state[name][rows] for name, rows in share.rows.items() if name in state}
         job: dict[str, str | int] = {"part": share.text, "seed": self._seed, "round": round_index}
+        job["away"] = json.dumps(sorted(away.intersection(share.devices)))
         return Message(pack(own, job), self._node_of_share[number], MessageType.TRAIN)
 
     def _find_nodes(self) -> None:

@@ -21,6 +21,12 @@ def initial_adapter(width: int, bottleneck: int, rng: np.random.Generator) -> np
     return flat
 
 
+def normalised(tokens: torch.Tensor) -> torch.Tensor:
+    """Return tokens (..., width) with mean 0 and variance 1 over the width."""
+    width = tokens.shape[-1]  # torch is quicker with a scale than without one
+    return functional.layer_norm(tokens, (width,), tokens.new_ones(width), tokens.new_zeros(width))
+
+
 def adapt(tokens: torch.Tensor, flat: torch.Tensor, bottleneck: int) -> torch.Tensor:
     """Apply each client's adapter to its tokens.
 
@@ -33,8 +39,7 @@ def adapt(tokens: torch.Tensor, flat: torch.Tensor, bottleneck: int) -> torch.Te
     bottleneck : int
         Width of the bottleneck.
     """
-    normed = functional.layer_norm(tokens, tokens.shape[-1:])
-    return tokens + perceptron(normed, flat, bottleneck)
+    return tokens + perceptron(normalised(tokens), flat, bottleneck)
 
 
 def perceptron(normed: torch.Tensor, flat: torch.Tensor, bottleneck: int) -> torch.Tensor:

@@ -3,8 +3,7 @@
 import torch
 from torch import nn
 
-PATCH = 6  # pixels that become a token, in each direction: a 24 x 24 canvas has 16
-FRAME = 64  # sound samples: 256 have 4 frames
+from fl_runtime.modules.size import FRAME, PATCH
 
 
 class ImageEncoder(nn.Module):

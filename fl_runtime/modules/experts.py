@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from fl_runtime.modules.adapters import perceptron
+from fl_runtime.modules.adapters import normalised, perceptron
 
 
 def initial_gate(width: int, num_experts: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
@@ -64,7 +64,7 @@ class Mixture:
         imbalance : tensor, shape (clients,)
         """
         rows = tokens.flatten(1, 2)  # (clients, rows, width)
-        normed = functional.layer_norm(rows, rows.shape[-1:])
+        normed = normalised(rows)
         probabilities = torch.softmax(torch.bmm(normed, self.gate), dim=2)  # (clients, rows, experts)
         num_experts = self.gate.shape[2]
         weights, chosen = probabilities.topk(min(self.num_chosen, num_experts), dim=2)  # (clients, rows, k)
@@ -89,11 +89,13 @@ class Mixture:
         """
         clients, rows, k = chosen.shape
         num_experts, width = self.gate.shape[2], normed.shape[2]
-        owner = (chosen + num_experts * torch.arange(clients)[:, None, None]).flatten()
+        owner = (chosen + num_experts * torch.arange(clients, device=chosen.device)[:, None, None]).flatten()
         counts = torch.bincount(owner, minlength=clients * num_experts)
         order = owner.argsort(stable=True)
         place = torch.empty_like(owner)
-        place[order] = torch.arange(len(owner)) - (counts.cumsum(0) - counts)[owner[order]]
+        place[order] = (
+            torch.arange(len(owner), device=owner.device) - (counts.cumsum(0) - counts)[owner[order]]
+        )
         capacity = int(counts.max())
         slot = owner * capacity + place  # each token's row for each of its experts
         packed = normed.new_zeros(clients * num_experts * capacity, width)

@@ -88,3 +88,48 @@ class Lora:
         hidden = torch.bmm(tokens.reshape(len(down), -1, tokens.shape[-1]), down)  # (clients, rows, rank)
         rows = result.reshape(len(up), -1, result.shape[-1])
         return torch.baddbmm(rows, hidden, up).view(result.shape)
+
+    def asked(self, name: str, query: torch.Tensor, asked: torch.Tensor) -> torch.Tensor:
+        """Return what queries ask of tokens, with each client's addition to the keys.
+
+        Parameters
+        ----------
+        name : str
+            The layer whose first half of outputs are the keys.
+        query : tensor, shape (rows, heads, width of a head)
+            Rows of client after client.
+        asked : tensor, shape (rows, heads, width)
+            The product of the queries with the weights of the shared keys.
+        """
+        down, keys = self.down[name], self.up[name].chunk(2, dim=2)[0]
+        clients, heads = len(down), query.shape[1]
+        keys = keys.mT.reshape(clients * heads, -1, keys.shape[1])  # (clients * heads, width of a head, rank)
+        hidden = torch.bmm(_by_client_and_head(query, clients), keys)  # (clients * heads, rows, rank)
+        hidden = hidden.view(clients, heads, *hidden.shape[1:]).transpose(1, 2).flatten(1, 2)
+        rows = asked.reshape(clients, -1, asked.shape[-1])  # (clients, rows * heads, width)
+        return torch.baddbmm(rows, hidden, down.mT).view(asked.shape)
+
+    def valued(self, name: str, found: torch.Tensor, mixed: torch.Tensor) -> torch.Tensor:
+        """Return the values of averaged tokens, with each client's addition to the values.
+
+        Parameters
+        ----------
+        name : str
+            The layer whose second half of outputs are the values.
+        found : tensor, shape (rows, heads, width)
+            The token that each head of a row found on average.
+        mixed : tensor, shape (rows, heads, width of a head)
+            What the shared values make of it.
+        """
+        down, values = self.down[name], self.up[name].chunk(2, dim=2)[1]
+        clients, heads = len(down), found.shape[1]
+        values = values.reshape(clients, values.shape[1], heads, -1).transpose(1, 2).flatten(0, 1)
+        hidden = torch.bmm(found.reshape(clients, -1, found.shape[-1]), down)  # (clients, rows * heads, rank)
+        hidden = _by_client_and_head(hidden.reshape(len(found), heads, -1), clients)
+        added = torch.bmm(hidden, values)  # (clients * heads, rows, width of a head)
+        return mixed + added.view(clients, heads, *added.shape[1:]).transpose(1, 2).reshape(mixed.shape)
+
+
+def _by_client_and_head(rows: torch.Tensor, clients: int) -> torch.Tensor:
+    """Return rows (clients * n, heads, length) as (clients * heads, n, length)."""
+    return rows.reshape(clients, -1, *rows.shape[1:]).transpose(1, 2).flatten(0, 1)

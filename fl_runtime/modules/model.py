@@ -1,14 +1,15 @@
 """The compact multi-modal model: a frozen part that all share, and parts stacked by client.
 
 The adapters sit behind blocks 3 and 4, prompts join in before block 4, and LoRA adds to the layers of block
-4.  So everything up to the end of block 3 is the same for all clients and for the whole run, unless they
-train encoders: :meth:`FrozenModel.prefix` is computed once per sample and kept.
+4; block 4 and the final norm are what a trainable backbone trains.  So everything up to the end of block 3 is
+the same for all clients and for the whole run, unless they train encoders: :meth:`FrozenModel.prefix` is
+computed once per sample and kept.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import numpy as np
 import numpy.typing as npt
@@ -22,25 +23,11 @@ from fl_runtime.modules.experts import initial_gate
 from fl_runtime.modules.heads import initial_head
 from fl_runtime.modules.inputs import InputFormat
 from fl_runtime.modules.lora import Lora, initial_lora
+from fl_runtime.modules.moving import copy_on
 from fl_runtime.modules.prompts import initial_prompt, with_prompts
+from fl_runtime.modules.size import ModelSize
+from fl_runtime.modules.trained_backbone import OwnWeights, backbone_parameters
 from fl_runtime.modules.trained_encoders import encode, encoder_parameters
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelSize:
-    """Sizes of the compact model; the defaults are those of the shipped weights."""
-
-    width: int = 64
-    num_blocks: int = 4
-    num_heads: int = 4
-    bottleneck: int = 16
-    prompt_tokens: int = 4
-    rank: int = 4
-    expert_bottleneck: int = 32
-    canvas: int = 24
-    num_sound_samples: int = 256
-    num_tokens: int = 8
-    text_length: int = 2
 
 
 class FrozenModel(nn.Module):
@@ -61,6 +48,18 @@ class FrozenModel(nn.Module):
         self.read_out = nn.Parameter(0.02 * torch.randn(size.width))
         self.blocks = nn.ModuleList(Block(size.width, size.num_heads) for _ in range(size.num_blocks))
         self.norm = nn.LayerNorm(size.width)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.read_out.device
+
+    def on(self, device: torch.device) -> "FrozenModel":
+        """Return the same model on a device; always the same one for a device."""
+        if device == self.device:
+            return self
+        moved: FrozenModel = copy_on(self, device)
+        return moved
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -87,17 +86,19 @@ class FrozenModel(nn.Module):
         """Return a hash of its sizes and weights."""
         digest = hashlib.sha256(json.dumps(asdict(self.size)).encode())
         for name, tensor in sorted(self.state_dict().items()):
-            digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+            digest.update(name.encode() + tensor.contiguous().cpu().numpy().tobytes())
         return digest.hexdigest()
 
     def initial(
         self, kind: str, rng: np.random.Generator, *, num_classes: int, num_experts: int, modality: str | None
     ) -> npt.NDArray[np.float32]:
-        """Return a module's first parameters; an encoder starts from the model's own weights."""
+        """Return a module's first parameters; encoders and backbone start from the model's own weights."""
         size = self.size
         match kind:
             case "adapter":
                 return initial_adapters(size, rng)
+            case "backbone":
+                return backbone_parameters(self.blocks[-1], self.norm)
             case "encoder":
                 return encoder_parameters(self.encoders[str(modality)])
             case "expert":
@@ -156,6 +157,7 @@ class FrozenModel(nn.Module):
         adapters: torch.Tensor | None = None,
         prompts: torch.Tensor | None = None,
         lora: torch.Tensor | None = None,
+        backbone: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return what the heads read, (clients, samples, width).
 
@@ -169,6 +171,8 @@ class FrozenModel(nn.Module):
             Each client's prompt, which joins the tokens before the last block.
         lora : tensor, shape (clients, lora_size), or None
             Each client's low-rank additions to the layers of the last block.
+        backbone : tensor, shape (clients, backbone size), or None
+            Each client's last block and final norm, in place of the shared ones.
         """
         clients, samples, _, width = shape = tokens.shape
         if adapters is not None:
@@ -177,11 +181,14 @@ class FrozenModel(nn.Module):
         if prompts is not None:
             tokens = with_prompts(tokens, prompts)
         low_rank = None if lora is None else Lora.of(lora, width, self.size.rank)
-        read = self.blocks[-1](tokens.flatten(0, 1), 1, low_rank)  # (clients * samples, 1, width)
+        block, norm = (
+            (None, None) if backbone is None else OwnWeights.split(self.blocks[-1], self.norm, backbone)
+        )
+        read = self.blocks[-1](tokens.flatten(0, 1), 1, low_rank, block)  # (clients * samples, 1, width)
         read = read.view(clients, samples, width)
         if adapters is not None:
             read = adapt(read, second, self.size.bottleneck)
-        result: torch.Tensor = self.norm(read)
+        result: torch.Tensor = self.norm(read) if norm is None else norm.norm("", read)
         return result
 
 

@@ -29,6 +29,15 @@ class SharedModel(Protocol):
         ...
 
     @property
+    def device(self) -> "torch.device":
+        """Where it computes, and where all of its tensors are."""
+        ...
+
+    def on(self, device: "torch.device") -> "SharedModel":
+        """Return the same model on a device, itself if it is there; always the same one for a device."""
+        ...
+
+    @property
     def modalities(self) -> tuple[str, ...]:
         """The kinds of input that it takes, sorted."""
         ...
@@ -60,7 +69,7 @@ class SharedModel(Protocol):
         Parameters
         ----------
         kind : str
-            ``adapter``, ``encoder``, ``expert``, ``gate``, ``lora``, ``prompt`` or ``head``.
+            ``adapter``, ``backbone``, ``encoder``, ``expert``, ``gate``, ``lora``, ``prompt`` or ``head``.
         rng : Generator
             Draws what is not zero.
         num_classes : int
@@ -107,6 +116,7 @@ class SharedModel(Protocol):
         adapters: "torch.Tensor | None" = None,
         prompts: "torch.Tensor | None" = None,
         lora: "torch.Tensor | None" = None,
+        backbone: "torch.Tensor | None" = None,
     ) -> "torch.Tensor":
         """Return what heads read, (clients, samples, width); tokens are (clients, samples, tokens, width)."""
         ...

@@ -19,7 +19,7 @@ from fl_runtime.modules.encoders import AudioEncoder, ImageEncoder, TextEncoder
 def encoder_parameters(encoder: nn.Module) -> npt.NDArray[np.float32]:
     """Return an encoder's parameters as one flat vector."""
     parts = [parameter.detach().flatten() for parameter in encoder.parameters()]
-    return torch.cat(parts).numpy().copy()
+    return torch.cat(parts).cpu().numpy().copy()
 
 
 def encode(encoder: nn.Module, inputs: torch.Tensor, flat: torch.Tensor) -> torch.Tensor:
@@ -44,7 +44,7 @@ def encode(encoder: nn.Module, inputs: torch.Tensor, flat: torch.Tensor) -> torc
             projected = torch.baddbmm(own["project.bias"][:, None], rows, own["project.weight"].mT)
             tokens = projected.reshape(*inputs.shape[:2], spectra.shape[1], -1)
         case TextEncoder():
-            client = torch.arange(len(flat))[:, None, None]
+            client = torch.arange(len(flat), device=flat.device)[:, None, None]
             tokens = own["embedding.weight"][client, inputs]  # (clients, samples, length, width)
         case _:
             raise TypeError(f"no way to train an encoder of the type {type(encoder).__name__}")

@@ -3,7 +3,8 @@
 Clients' modules join the last blocks.  Their adapters are those of Houlsby et al. 2019 (arXiv:1902.00751):
 two in each of these blocks, behind the attention and behind the perceptron, before the residual is added.
 LoRA adds to the six linear layers of these blocks, prompts are tokens that these blocks attend to, and heads
-read ViLT's pooled token.  Everything below is the same for all clients and for the whole run, and is
+read ViLT's pooled token.  A backbone that clients train is these blocks, the final norm and the pooler.
+Everything below is the same for all clients and for the whole run, and is
 computed once per sample.
 
 Tokens that fill up short questions are masked: they are zeros between the encoders and the last block, which
@@ -23,12 +24,18 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fl_runtime.modules.adapters import initial_adapter, perceptron
+from fl_runtime.modules.adapters import initial_adapter
 from fl_runtime.modules.experts import initial_gate
 from fl_runtime.modules.heads import initial_head
 from fl_runtime.modules.inputs import InputFormat
 from fl_runtime.modules.lora import Lora, initial_additions
+from fl_runtime.modules.moving import copy_on
 from fl_runtime.modules.prompts import initial_prompt, with_prompts
+from fl_runtime.modules.trained_backbone import OwnWeights
+from fl_runtime.modules.vilt_block import Added, after_block, linear, norm
+
+_NUMBERS_AT_ONCE = 2**24
+"""Numbers of a layer that are computed at once where nothing is trained: 64 MiB."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +83,18 @@ class Vilt(nn.Module):
         self.vilt = vilt.eval().requires_grad_(False)
         self.sizes, self.inputs = modules, inputs
         self.register_buffer("empty_question", empty_question)
-        self._num_heads: int = vilt.config.num_attention_heads
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.empty_question.device
+
+    def on(self, device: torch.device) -> "Vilt":
+        """Return the same model on a device; always the same one for a device."""
+        if device == self.device:
+            return self
+        moved: Vilt = copy_on(self, device)
+        return moved
 
     @property
     def width(self) -> int:
@@ -107,6 +125,9 @@ class Vilt(nn.Module):
                 return np.concatenate(
                     [initial_adapter(width, sizes.bottleneck, rng) for _ in (*blocks, *blocks)]
                 )
+            case "backbone" if self.vilt.config.qkv_bias:
+                weights = [weight for layer in self._last for weight in layer.parameters()]
+                return torch.cat([weight.flatten() for weight in weights]).cpu().numpy().copy()
             case "lora":
                 return np.concatenate([initial_additions(self._shapes, sizes.rank, rng) for _ in blocks])
             case "expert":
@@ -148,13 +169,20 @@ class Vilt(nn.Module):
             tokens = torch.cat([tokens, encoded["image"] + kinds[1]], dim=1)
             real = torch.cat([real, real.new_ones(encoded["image"].shape[:2])], dim=1)
         for layer in self.vilt.encoder.layer[: -self.sizes.num_blocks]:
-            tokens = self._block(layer, tokens, real)
+            tokens = after_block(layer, tokens, real, Added())
         prefix: torch.Tensor = tokens * real[..., None]
         return prefix
 
     def prefix(self, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the prefix of inputs (n, ...) by modality."""
-        return self.prefix_of_encoded({name: self.encode(name, inputs[name][None]) for name in inputs})
+        size = self._samples_at_once
+        pieces = zip(*(torch.split(inputs[name], size) for name in inputs), strict=True)
+        parts = []
+        for piece in pieces:
+            given = dict(zip(inputs, piece, strict=True))
+            encoded = {name: self.encode(name, values[None]) for name, values in given.items()}
+            parts.append(self.prefix_of_encoded(encoded))
+        return torch.cat(parts)
 
     def real(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return which tokens (..., tokens, width) count, (..., tokens): those that are not all zeros."""
@@ -166,6 +194,7 @@ class Vilt(nn.Module):
         adapters: torch.Tensor | None = None,
         prompts: torch.Tensor | None = None,
         lora: torch.Tensor | None = None,
+        backbone: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Return ViLT's pooled token, (clients, samples, width).
 
@@ -179,7 +208,25 @@ class Vilt(nn.Module):
             Each client's prompt.
         lora : tensor, shape (clients, blocks * size), or None
             Each client's low-rank additions, block after block.
+        backbone : tensor, shape (clients, backbone size), or None
+            Each client's last blocks, final norm and pooler, in place of the shared ones.
         """
+        size = max(1, self._samples_at_once // len(tokens))
+        if torch.is_grad_enabled() or tokens.shape[1] <= size:
+            return self._features(tokens, adapters, prompts, lora, backbone)
+        parts = [
+            self._features(part, adapters, prompts, lora, backbone) for part in torch.split(tokens, size, 1)
+        ]
+        return torch.cat(parts, dim=1)
+
+    def _features(
+        self,
+        tokens: torch.Tensor,
+        adapters: torch.Tensor | None,
+        prompts: torch.Tensor | None,
+        lora: torch.Tensor | None,
+        backbone: torch.Tensor | None,
+    ) -> torch.Tensor:
         clients, samples = tokens.shape[:2]
         real = self.real(tokens)
         if prompts is not None:
@@ -188,52 +235,17 @@ class Vilt(nn.Module):
         blocks = self.sizes.num_blocks
         pairs = [None] * blocks if adapters is None else adapters.chunk(blocks, dim=1)
         additions = [None] * blocks if lora is None else [self._lora(part) for part in lora.chunk(blocks, 1)]
+        own = [None] * (blocks + 2) if backbone is None else self._own(backbone)
         rows, real = tokens.flatten(0, 1), real.flatten(0, 1)  # (clients * samples, tokens, ...)
-        layers = self.vilt.encoder.layer[-blocks:]
-        for place, (layer, pair, addition) in enumerate(zip(layers, pairs, additions, strict=True)):
+        for place, layer in enumerate(self.vilt.encoder.layer[-blocks:]):
+            added = Added(pairs[place], self.sizes.bottleneck, additions[place], own[place])
             num_read = 1 if place == blocks - 1 else None  # the pooler reads the first token alone
-            rows = self._block(layer, rows, real, num_read, pair, addition)
-        pooled: torch.Tensor = self.vilt.pooler(self.vilt.layernorm(rows))
+            rows = after_block(layer, rows, real, added, num_read)
+        rows = norm(self.vilt.layernorm, "", rows, own[-2])
+        pooled: torch.Tensor = self.vilt.pooler.activation(
+            linear(self.vilt.pooler, "dense", rows, Added(own=own[-1]))
+        )
         return pooled.view(clients, samples, -1)
-
-    def _block(
-        self,
-        layer: Any,
-        tokens: torch.Tensor,
-        real: torch.Tensor,
-        num_read: int | None = None,
-        adapters: torch.Tensor | None = None,
-        lora: Lora | None = None,
-    ) -> torch.Tensor:
-        """Return the first ``num_read`` tokens (all: ``None``) of (n, tokens, width) after a block.
-
-        Clients' modules are stacked; the samples then come client after client, equally many.
-        """
-        first, second = (None, None) if adapters is None else adapters.chunk(2, dim=1)
-        attention = layer.attention.attention
-        normed = layer.layernorm_before(tokens)
-        query = self._by_head(_linear(attention.query, "query", normed[:, :num_read], lora))
-        key = self._by_head(_linear(attention.key, "key", normed, lora))
-        value = self._by_head(_linear(attention.value, "value", normed, lora))
-        mask = real[:, None, None]  # (n, heads, read, tokens)
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        mixed = mixed.transpose(1, 2).flatten(2)  # (n, read, width)
-        joined = _linear(layer.attention.output.dense, "join", mixed, lora)
-        tokens = tokens[:, :num_read] + self._adapted(joined, first)
-        hidden = _linear(layer.intermediate.dense, "expand", layer.layernorm_after(tokens), lora)
-        hidden = layer.intermediate.intermediate_act_fn(hidden)
-        return tokens + self._adapted(_linear(layer.output.dense, "contract", hidden, lora), second)
-
-    def _adapted(self, tokens: torch.Tensor, flat: torch.Tensor | None) -> torch.Tensor:
-        """Return ``x + up(gelu(down(x)))`` by each client's adapter."""
-        if flat is None:
-            return tokens
-        rows = tokens.reshape(len(flat), -1, tokens.shape[-1])
-        return tokens + perceptron(rows, flat, self.sizes.bottleneck).view(tokens.shape)
-
-    def _by_head(self, tokens: torch.Tensor) -> torch.Tensor:
-        samples, length, width = tokens.shape
-        return tokens.reshape(samples, length, self._num_heads, width // self._num_heads).transpose(1, 2)
 
     def _of_text(self, numbers: torch.Tensor) -> torch.Tensor:
         """Return tokens (n, length, width), zeros where a question is filled up."""
@@ -261,16 +273,30 @@ class Vilt(nn.Module):
         return plane.flatten(2).transpose(1, 2)
 
     @property
+    def _samples_at_once(self) -> int:
+        """Samples whose largest layer fits into ``_NUMBERS_AT_ONCE``, at least one."""
+        config = self.vilt.config
+        patches = (self.inputs.image_size // config.patch_size) ** 2
+        numbers = (1 + patches + self.inputs.text_length) * config.intermediate_size
+        return max(1, _NUMBERS_AT_ONCE // int(numbers))
+
+    @property
     def _shapes(self) -> dict[str, tuple[int, int]]:
         """Widths that enter and leave each linear layer of a block, in the order of LoRA's flat vector."""
         width, hidden = self.width, int(self.vilt.config.intermediate_size)
         square = dict.fromkeys(("query", "key", "value", "join"), (width, width))
         return {**square, "expand": (width, hidden), "contract": (hidden, width)}
 
+    @property
+    def _last(self) -> list[Any]:
+        """What clients may train of ViLT itself, in the order of the flat vector."""
+        return [*self.vilt.encoder.layer[-self.sizes.num_blocks :], self.vilt.layernorm, self.vilt.pooler]
+
+    def _own(self, flat: torch.Tensor) -> list[OwnWeights]:
+        """Return each client's weights of these layers."""
+        sizes = [sum(weight.numel() for weight in layer.parameters()) for layer in self._last]
+        parts = torch.split(flat, sizes, dim=1)
+        return [OwnWeights.of(layer, part) for layer, part in zip(self._last, parts, strict=True)]
+
     def _lora(self, flat: torch.Tensor) -> Lora:
         return Lora.of_layers(flat, self._shapes, self.sizes.rank)
-
-
-def _linear(layer: Any, name: str, tokens: torch.Tensor, lora: Lora | None) -> torch.Tensor:
-    result: torch.Tensor = layer(tokens)
-    return result if lora is None else lora.added(name, tokens, result)

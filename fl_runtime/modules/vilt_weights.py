@@ -17,7 +17,7 @@ from fl_runtime.defects import nearest
 from fl_runtime.modules.inputs import BEGIN, END, InputFormat, Tokenise
 from fl_runtime.modules.vilt import Vilt, ViltModules
 
-SMALL: Mapping[str, int] = MappingProxyType(
+SMALL: Mapping[str, float] = MappingProxyType(
     {
         "hidden_size": 64,
         "num_hidden_layers": 4,
@@ -27,6 +27,7 @@ SMALL: Mapping[str, int] = MappingProxyType(
         "patch_size": 16,
         "vocab_size": 512,
         "max_position_embeddings": 16,
+        "initializer_range": 0.2,  # ten times ViLT's: without pretraining, images must make a difference
     }
 )
 """Configuration of the random model, unless another is given."""

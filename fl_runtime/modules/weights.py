@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from fl_runtime.modules.encoders import TextEncoder
-from fl_runtime.modules.model import FrozenModel, ModelSize
+from fl_runtime.modules.model import FrozenModel
+from fl_runtime.modules.size import ModelSize
 
 SHIPPED = Path(__file__).parent.parent / "tasks" / "data" / "backbone.safetensors"
 

@@ -18,6 +18,7 @@ A step whose ``after`` is empty starts when its nodes have ended all their steps
 - :class:`Evaluate`: the models that the devices would use now are tested; costs nothing.
 """
 
+from fl_runtime.schedule.living import DropOut, LinkGains, LivingNetwork, Losses, Policy, Straggling
 from fl_runtime.schedule.modules import Module, Replica, Route
 from fl_runtime.schedule.nodes import Band, Cpu, FixedSpeed, Medium, Node, Processor, Wired, Wireless
 from fl_runtime.schedule.steps import (
@@ -40,19 +41,25 @@ __all__ = [
     "Content",
     "Cpu",
     "Deliver",
+    "DropOut",
     "Evaluate",
     "FixedSpeed",
+    "LinkGains",
+    "LivingNetwork",
+    "Losses",
     "Medium",
     "Merge",
     "Mix",
     "Module",
     "Node",
+    "Policy",
     "Processor",
     "Replica",
     "RoundKind",
     "Route",
     "Schedule",
     "Step",
+    "Straggling",
     "Training",
     "Transfer",
     "Wired",

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from fl_runtime.schedule.living import LivingNetwork, Policy
 from fl_runtime.schedule.modules import Module, Replica, Route
 from fl_runtime.schedule.nodes import Band, Node
 from fl_runtime.schedule.steps import Step
@@ -9,11 +10,12 @@ from fl_runtime.schedule.steps import Step
 
 @dataclass(frozen=True, kw_only=True)
 class RoundKind:
-    """One kind of round: its name, its steps, and whether the cloud averages in it."""
+    """One kind of round: its name, its steps, whether the cloud averages in it, and for whom it waits."""
 
     name: str
     steps: tuple[Step, ...]
     reaches_cloud: bool = False
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,9 @@ class Training:
         Concentration of the Dirichlet distribution that draws each device's labels, > 0; ``None``: even.
     encoder_rate : float
         Learning rate of encoders, as a part of ``learning_rate``, > 0: they are pretrained.
+    backbone_rate : float
+        Learning rate of the backbone, likewise, > 0; its last block alone is trained, and does best at the
+        full rate.
     experts_per_token : int
         To how many of its experts a device sends a token where a gate chooses, >= 1.
     balance_weight : float
@@ -48,6 +53,7 @@ class Training:
     learning_rate: float = 3e-3
     label_skew: float | None = 0.1
     encoder_rate: float = 0.1
+    backbone_rate: float = 1.0
     experts_per_token: int = 2
     balance_weight: float = 0.01
     num_shards: int | None = None
@@ -72,6 +78,8 @@ class Schedule:
         Number of rounds, >= 1.
     training : Training
         Settings of local training.
+    living : LivingNetwork or None
+        What changes from round to round; ``None``: nothing.
     """
 
     name: str
@@ -84,6 +92,7 @@ class Schedule:
     cycle: tuple[str, ...]
     rounds: int
     training: Training = field(default_factory=Training)
+    living: LivingNetwork | None = None
 
     def kind_of_round(self, index: int) -> RoundKind:
         """Return the kind of round ``index`` (0-based)."""

@@ -21,7 +21,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fl_runtime.modules.model import FrozenModel, ModelSize
+from fl_runtime.modules.model import FrozenModel
+from fl_runtime.modules.size import ModelSize
 from fl_runtime.tasks.digits import (
     CELL,
     DIGIT,

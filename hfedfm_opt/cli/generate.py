@@ -37,10 +37,19 @@ def generate(
     seed: Annotated[
         int | None, typer.Option(min=0, help="campus, city: seed; default: the shipped campus; 0 for a city.")
     ] = None,
+    train_on: Annotated[
+        str | None,
+        typer.Option(
+            "--train-on",
+            help="campus: tiers that may train the adapter and the heads, such as device,edge; default: the "
+            "devices themselves.",
+        ),
+    ] = None,
 ) -> int:
     """Write a scenario as an instance file."""
     require_writable(output)
-    instance = _generated(scenario, devices, edges, seed)
+    tiers = None if train_on is None else _tiers(train_on)
+    instance = _generated(scenario, devices, edges, seed, tiers)
     from hfedfm_opt.cli.describe import described
     from hfedfm_opt.system.read import write_instance
 
@@ -49,18 +58,36 @@ def generate(
     return 0
 
 
-def _generated(scenario: Scenario, devices: int | None, edges: int | None, seed: int | None) -> "Instance":
-    given = {"--devices": devices, "--edges": edges, "--seed": seed}
-    taken = {Scenario.PAPER: (), Scenario.CAMPUS: ("--seed",), Scenario.CITY: tuple(given)}[scenario]
+def _tiers(text: str) -> tuple[str, ...]:
+    tiers = tuple(name.strip() for name in text.split(","))
+    known = ("device", "edge", "cloud")
+    for name in tiers:
+        if name not in known:
+            raise CommandError(f"--train-on names {name!r}, must be one or more of {', '.join(known)}")
+    return tuple(name for name in known if name in tiers)
+
+
+def _generated(
+    scenario: Scenario,
+    devices: int | None,
+    edges: int | None,
+    seed: int | None,
+    train_on: tuple[str, ...] | None,
+) -> "Instance":
+    given = {"--devices": devices, "--edges": edges, "--seed": seed, "--train-on": train_on}
+    of_city = ("--devices", "--edges", "--seed")
+    taken = {Scenario.PAPER: (), Scenario.CAMPUS: ("--seed", "--train-on"), Scenario.CITY: of_city}[scenario]
     for option, value in given.items():
         if value is not None and option not in taken:
-            raise CommandError(f"{option} has no meaning for {scenario}: leave it out, or generate a city")
+            other = "campus" if option == "--train-on" else "city"
+            raise CommandError(f"{option} has no meaning for {scenario}: leave it out, or generate a {other}")
     from hfedfm_opt.system.generate import campus_instance, city_instance, paper_instance
 
     if scenario is Scenario.PAPER:
         return paper_instance()
     if scenario is Scenario.CAMPUS:
-        return campus_instance() if seed is None else campus_instance(seed)
+        tiers = train_on or ()
+        return campus_instance(trained_on=tiers) if seed is None else campus_instance(seed, tiers)
     if devices is None:
         raise CommandError("a city needs its number of devices: --devices N")
     return city_instance(devices, edges, seed or 0)

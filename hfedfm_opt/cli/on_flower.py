@@ -9,7 +9,7 @@ import typer
 from hfedfm_opt.cli.terminal import CommandError, figure
 
 if TYPE_CHECKING:
-    from fl_runtime import Fading, Schedule
+    from fl_runtime import Schedule
     from fl_runtime.flower.record import FlowerRun
     from fl_runtime.round_report import RoundObserver
 
@@ -67,8 +67,8 @@ def flower_options(
         return None
     if not plain:
         raise CommandError(
-            "--engine flower trains on the data of the package: leave out --data and --no-learning, or give "
-            "fl_runtime.flower.make_client_app your data in Python"
+            "--engine flower trains on the data of the package, on processors, in float32: leave out --data, "
+            "--no-learning, --device and --precision, or take fl_runtime.flower.make_client_app in Python"
         )
     if patience_s is not None and supernodes is None:
         raise CommandError("--patience goes with --supernodes: the simulation loses no node")
@@ -80,7 +80,6 @@ def run_on_flower(
     seed: int,
     how: OnFlower,
     *,
-    fading: "Fading | None",
     observer: "RoundObserver",
     checkpoint: Path | None,
     resume: bool,
@@ -98,15 +97,12 @@ def run_on_flower(
         raise CommandError(f"{error}, or run with --engine local") from error
     try:
         if how.supernodes is None:
-            return simulate(
-                schedule, seed, fading=fading, observer=observer, checkpoint=checkpoint, resume=resume
-            )
+            return simulate(schedule, seed, observer=observer, checkpoint=checkpoint, resume=resume)
         return deploy(
             schedule,
             seed,
             num_nodes=how.supernodes,
             round_s=how.patience_s,
-            fading=fading,
             observer=observer,
             checkpoint=checkpoint,
             resume=resume,

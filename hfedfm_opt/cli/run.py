@@ -1,11 +1,13 @@
 """``hfedfm run``: executes a plan and measures latency, energy and accuracy."""
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from hfedfm_opt.cli.check import refuse_violations
+from hfedfm_opt.cli.living import Wanted, missing, scheduled
 from hfedfm_opt.cli.on_flower import (
     Engine,
     EngineOption,
@@ -22,11 +24,18 @@ from hfedfm_opt.cli.terminal import CommandError, figure, say_facts, say_json
 from hfedfm_opt.cli.watching import watched
 
 if TYPE_CHECKING:
-    from fl_runtime import Fading, Measurements, Schedule
+    from fl_runtime import Measurements, Schedule
     from fl_runtime.flower.record import FlowerRun
     from fl_runtime.round_report import RoundObserver
     from hfedfm_opt.planning.plan import Plan
     from hfedfm_opt.study.train import OwnData
+
+
+class Precision(Enum):
+    """Of products in training."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
 
 
 def run(
@@ -35,7 +44,7 @@ def run(
         Path | None, typer.Option(help="The instance file; default: the one that the plan names.")
     ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Rounds; default: the instance's.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of data, training and fading.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all that chance decides.")] = 0,
     no_learning: Annotated[
         bool, typer.Option("--no-learning", help="Measure time and energy only; needs no torch.")
     ] = False,
@@ -57,6 +66,44 @@ def run(
     ] = None,
     data: DataOption = None,
     model: ModelOption = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Where training computes: cpu, cuda or cuda:N; default: cuda if there is some."),
+    ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="Of products in training; bfloat16 changes what is learned a little.")
+    ] = Precision.FLOAT32,
+    drop_out: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Share of the rounds in which a device is away.")
+    ] = None,
+    rounds_away: Annotated[
+        float | None, typer.Option(metavar="N", help="With --drop-out: rounds that it stays away.")
+    ] = None,
+    straggling: Annotated[
+        float | None, typer.Option(metavar="SPREAD", help="Training takes 1 + SPREAD x exponential.")
+    ] = None,
+    loss: Annotated[
+        float | None, typer.Option(metavar="P", help="Probability that a wireless transfer fails.")
+    ] = None,
+    attempts: Annotated[int | None, typer.Option(metavar="N", help="With --loss: most attempts.")] = None,
+    walk: Annotated[
+        float | None, typer.Option(metavar="SPEED", help="Devices walk, at SPEED / 2 to SPEED, in m/s.")
+    ] = None,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CSV of positions: time_s,node,x_m,y_m.")
+    ] = None,
+    deadline: Annotated[
+        float | None, typer.Option(metavar="S", help="Averages wait so long from the round's begin.")
+    ] = None,
+    merge_deadline: Annotated[
+        float | None, typer.Option(metavar="S", help="Servers that merge for the cloud wait so long.")
+    ] = None,
+    quorum: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Averages and merges take this share of updates.")
+    ] = None,
+    still: Annotated[
+        bool, typer.Option("--still", help="Leave out what the instance says of a living network.")
+    ] = False,
     engine: EngineOption = Engine.LOCAL,
     supernodes: SupernodesOption = None,
     patience: PatienceOption = None,
@@ -69,23 +116,37 @@ def run(
     if resume and checkpoint is None and output is not None:
         checkpoint = output / "checkpoint"
     _refuse_wrong_checkpoint(_Kept(checkpoint, resume), not no_learning)
-    how = flower_options(engine, supernodes, patience, plain=not (no_learning or data))
+    how = flower_options(
+        engine,
+        supernodes,
+        patience,
+        plain=not (no_learning or data or device) and precision is Precision.FLOAT32,
+    )
     if output is not None:
         make_folder(output)
     from hfedfm_opt.planning.plan_file import read_plan
-    from hfedfm_opt.study.measure import fading_of
     from hfedfm_opt.system.read import read_instance
 
     found = read_plan(plan, None if instance is None else read_instance(instance))
     refuse_violations(plan, [str(violation) for violation in found.violations])
-    schedule = found.compile(rounds)
+    wanted = Wanted(
+        drop_out=drop_out,
+        rounds_away=rounds_away,
+        straggling=straggling,
+        loss=loss,
+        attempts=attempts,
+        walk=walk,
+        deadline=deadline,
+        merge_deadline=merge_deadline,
+        quorum=quorum,
+    )
+    schedule = scheduled(found, rounds, wanted, seed, trace=trace, still=still)
     learned = learned_from(data, model, not no_learning)
     kept = _Kept(checkpoint, resume)
+    computing = _Computing(device, precision)
     rounds_csv = None if output is None else output / "rounds.csv"
     with watched(not no_learning, rounds_csv, tensorboard) as observer:
-        measured = _measured(
-            schedule, seed, not no_learning, fading_of(found.instance), kept, observer, learned, how
-        )
+        measured = _measured(schedule, seed, not no_learning, kept, observer, learned, computing, how)
     if output is not None:
         _write(measured, schedule, output)
     if as_json:
@@ -93,6 +154,13 @@ def run(
     else:
         _say(found, measured, data_facts(learned), output)
     return 0
+
+
+class _Computing(NamedTuple):
+    """Where and how training computes."""
+
+    device: str | None
+    precision: Precision
 
 
 class _Kept(NamedTuple):
@@ -115,10 +183,10 @@ def _measured(
     schedule: "Schedule",
     seed: int,
     learn: bool,
-    fading: "Fading | None",
     kept: _Kept,
     observer: "RoundObserver",
     learned: "OwnData",
+    computing: "_Computing",
     how: OnFlower | None,
 ) -> "Measurements | FlowerRun":
     from fl_runtime import CheckpointError
@@ -130,7 +198,6 @@ def _measured(
                 schedule,
                 seed,
                 how,
-                fading=fading,
                 observer=observer,
                 checkpoint=kept.folder,
                 resume=kept.resume,
@@ -140,11 +207,12 @@ def _measured(
             learned.workload,
             seed,
             learn=learn,
-            fading=fading,
             observer=observer,
             checkpoint=kept.folder,
             resume=kept.resume,
             model=learned.model,
+            device=computing.device,
+            precision=computing.precision.value,
         )
     except CheckpointError as error:
         raise CommandError(str(error)) from error
@@ -156,13 +224,15 @@ def _measured(
 
 
 def _write(measured: "Measurements | FlowerRun", schedule: "Schedule", folder: Path) -> None:
-    from fl_runtime import Measurements, write_rows_csv, write_schedule, write_summary_json
+    from fl_runtime import Measurements, write_events_csv, write_rows_csv, write_schedule, write_summary_json
 
     write_summary_json(measured, folder / "summary.json")
     if not isinstance(measured, Measurements):
         measured.write_rounds_csv(folder / "flower.csv")
         measured = measured.measurements
     write_rows_csv(measured.timeline, folder / "timeline.csv")
+    if measured.timeline.record is not None:
+        write_events_csv(measured.timeline, folder / "events.csv")
     write_schedule(schedule, folder / "schedule.json")
 
 
@@ -200,6 +270,8 @@ def _say(
         ),
         ("in all", f"{figure(summary['makespan_s'], 's')}, {figure(summary['total_energy_j'], 'J')}"),
     ]
+    if measured.timeline.record is not None:
+        facts.append(("missing", missing(measured)))
     if measured.learning is not None:
         facts += of_data
         facts.append(("accuracy", f"{summary['accuracy']:.4f}, mean over tasks after the last cloud round"))

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator
 from hfedfm_opt.planning.check_structure import all_hops, structure_violations
 from hfedfm_opt.planning.costs import Prediction, predict
 from hfedfm_opt.planning.phase import Use
+from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.planning.trees import gather_order
 from hfedfm_opt.planning.violations import TOLERANCE, PlanViolation, over
+from hfedfm_opt.planning.work import loads_of
 from hfedfm_opt.system.decisions import Cluster, Decisions
 from hfedfm_opt.system.instance import Cpu
 from hfedfm_opt.system.network import Network, WirelessEdge
@@ -24,6 +26,7 @@ def check_plan(network: Network, decisions: Decisions) -> tuple[PlanViolation, .
     decisions : Decisions
         The plan.
     """
+    network = with_training(network, decisions.servings)
     unsound = structure_violations(network, decisions)
     if unsound:
         return unsound
@@ -51,7 +54,9 @@ def _memory(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:
 def _processors(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:
     shares: dict[str, float] = {}
     for serving in decisions.servings:
-        shares[serving.host] = shares.get(serving.host, 0.0) + serving.share
+        load = loads_of(network, serving.device).get(serving.module)
+        if load is not None and load.flops > 0:  # what takes no time holds nothing
+            shares[serving.host] = shares.get(serving.host, 0.0) + serving.share
     for host, share in shares.items():
         if network.nodes[host].processor is not None:
             yield from over(f"node {host!r}", "reserved part of the processor", share, 1.0, "")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from hfedfm_opt.planning.check_consensus import consensus_violations
+from hfedfm_opt.planning.check_training import training_violations
 from hfedfm_opt.planning.digest import instance_digest
 from hfedfm_opt.planning.precision import transport_violations
 from hfedfm_opt.planning.rounds import PeriodError, cycle_of
@@ -114,8 +115,11 @@ def _trees(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:
         yield from _cluster_trees(cluster, reaches_cloud=reaches_cloud, stays=stays)
         if cluster.consensus is not None:
             yield from consensus_violations(network, cluster, cluster.consensus)
+    yield from training_violations(network, decisions, every_round_reaches_cloud=all(k.due for k in cycle))
     if reaches_cloud:
-        servers = {cluster.id for cluster in decisions.clusters} - {network.root}
+        servers = {cluster.id for cluster in decisions.clusters}
+        above = {node for server in servers for node in network.path_up(server)}
+        servers = (servers | (above & set(network.trained_at))) - {network.root}
         yield from _tree("backhaul_up", decisions.backhaul_up, network.root, servers, up=True)
         yield from _tree("backhaul_down", decisions.backhaul_down, network.root, servers, up=False)
 
@@ -165,10 +169,9 @@ def _placement(network: Network, decisions: Decisions) -> Iterator[PlanViolation
             place = f"module {name!r} of device {device!r}"
             if (name, host) not in hosted:
                 yield PlanViolation(place, f"runs on {host!r}, which hosts no replica of it")
-            if host != device and module.trainable:
-                yield PlanViolation(place, f"is trainable and runs on {host!r}, must run on the device")
             allowed = module.may_run_on or (network.instance.tiers[-1],)
-            if host in network.nodes and network.nodes[host].tier not in allowed and not module.trainable:
+            at_home = host == device and module.trainable
+            if host in network.nodes and network.nodes[host].tier not in allowed and not at_home:
                 yield PlanViolation(place, f"runs on {host!r}, must run on a node of {', '.join(allowed)}")
     for serving in decisions.servings:
         yield from _ways(network, serving.device, serving.host, (serving.out, serving.back))

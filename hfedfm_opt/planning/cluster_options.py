@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from hfedfm_opt.planning.formulate_relaying import formulate_relaying
 from hfedfm_opt.planning.hops import MissingLink, from_server, nominal_hop, to_server, tree_hops
 from hfedfm_opt.planning.phase import Ledger, Phase
+from hfedfm_opt.planning.trained_elsewhere import members_helped
 from hfedfm_opt.planning.uplink_cell import UplinkCell, uplink_cell
 from hfedfm_opt.planning.work import loads_of
 from hfedfm_opt.system.decisions import Cluster, Hop, Serving
@@ -140,6 +141,7 @@ def server_options(
     phase = Phase(network, ledger, server, "nominal")
     own = {device: frozenset(network.trained_on[device]) for device in members}
     gather_s, _ = phase.gather(up, server, ready.seconds, own, ready.busy)
+    gather_s = max([gather_s, *(ready.seconds[device] for device in members_helped(network, members))])
     gather_j = sum(ledger.energy_j.values()) + sum(ready.joules[device] for device in members)
     ledger.energy_j.clear()
     deliver_s = phase.deliver(down, server, 0.0, own) * rhythm.num_edge_rounds
@@ -265,6 +267,8 @@ def _with_uplink(network: Network, option: Option, *, allocate: bool) -> list[Op
     ledger = Ledger()
     phase = Phase(network, ledger, option.plan.id, "nominal")
     union = frozenset(name for device in option.plan.members for name in network.trained_on[device])
+    if not union:
+        return [option]
     seconds = 0.0
     for hop in option.plan.uplink:
         seconds = phase.send(hop, union, seconds)

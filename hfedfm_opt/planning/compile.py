@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from fl_runtime import schedule as runtime
-from hfedfm_opt.planning.payload import gathered_modules, kept_modules
+from hfedfm_opt.planning.payload import carried_from, gathered_modules, kept_modules, models_at_hosts
 from hfedfm_opt.planning.rounds import Kind, cycle_of
 from hfedfm_opt.planning.steps import After, StepWriter
+from hfedfm_opt.planning.trained_elsewhere import hosts_above, members_helped, with_training
 from hfedfm_opt.planning.trees import (
     Modules,
     deliver_order,
@@ -30,6 +31,7 @@ def compile_schedule(network: Network, decisions: Decisions, rounds: int) -> run
     rounds : int
         Number of rounds, >= 1.
     """
+    network = with_training(network, decisions.servings)
     cycle = cycle_of(decisions.periods)
     kinds = {kind.name: _round_kind(network, decisions, kind) for kind in dict.fromkeys(cycle)}
     settings = network.instance.training
@@ -96,9 +98,10 @@ def _module(network: Network, module: given.Module) -> runtime.Module:
 
 def _replicas(network: Network, decisions: Decisions) -> tuple[runtime.Replica, ...]:
     weights = {
-        (module, device): float(samples)
-        for device in network.devices
-        for module, samples in network.trained_on[device].items()
+        (module, node): float(samples)
+        for trained in (network.trained_on, network.trained_at)
+        for node, found in trained.items()
+        for module, samples in found.items()
     }
     return tuple(
         runtime.Replica(
@@ -147,14 +150,22 @@ def _round_kind(network: Network, decisions: Decisions, kind: Kind) -> runtime.R
         sent[cluster.id], carried[cluster.id] = at_server, union & kind.due
         last.extend(ends)
     if kind.due:
-        arrived = _backhaul_steps(writer, decisions, kind, sent, carried)
+        waits = {cluster.id: hosts_above(network, cluster) for cluster in decisions.clusters}
+        for cluster_id, hosts in waits.items():
+            for host in hosts:
+                sent[host] = tuple(dict.fromkeys(sent.get(host, ()) + sent[cluster_id]))
+        arrived = _backhaul_steps(writer, decisions, kind, sent, carried_from(network, carried, kind))
+        last.extend(step for host in network.trained_at for step in arrived.get(host, ()))
         for cluster in decisions.clusters:
             own = {device: frozenset(network.trained_on[device]) & kind.due for device in cluster.members}
             starts = arrived.get(cluster.id, ()) + writer.tails.get(cluster.id, ())
             last.extend(writer.deliver("downlink", cluster.downlink, cluster.id, starts, own))
         members = tuple(device for cluster in decisions.clusters for device in cluster.members)
         modules = _union(network, members)
-        last = [writer.add(runtime.Deliver(id="deliver", after=tuple(last), nodes=members, modules=modules))]
+        after = tuple(dict.fromkeys(last))
+        last = [writer.add(runtime.Deliver(id="deliver", after=after, nodes=members, modules=modules))]
+        for host, models in models_at_hosts(network, decisions.clusters, kind).items():
+            last.append(_deliver_at(writer, host, models, after))
     reaches = bool(kind.due) or any(cluster.aggregator == network.root for cluster in decisions.clusters)
     writer.add(runtime.Evaluate(id="evaluate", after=tuple(last)))
     return runtime.RoundKind(name=kind.name, steps=tuple(writer.steps), reaches_cloud=reaches)
@@ -165,13 +176,18 @@ def _cluster_steps(
 ) -> tuple[Modules, After, list[str]]:
     """Write a cluster's part of a round; return its modules, what ends at the server, and all ends."""
     own = gathered_modules(writer.network, cluster, kind)
+    trained = [
+        step for device in members_helped(writer.network, cluster.members) for step in writer.trained[device]
+    ]
     mixed: After = ()
     if cluster.consensus is not None:
         mixed = writer.mix(cluster.id, cluster.consensus, kind, busy)
     way_up = writer.forward if cluster.relays == "forward" else writer.gather
     union, arrivals = way_up(cluster.gather_hops(to_cloud=bool(kind.due)), cluster.aggregator, own, busy)
+    arrivals = tuple(dict.fromkeys((*arrivals, *trained)))
+    union |= frozenset(writer.network.trained_at.get(cluster.aggregator, {}))
     stays, goes = union - kind.due, union & kind.due
-    merged = mixed or arrivals
+    merged = tuple(dict.fromkeys((*mixed, *trained))) if mixed else arrivals
     if stays and cluster.consensus is None:
         merged = (writer.aggregate(f"average {cluster.id}", cluster.aggregator, arrivals, stays),)
     at_server = arrivals
@@ -189,7 +205,9 @@ def _cluster_steps(
         writer.add(
             runtime.Deliver(id=f"deliver {cluster.id}", after=after, nodes=cluster.members, modules=modules)
         )
-        return union, at_server, [f"deliver {cluster.id}"]
+        at_hosts = models_at_hosts(writer.network, (cluster,), kind)
+        delivered = [_deliver_at(writer, host, models, after) for host, models in at_hosts.items()]
+        return union, at_server, [f"deliver {cluster.id}", *delivered]
     return union, at_server, [*writer.tails[cluster.id], *at_server]
 
 
@@ -224,6 +242,12 @@ def _backhaul_steps(
                 writer.send("backhaul", hop, "model", needed[hop.target], arrived[hop.source]),
             )
     return arrived
+
+
+def _deliver_at(writer: StepWriter, host: str, modules: Modules, after: After) -> str:
+    """Write that replicas which a node trains for others become the models that reached it."""
+    known = tuple(module.id for module in writer.network.instance.modules if module.id in modules)
+    return writer.add(runtime.Deliver(id=f"deliver at {host}", after=after, nodes=(host,), modules=known))
 
 
 def _union(network: Network, devices: Iterable[str]) -> tuple[str, ...]:

@@ -49,6 +49,9 @@ def consensus_clusters(
 
 def _cluster(network: Network, server: str, aggregator: str, *, to_cloud: bool) -> Cluster:
     members = network.members[server]
+    if not _module_sets(network, members):  # all is trained elsewhere: there is nothing to mix
+        tree = published_tree(network, members, aggregator)
+        return relayed_cluster(network, server, aggregator, tree, to_cloud=to_cloud)
     consensus = consensus_of(network, members)
     if not to_cloud:
         return Cluster(id=server, members=members, aggregator=aggregator, consensus=consensus)

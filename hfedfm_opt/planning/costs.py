@@ -7,9 +7,10 @@ two share only the formulas of ``fl_runtime.physics``, and must agree.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hfedfm_opt.planning.payload import gathered_modules, kept_modules
+from hfedfm_opt.planning.payload import carried_from, gathered_modules, kept_modules
 from hfedfm_opt.planning.phase import Ledger, Phase, Use
 from hfedfm_opt.planning.rounds import Kind, cycle_of
+from hfedfm_opt.planning.trained_elsewhere import hosts_above, members_helped, with_training
 from hfedfm_opt.planning.trees import Modules, deliver_order, gather_order, modules_down, modules_up
 from hfedfm_opt.system.decisions import Cluster, Decisions, Hop, Serving
 from hfedfm_opt.system.network import Network
@@ -47,6 +48,7 @@ def predict(network: Network, decisions: Decisions, rounds: int | None = None) -
     rounds : int or None
         Rounds to predict, >= 1; ``None`` means one cycle.
     """
+    network = with_training(network, decisions.servings)
     cycle = cycle_of(decisions.periods)
     played = [cycle[index % len(cycle)] for index in range(rounds or len(cycle))]
     cost_of = {kind: _cost_of_round(network, decisions, kind) for kind in dict.fromkeys(played)}
@@ -70,6 +72,7 @@ class _Round:
 
     ``up_s`` is from a cluster's start to its update at the server, or to the end of its round where nothing
     is due; ``busy_s`` to the end of its D2D traffic; ``down_s`` from its server to its last member.
+    ``serves`` has each cluster with the nodes above it that train for its members.
     """
 
     root: str
@@ -80,12 +83,16 @@ class _Round:
     backhaul_up: list[tuple[Hop, float]] = field(default_factory=list)
     backhaul_down: list[tuple[Hop, float]] = field(default_factory=list)
     down_s: dict[str, float] = field(default_factory=dict)
+    serves: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def advance(self, start_s: Mapping[str, float]) -> dict[str, float]:
         """Return when each cluster has ended the round, from when each starts it."""
         if not self.reaches_cloud:
             return {cluster: start + self.up_s[cluster] for cluster, start in start_s.items()}
         ready = {cluster: start + self.up_s[cluster] for cluster, start in start_s.items()}
+        for cluster, hosts in self.serves.items():
+            for host in hosts:
+                ready[host] = max(ready.get(host, 0.0), ready[cluster])
         for hop, seconds in self.backhaul_up:
             ready[hop.target] = max(ready.get(hop.target, 0.0), ready[hop.source] + seconds)
         arrived = {self.root: ready.get(self.root, 0.0)}
@@ -110,8 +117,9 @@ def _cost_of_round(network: Network, decisions: Decisions, kind: Kind) -> _Round
             for device in cluster.members
         }
         carried[cluster.id] = _cluster_round(cost, phase, cluster, kind, ready, frozenset(servings))
+        cost.serves[cluster.id] = hosts_above(network, cluster)
     if kind.due:
-        _backhaul(network, cost, decisions, carried)
+        _backhaul(network, cost, decisions, carried_from(network, carried, kind))
     return cost
 
 
@@ -121,11 +129,12 @@ def _cluster_round(
     """Play a cluster's part of a round; return the modules that it sends to the cloud."""
     network = phase.network
     own = gathered_modules(network, cluster, kind)
+    trained_s = [ready[device] for device in members_helped(network, cluster.members)]
     if cluster.consensus is not None:
         ready = phase.mix(cluster.consensus, kind, ready, busy)
     way_up = phase.forward if cluster.relays == "forward" else phase.gather
     merged, union = way_up(cluster.gather_hops(to_cloud=bool(kind.due)), cluster.aggregator, ready, own, busy)
-    at_server = merged
+    at_server = merged = max([merged, *trained_s])
     for hop in cluster.uplink if union & kind.due else ():
         at_server = phase.send(hop, union & kind.due, at_server)
     delivered = phase.deliver(

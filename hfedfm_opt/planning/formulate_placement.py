@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hfedfm_opt.planning.candidates import Candidate, candidates_of
+from hfedfm_opt.planning.candidates import Candidate, Reach, candidates_of
 from hfedfm_opt.planning.time_prices import TimePrices, even_prices
 from hfedfm_opt.planning.work import loads_of
 from hfedfm_opt.system.decisions import Hosting, Serving
@@ -24,11 +24,14 @@ class PlacementTask:
     demands: tuple[tuple[str, str], ...]
 
 
-def price(network: Network, task: PlacementTask, prices: TimePrices) -> PlacementTask:
+def price(
+    network: Network, task: PlacementTask, prices: TimePrices, *, updates: bool = True
+) -> PlacementTask:
     """Return the task with other prices of time.
 
     The cost of a pair is ``energy_weight * joules + time_weight * (w_d * link seconds + p_h * host seconds)``
-    with the weight w of the device and the pressure p on the host.
+    with the weight w of the device and the pressure p on the host, and likewise for the update that a device
+    sends of what could be trained elsewhere.
 
     Parameters
     ----------
@@ -38,40 +41,45 @@ def price(network: Network, task: PlacementTask, prices: TimePrices) -> Placemen
         As :func:`formulate_placement` made it.
     prices : TimePrices
         What a second costs.
+    updates : bool
+        Whether updates count; relays may send them for less, so that a bound must not count them.
     """
     weights = network.instance.objective
     cost = [
-        weights.energy_weight_per_j * candidate.joules
-        + weights.time_weight_per_s * _price_of_time(candidate, prices)
+        weights.energy_weight_per_j * (candidate.joules + (candidate.update_joules if updates else 0.0))
+        + weights.time_weight_per_s * _price_of_time(candidate, prices, updates=updates)
         for candidate in task.candidates
     ]
     return replace(task, problem=replace(task.problem, pair_cost=np.array(cost)))
 
 
-def _price_of_time(candidate: Candidate, prices: TimePrices) -> float:
+def _price_of_time(candidate: Candidate, prices: TimePrices, *, updates: bool) -> float:
     own = prices.device_weight[candidate.device]
     pressure = own if candidate.host == candidate.device else prices.pressure.get(candidate.host, own)
-    return own * candidate.link_seconds + pressure * candidate.host_seconds
+    sending = candidate.link_seconds + (candidate.update_seconds if updates else 0.0)
+    return own * sending + pressure * candidate.host_seconds
 
 
-def formulate_placement(network: Network) -> PlacementTask:
+def formulate_placement(network: Network, reach: Reach = "device") -> PlacementTask:
     """Return the placement problem of an instance: one demand for each device and module that it runs.
 
-    Trainable modules stay on their devices.  A frozen module may run on the device if ``may_run_on`` is empty
-    or names the devices' tier, and on a node above it whose tier is named.  Time is priced evenly, see
+    A module may run on the device if ``may_run_on`` is empty or names the devices' tier, and on a node above
+    it whose tier is named; a trainable one only within reach.  Time is priced evenly, see
     :func:`even_prices`.
 
     Parameters
     ----------
     network : Network
         The network.
+    reach : "device", "server" or "above"
+        Where trainable modules may be trained.
     """
     demands: list[tuple[str, str]] = []
     candidates: list[Candidate] = []
     pair_demand: list[int] = []
     for device in network.devices:
         for module, load in loads_of(network, device).items():
-            found = candidates_of(network, device, module, load)
+            found = candidates_of(network, device, module, load, reach)
             pair_demand.extend([len(demands)] * len(found))
             candidates.extend(found)
             demands.append((device, module))

@@ -37,6 +37,7 @@ from hfedfm_opt.planning.plan import Plan
 from hfedfm_opt.planning.precision import precision_note, transport_of
 from hfedfm_opt.planning.recipes import RECIPES, period_name
 from hfedfm_opt.planning.settings import DEFAULT_GAP
+from hfedfm_opt.planning.trained_elsewhere import without_movable
 from hfedfm_opt.system.decisions import ModuleTransport, precisions_of
 from hfedfm_opt.system.instance import Instance
 from hfedfm_opt.system.network import Duplex, Network, resolve_network
@@ -182,6 +183,8 @@ def plan_front(instance: Instance, options: FrontOptions) -> PlanFront:
     proven = len(placements) == 1 and not large
     bound_j = points.bound_j if proven else np.full(len(points.bound_j), -math.inf)
     scope = too_large(network, large[0]) if large else _proof(options, len(placements))
+    if without_movable(network) is not network:
+        scope += "; modules that could be trained elsewhere stay on their devices"
     return PlanFront(
         instance=instance,
         options=options,

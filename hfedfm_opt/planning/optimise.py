@@ -25,6 +25,7 @@ from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import Placed
 from hfedfm_opt.planning.recipes import period_name
 from hfedfm_opt.planning.time_prices import TimePrices
+from hfedfm_opt.planning.trained_elsewhere import without_movable
 from hfedfm_opt.system.decisions import Cluster, Frequency, Hop
 from hfedfm_opt.system.instance import Cpu
 from hfedfm_opt.system.network import Network
@@ -143,6 +144,8 @@ def shared_legs(network: Network, rhythm: Rhythm) -> Shared:
         server: frozenset(name for device in members for name in network.trained_on[device])
         for server, members in network.members.items()
     }
+    for host, modules in network.trained_at.items():
+        union_of[host] = union_of.get(host, frozenset()) | frozenset(modules)
     ledger = Ledger()
     phase = Phase(network, ledger, network.root, "nominal")
     seconds_up = {hop.source: phase.send(hop, _below(network, hop.source, union_of), 0.0) for hop in up}
@@ -188,11 +191,12 @@ def bound_over_placements(
         What a second of training costs on each device.
     """
     ready = optimistic_readiness(network, task)
-    shared = shared_legs(network, rhythm)
+    least = without_movable(network)
+    shared = shared_legs(least, rhythm)
     large = large_clusters(network)
     searched, proof = -math.inf, too_large(network, large[0]) if large else ""
     if not large:
-        options = options_of(network, rhythm, ready, allocate=settings.allocate)
+        options = options_of(least, rhythm, ready, allocate=settings.allocate)
         found = _search(network, options, shared, rhythm, settings)
         searched = _per_round(network, found.bound, shared, rhythm)
         anywhere = "any placement (each device relaxed to its best hosts, whatever fits their memories)"
@@ -200,7 +204,7 @@ def bound_over_placements(
     slowed = settings.allocate and any(not ready.helped & set(m) for m in network.members.values())
     placed = -math.inf
     if not slowed:
-        alone = price(network, task, TimePrices(prices.device_weight, {}))
+        alone = price(network, task, TimePrices(prices.device_weight, {}), updates=False)
         lowest = solve_placement(alone.problem).bound
         cost = network.instance.objective
         rest = cost.energy_weight_per_j * shared.joules + cost.time_weight_per_s * (

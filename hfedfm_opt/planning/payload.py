@@ -1,6 +1,6 @@
 """Which modules travel where: the one rule that predictions and schedules must share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from hfedfm_opt.planning.rounds import Kind
 from hfedfm_opt.planning.trees import Modules
@@ -39,6 +39,47 @@ def gathered_modules(network: Network, cluster: Cluster, kind: Kind) -> Mapping[
     if cluster.consensus is None:
         return own
     return {device: modules & kind.due for device, modules in own.items()}
+
+
+def carried_from(network: Network, carried: Mapping[str, Modules], kind: Kind) -> dict[str, Modules]:
+    """Return what each node of the way to the cloud has for it: of its cluster, and what it trains itself.
+
+    Parameters
+    ----------
+    network : Network
+        The network, with who trains what.
+    carried : mapping of str to frozenset of str
+        Due modules that each cluster sends.
+    kind : Kind
+        The kind of round.
+    """
+    result = dict(carried)
+    for host, modules in network.trained_at.items():
+        result[host] = result.get(host, frozenset()) | (frozenset(modules) & kind.due)
+    return result
+
+
+def models_at_hosts(network: Network, clusters: Iterable[Cluster], kind: Kind) -> dict[str, Modules]:
+    """Return which of the replicas that nodes train for others get a new model in a round.
+
+    All that are due do.  What is not due does where the node itself averages its cluster; a node above the
+    average keeps its replica as it trained it until the cloud averages.
+
+    Parameters
+    ----------
+    network : Network
+        The network, with who trains what.
+    clusters : iterable of Cluster
+        Whose round it is.
+    kind : Kind
+        The kind of round.
+    """
+    averaging = {c.id for c in clusters if c.aggregator == c.id and c.consensus is None}
+    found = {
+        host: frozenset(module for module in modules if module in kind.due or host in averaging)
+        for host, modules in network.trained_at.items()
+    }
+    return {host: modules for host, modules in found.items() if modules}
 
 
 def mixed_modules(consensus: Consensus, kind: Kind) -> tuple[tuple[Mixing, Modules], ...]:

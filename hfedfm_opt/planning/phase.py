@@ -111,10 +111,10 @@ class Phase:
                 continue
             serving = remote[module]
             for hop in serving.out:
-                time_s = self.transfer(hop, load.activation_bits, time_s)
+                time_s = self.transfer(hop, load.out_bits, time_s)
             time_s = self.compute(serving.host, load.flops, None, serving.share, time_s)
             for hop in serving.back:
-                time_s = self.transfer(hop, load.activation_bits, time_s)
+                time_s = self.transfer(hop, load.back_bits, time_s)
         return time_s
 
     def gather(

@@ -7,6 +7,7 @@ from fl_runtime.schedule import Schedule
 from hfedfm_opt.planning.check import check_plan
 from hfedfm_opt.planning.compile import compile_schedule
 from hfedfm_opt.planning.costs import Prediction, predict
+from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.planning.violations import PlanViolation
 from hfedfm_opt.system.decisions import Claim, Decisions, precisions_of
 from hfedfm_opt.system.instance import Instance
@@ -31,10 +32,10 @@ class Plan:
 
     @cached_property
     def network(self) -> Network:
-        """The network, with the plan's duplex."""
-        return resolve_network(
-            self.instance, self.decisions.duplex, precisions_of(self.decisions.transport_bits)
-        )
+        """The network, with the plan's duplex, and with who trains what."""
+        decided = self.decisions
+        network = resolve_network(self.instance, decided.duplex, precisions_of(decided.transport_bits))
+        return with_training(network, decided.servings)
 
     @cached_property
     def prediction(self) -> Prediction:

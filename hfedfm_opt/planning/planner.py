@@ -8,6 +8,7 @@ from hfedfm_opt.planning.alternate import alternate
 from hfedfm_opt.planning.arrange import arrange
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.assemble import assemble
+from hfedfm_opt.planning.candidates import Reach
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.formulate_placement import formulate_placement
 from hfedfm_opt.planning.hops import MissingLink
@@ -15,8 +16,9 @@ from hfedfm_opt.planning.optimise import SearchSettings
 from hfedfm_opt.planning.place import NoPlacement, place
 from hfedfm_opt.planning.plan import Plan, PlanResult
 from hfedfm_opt.planning.precision import precision_note, transport_of
-from hfedfm_opt.planning.recipes import RECIPES, period_name, recipe_of
+from hfedfm_opt.planning.recipes import RECIPES, Recipe, period_name, recipe_of
 from hfedfm_opt.planning.settings import PlannerOptions
+from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.decisions import Decisions, precisions_of
 from hfedfm_opt.system.instance import Instance, Objective
 from hfedfm_opt.system.network import resolve_network
@@ -67,7 +69,7 @@ def plan(
     transport = transport_of(priced, settings.transport_bits)
     network = resolve_network(priced, settings.duplex, precisions_of(transport))
     limit = settings.time_limit_s
-    task = formulate_placement(network)
+    task = formulate_placement(network, _reach(recipe))
     try:
         if recipe.arrangement == "optimised":
             search = SearchSettings(
@@ -80,7 +82,8 @@ def plan(
             placed, arrangement = alternate(network, task, recipe.placement, rhythm, search, settings.seed)
         else:
             placed = place(network, task, recipe.placement, Options(time_limit_s=limit, seed=settings.seed))
-            arrangement = arrange(network, recipe, placed, settings.seed)
+            served = with_training(network, placed.servings)
+            arrangement = arrange(served, recipe, placed, settings.seed)
     except (NoPlacement, MissingLink) as error:
         return _without_plan(planner, error, time.monotonic() - started)
     decisions = assemble(
@@ -88,6 +91,13 @@ def plan(
     )
     arrangement = replace(arrangement, proof=arrangement.proof + precision_note(transport))
     return _result(priced, decisions, arrangement, settings, time.monotonic() - started)
+
+
+def _reach(recipe: Recipe) -> Reach:
+    """Return where a recipe's averages can take in what is trained elsewhere than on the devices."""
+    if recipe.arrangement in ("alone", "star"):
+        return "device"
+    return "above" if recipe.period == 1 else "server"
 
 
 def _priced(instance: Instance, settings: PlannerOptions) -> Instance:

@@ -16,7 +16,7 @@ from hfedfm_opt.planning.trees import (
     modules_up,
     ways_up,
 )
-from hfedfm_opt.planning.work import loads_of
+from hfedfm_opt.planning.work import Load, loads_of
 from hfedfm_opt.system import instance as given
 from hfedfm_opt.system.decisions import Consensus, Hop, Serving
 from hfedfm_opt.system.network import Content, Network, WirelessEdge
@@ -51,23 +51,26 @@ class StepWriter:
         )
         for module, load in loads.items():
             if module in remote:
-                after = self._run_elsewhere(remote[module], load.flops, load.activation_bits, after)
+                after = self._run_elsewhere(remote[module], load, after)
         self.trained[device] = after
 
-    def _run_elsewhere(self, serving: Serving, flops: float, bits: float, after: After) -> After:
-        name = f"{serving.module} of {serving.device}"
+    def _run_elsewhere(self, serving: Serving, load: Load, after: After) -> After:
+        name, moved = f"{serving.module} of {serving.device}", {serving.module}
         for hop in serving.out:
-            after = (
-                self.transfer(f"{name}: {_arrow(hop)}", hop, "activation", {serving.module}, bits, after),
-            )
+            step_id = f"{name}: {_arrow(hop)}"
+            after = (self.transfer(step_id, hop, "activation", moved, load.out_bits, after),)
+        reserved = isinstance(self.network.nodes[serving.host].processor, given.FixedSpeed)
         step = runtime.Compute(
-            id=f"{name} at {serving.host}", after=after, node=serving.host, flops=flops, share=serving.share
+            id=f"{name} at {serving.host}",
+            after=after,
+            node=serving.host,
+            flops=load.flops,
+            share=serving.share if reserved else 1.0,
         )
         after = (self.add(step),)
         for hop in serving.back:
-            after = (
-                self.transfer(f"{name}: {_arrow(hop)}", hop, "activation", {serving.module}, bits, after),
-            )
+            step_id = f"{name}: {_arrow(hop)}"
+            after = (self.transfer(step_id, hop, "activation", moved, load.back_bits, after),)
         return after
 
     def gather(

@@ -15,12 +15,16 @@ class Load:
     ----------
     flops : float
         Operations, forward and, where a gradient must pass, backward.
-    activation_bits : float
-        Bits each way if the module runs elsewhere: activations there and results back, gradients likewise.
+    out_bits : float
+        Bits on the way to a host if the module runs elsewhere: activations and, if the module is trained or
+        one before it is, gradients of its results.
+    back_bits : float
+        Bits on the way back: results and, if a module before it is trained, gradients of what entered it.
     """
 
     flops: float
-    activation_bits: float
+    out_bits: float
+    back_bits: float
 
 
 def loads_of(network: Network, device: str) -> Mapping[str, Load]:
@@ -40,19 +44,24 @@ def loads_of(network: Network, device: str) -> Mapping[str, Load]:
     epochs = network.instance.training.local_epochs
     for data in network.nodes[device].data:
         passes = data.samples * epochs
-        gradient = False
+        below = False
         for module in network.modules_of(device, data.task):
-            gradient = gradient or module.trainable
-            load = _load(module, passes, gradient)
-            seen = loads.get(module.id, Load(0.0, 0.0))
-            loads[module.id] = Load(seen.flops + load.flops, seen.activation_bits + load.activation_bits)
+            load = _load(module, passes, below=below)
+            below = below or module.trainable
+            seen = loads.get(module.id, Load(0.0, 0.0, 0.0))
+            loads[module.id] = Load(
+                seen.flops + load.flops, seen.out_bits + load.out_bits, seen.back_bits + load.back_bits
+            )
     return loads
 
 
-def _load(module: Module, passes: float, gradient: bool) -> Load:
-    backward = module.backward_flops_per_sample if gradient else 0.0
-    directions = 2.0 if gradient else 1.0
+def _load(module: Module, passes: float, *, below: bool) -> Load:
+    """Return the load of so many passes; ``below``: a module before this one is trained."""
+    gradient = below or module.trainable
+    bits = passes * module.activation_bits_per_sample
     return Load(
-        flops=passes * (module.forward_flops_per_sample + backward),
-        activation_bits=passes * directions * module.activation_bits_per_sample,
+        flops=passes
+        * (module.forward_flops_per_sample + (module.backward_flops_per_sample if gradient else 0.0)),
+        out_bits=bits * (2.0 if gradient else 1.0),
+        back_bits=bits * (2.0 if below else 1.0),
     )

@@ -16,6 +16,7 @@ Name = Annotated[str, Field(min_length=1, max_length=200)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+BelowOne = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 
 Modality = Literal["image", "audio", "text"]
@@ -178,10 +179,11 @@ class Module(Part):
     )
     activation_bits_per_sample: NonNegative = Field(
         0.0,
-        description="Bits that travel each way of a sample when it runs elsewhere; gradients as many again.",
+        description="Bits that travel each way of a sample when it runs elsewhere; gradients as many again: "
+        "to the host if it or a module before it is trained, back only if one before it is.",
     )
     may_run_on: tuple[Name, ...] = Field(
-        (), description="Tiers that may host it; empty: the devices themselves."
+        (), description="Tiers that may host it, and train it if it is trainable; empty: the devices."
     )
 
 
@@ -249,6 +251,70 @@ class Fading(Part):
     rician_k_db: Finite = Field(6.0, description="rician: power of the direct path over the scattered, dB.")
 
 
+class DropOut(Part):
+    """Devices that leave and come back while a schedule runs, round by round."""
+
+    share: BelowOne = Field(description="Share of the rounds in which a device is away.")
+    mean_rounds_away: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = Field(
+        None, description="Rounds that it stays away, on average; null: rounds are independent."
+    )
+
+
+class Straggling(Part):
+    """Training that takes longer than planned: a factor on the time of each computation of a device."""
+
+    law: Literal["shifted-exponential", "log-normal"] = Field(
+        "shifted-exponential", description="1 + spread * exponential, or exp(spread * normal)."
+    )
+    spread: NonNegative = Field(0.5, description="How far times spread.")
+
+
+class Losses(Part):
+    """Transfers that fail and are sent again."""
+
+    probability: BelowOne = Field(description="Probability that an attempt fails.")
+    max_attempts: Annotated[int, Field(ge=1)] | None = Field(
+        4, description="Attempts after which what was to travel is missing; null: no limit."
+    )
+    wired: bool = Field(False, description="Whether wired transfers fail too.")
+
+
+class Mobility(Part):
+    """Devices that walk to random places, each at its own speeds: the random waypoint model."""
+
+    min_speed_m_per_s: Positive = Field(0.5, description="Least speed, m/s.")
+    max_speed_m_per_s: Positive = Field(1.5, description="Largest speed, m/s.")
+    pause_s: NonNegative = Field(0.0, description="Pause at each place, s.")
+    area_m: tuple[Finite, Finite, Finite, Finite] | None = Field(
+        None, description="Least x and y, largest x and y of the places, m; null: where nodes stand."
+    )
+    round_s: Positive | None = Field(
+        None, description="Time from one round's gains to the next's, s; null: the plan's latency."
+    )
+
+
+class RoundPolicy(Part):
+    """For whom averages wait; where nothing is set they wait for all."""
+
+    deadline_s: Positive | None = Field(None, description="Longest wait of averages from a round's begin, s.")
+    share: Fraction | None = Field(None, description="Share of its updates at which an average is made.")
+    count: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Number of updates at which an average is made."
+    )
+    merge_deadline_s: Positive | None = Field(None, description="The same wait for merges, s.")
+    merge_share: Fraction | None = Field(None, description="The same share for merges.")
+
+
+class Living(Part):
+    """What changes while a schedule runs; plans are made for a still network."""
+
+    drop_out: DropOut | None = Field(None, description="Devices that leave and come back.")
+    straggling: Straggling | None = Field(None, description="Training that takes longer than planned.")
+    losses: Losses | None = Field(None, description="Transfers that fail.")
+    mobility: Mobility | None = Field(None, description="Devices that move.")
+    policy: RoundPolicy | None = Field(None, description="For whom averages wait; null: for all.")
+
+
 class Instance(Part):
     """Everything that is given before anything is planned."""
 
@@ -272,3 +338,4 @@ class Instance(Part):
     fading: Fading | None = Field(
         None, description="Block fading while a schedule runs; null: still channels."
     )
+    living: Living | None = Field(None, description="What else changes while a schedule runs; null: nothing.")

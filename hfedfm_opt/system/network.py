@@ -62,6 +62,9 @@ class Network:
         Whether the devices' radios are taken as the instance says, or all of one kind.
     precisions : mapping of (str, str) to int
         With how many bits a parameter modules travel as updates and as models; 32 where none are given.
+    trained_by : mapping of (str, str) to str
+        For (device, trainable module): the node that trains it for the device, where that is another; empty
+        where it is not known which.
     """
 
     instance: Instance
@@ -72,6 +75,7 @@ class Network:
     edges: Mapping[tuple[str, str], Edge]
     duplex: Duplex = "as given"
     precisions: Precisions = field(default_factory=dict)
+    trained_by: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     @cached_property
     def root(self) -> str:
@@ -93,8 +97,27 @@ class Network:
 
     @cached_property
     def trained_on(self) -> Mapping[str, Mapping[str, int]]:
-        """For each device: the trainable modules that it trains, with the samples that train them."""
-        return {device: self._trained(device) for device in self.devices}
+        """For each device: the trainable modules that it trains itself, with the samples that train them."""
+        return {
+            device: {
+                module: samples
+                for module, samples in self._used(device).items()
+                if (device, module) not in self.trained_by
+            }
+            for device in self.devices
+        }
+
+    @cached_property
+    def trained_at(self) -> Mapping[str, Mapping[str, int]]:
+        """For each node that trains for others: the modules, with all the samples that train them."""
+        found: dict[str, dict[str, int]] = {}
+        for device in self.devices:
+            for module, samples in self._used(device).items():
+                host = self.trained_by.get((device, module))
+                if host:
+                    own = found.setdefault(host, {})
+                    own[module] = own.get(module, 0) + samples
+        return found
 
     def parent(self, node: str) -> str:
         """Return the id of the node above; the root is its own parent."""
@@ -141,7 +164,8 @@ class Network:
             return spec.update_bits
         return spec.parameters * self.instance.training.bits_per_parameter
 
-    def _trained(self, device: str) -> dict[str, int]:
+    def _used(self, device: str) -> dict[str, int]:
+        """Return the trainable modules that a device uses, with its samples of them."""
         samples: dict[str, int] = {}
         for data in self.nodes[device].data:
             for module in self.modules_of(device, data.task):

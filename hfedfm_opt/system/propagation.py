@@ -70,6 +70,38 @@ def links_of_group(
     return labels[first].tolist(), labels[second].tolist(), gains
 
 
+def gains_of_pairs(
+    group: WirelessGroup,
+    nodes: Mapping[str, Node],
+    bands: Mapping[str, Band],
+    pairs: Sequence[tuple[str, str]],
+) -> FloatArray:
+    """Return the gains of some pairs of nodes by a group's channel model, whatever its reach.
+
+    Parameters
+    ----------
+    group : WirelessGroup
+        Whose channel model and draws count.
+    nodes, bands : mapping of str
+        Nodes, at their positions, and bands by id.
+    pairs : sequence of (str, str)
+        Ids of both ends; which of them sends does not matter.
+
+    Returns
+    -------
+    array, shape (pairs,)
+        Power gains, linear.
+    """
+    names = list(dict.fromkeys(name for pair in pairs for name in pair))
+    index_of = {name: index for index, name in enumerate(names)}
+    first = np.array([index_of[one] for one, _ in pairs], dtype=np.int64)
+    second = np.array([index_of[other] for _, other in pairs], dtype=np.int64)
+    model = model_named(group.channel.model, group.channel.reference_loss_db, group.channel.exponent)
+    antennas = _antennas_m(names, nodes, _positions_m(names, nodes), model)
+    keys = _pair_keys(names, first, second, group.channel.seed)
+    return _gains(group.channel, model, _paths(antennas, first, second), _carrier_hz(group, bands), keys)
+
+
 def _gains(
     channel: ChannelModel, model: LargeScaleModel, paths: Paths, carrier_hz: float, keys: KeyArray
 ) -> FloatArray:

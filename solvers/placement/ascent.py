@@ -56,7 +56,7 @@ def first_multipliers(at: Arrangement) -> tuple[FloatArray, FloatArray]:
     return value, np.zeros(at.num_nodes)
 
 
-def ascend(  # noqa: PLR0913 - where to begin, how to go and when to end
+def ascend(
     at: Arrangement,
     start: tuple[FloatArray, FloatArray],
     *,

@@ -34,6 +34,18 @@ def folders():
     return _beside("folders")
 
 
+@pytest.fixture(scope="session")
+def split():
+    """Schedules whose replicas are trained elsewhere."""
+    return _beside("split_schedules")
+
+
+@pytest.fixture(scope="session")
+def parties():
+    """Split execution by devices and hosts that exchange tensors alone."""
+    return _beside("split_parties")
+
+
 def _beside(name):
     spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
     module = importlib.util.module_from_spec(spec)

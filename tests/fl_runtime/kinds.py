@@ -27,6 +27,13 @@ def with_lora(schedule, trainable=True):
     )
 
 
+def with_backbone(schedule):
+    """The same schedule with a trainable backbone and an adapter."""
+    sizes = {"update_bits": 1e5, "trainable": True}
+    backbone = Module(id="backbone", kind="backbone", **sizes)
+    return in_place_of_adapter(schedule, [Module(id="the-adapter", kind="adapter", **sizes), backbone])
+
+
 def in_place_of_adapter(schedule, modules, on=None):
     """The same schedule with other modules hosted, sent and averaged where the adapter was.
 
@@ -102,9 +109,12 @@ def with_encoders(schedule, modalities=("audio", "image", "text")):
 
 
 def with_everything(schedule):
-    """The same schedule with an adapter, a LoRA, experts, a gate, encoders and prompts, all trainable."""
+    """The same schedule with every kind of module, all trainable."""
     sizes = {"update_bits": 1e5, "trainable": True}
-    one_each = [Module(id="the-adapter", kind="adapter", **sizes), Module(id="lora", kind="lora", **sizes)]
+    one_each = [
+        Module(id="the-adapter", kind="adapter", **sizes),
+        *(Module(id=kind, kind=kind, **sizes) for kind in ("backbone", "lora")),
+    ]
     encoders = [
         Module(id=f"encoder-{name}", kind="encoder", modality=name, **sizes)
         for name in ("audio", "image", "text")

@@ -75,8 +75,8 @@ MOMENTS = [
     ("fl_runtime.checkpoint.write_whole", 4),  # between the arrays and the facts of round 2
     ("fl_runtime.checkpoint.write_whole", 9),  # before the arrays of the last round
     *(  # in the midst of carrying updates and models
-        ("fl_runtime.transport_state.quantise", int(call))
-        for call in np.random.default_rng(0).integers(1, 100, size=12)
+        ("fl_runtime.transport_state.quantise_rows", int(call))
+        for call in np.random.default_rng(0).integers(1, 25, size=12)
     ),
 ]
 

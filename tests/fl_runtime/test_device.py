@@ -33,13 +33,13 @@ class InTurn:
             own = own_data(part, workload, self.model, 0)
             self.groups.append((group, own, rows_of(schedule, part)))
 
-    def __call__(self, round_index, state):
+    def __call__(self, round_index, state, away):
         result = {name: rows.copy() for name, rows in state.items()}
         missing = self.missing_in.get(round_index, frozenset())
         for group, own, rows in self.groups:
             if missing.isdisjoint(group):
                 before = {name: state[name][places] for name, places in rows.items() if name in state}
-                after = train_devices(own, self.model, self.training, 0, before, round_index)
+                after = train_devices(own, self.model, self.training, 0, before, round_index, away)
                 for name, values in after.items():
                     result[name][rows[name]] = values
         return Trained(result, missing)
@@ -80,7 +80,7 @@ def test_a_run_takes_what_trains(bench, workload):
     schedule = bench.federation(("edge",), clusters=1, size=2, rounds=2, samples=16)
     rounds = []
 
-    def local(round_index, state):
+    def local(round_index, state, away):
         rounds.append(round_index)
         return Trained(state)
 

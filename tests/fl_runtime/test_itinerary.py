@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from fl_runtime.itinerary import is_mixed, itinerary
 from fl_runtime.schedule import Mix, RoundKind
 
@@ -50,6 +52,7 @@ def test_codes_reach_all_that_they_are_passed_to_until_they_are_made_anew(worlds
     found = ways_of(worlds, steps, {"d1": 1.0, "d2": 1.0, "d3": 1.0})
     assert found.receivers_of == {
         "model c: c > e": {"e", "d1"},
+        "model e: e > d1": {"e", "d1"},  # the same codes
         "model c: c > f": {"f"},  # with 8 bits
         "model f: f > d2": {"d2"},  # with 4 bits, made by f
     }
@@ -64,3 +67,39 @@ def test_activations_are_no_way_of_a_module_and_consensus_is_found(worlds):
     mix = Mix(id="mix", nodes=("d1", "d2"), modules=("m",), weights=((0.5, 0.5), (0.5, 0.5)))
     assert is_mixed([RoundKind(name="r", steps=(mix,))], "m")
     assert not is_mixed([RoundKind(name="r", steps=(mix,))], "other")
+
+
+def tiers_of(worlds, steps, devices=("d1", "d2", "d3")):
+    schedule = worlds.schedule({"k": steps}, dict.fromkeys(devices, 1.0), 8)
+    ways = itinerary(schedule, schedule.kinds[0], "m")
+    return [[step.id for step in tier] for tier in ways.update_tiers], ways
+
+
+def test_updates_of_all_clusters_leave_in_one_tier(worlds):
+    steps = worlds.Steps(8, 4).up("d1", "e1").average("e1").up("d2", "e2").up("d3", "e2").average("e2")
+    steps.up("e1", "cloud").up("e2", "cloud").average("cloud").down("cloud", "d1").deliver("d1")
+    tiers, ways = tiers_of(worlds, steps)
+    assert tiers == [
+        ["update d1: d1 > e1", "update d2: d2 > e2", "update d3: d3 > e2"],
+        ["average e1", "average e2"],
+        ["update e1: e1 > cloud", "update e2: e2 > cloud"],
+        ["average cloud"],
+    ]
+    assert ways.first_codes == {"average cloud": "model cloud: cloud > d1"}
+
+
+def test_what_comes_after_a_merge_is_of_a_later_tier(worlds):
+    steps = worlds.Steps(8, 4).up("d1", "d2").merge("d2").up("d2", "e").up("d3", "d2").up("d3", "e")
+    tiers, _ = tiers_of(worlds, steps.average("e"))
+    assert tiers[0] == ["update d1: d1 > d2"]
+    assert [tier for tier in tiers if "update d3: d3 > d2" in tier] == [["update d3: d3 > d2"]]
+    position = {name: place for place, tier in enumerate(tiers) for name in tier}
+    assert position["merge d2"] < position["update d2: d2 > e"] < position["update d3: d3 > d2"]
+    assert position["update d3: d3 > d2"] < position["update d3: d3 > e"] < position["average e"]
+
+
+def test_a_model_that_is_coded_twice_is_not_made_ahead(worlds):
+    steps = worlds.Steps(8, 4).up("d1", "e").average("e").down("e", "d2").up("d2", "e").average("e")
+    steps.steps[-1] = replace(steps.steps[-1], id="again")
+    steps.send("model", "e", "d3").deliver("d3")
+    assert tiers_of(worlds, steps)[1].first_codes == {}

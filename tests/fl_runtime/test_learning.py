@@ -232,7 +232,7 @@ def broken(schedule, what):
     route, *others = schedule.routes
     adapter, *heads = schedule.modules
     match what:
-        case "backbone" | "encoder" | "expert" | "gate":
+        case "decoder" | "encoder" | "expert" | "gate":
             return replace(schedule, modules=(replace(adapter, kind=what, expert_group="x"), *heads))
         case "encoders":
             encoder = replace(adapter, kind="encoder", modality="text")
@@ -243,10 +243,6 @@ def broken(schedule, what):
                 replicas=(*schedule.replicas, Replica(module="second", host="d0")),
                 routes=(replace(route, hosts=hosts), *others),
             )
-        case "host":
-            replicas = (*schedule.replicas, Replica(module="adapter", host="e0"))
-            hosts = {**route.hosts, "adapter": "e0"}
-            return replace(schedule, replicas=replicas, routes=(replace(route, hosts=hosts), *others))
         case "nobody":
             return replace(schedule, replicas=schedule.replicas[1:])
         case "task":
@@ -272,14 +268,13 @@ def broken(schedule, what):
     ("what", "message"),
     [
         (
-            "backbone",
-            r"'adapter' is a trainable backbone; this engine trains adapters, encoders, experts, ",
+            "decoder",
+            r"'adapter' is a trainable decoder; this engine trains adapters, backbones, encoders, experts, ",
         ),
         ("expert", r"names the trainable expert 'adapter' of the group 'x', but no gate of that group"),
         ("encoder", r"the trainable encoder 'adapter' has no modality; give it one"),
         ("encoders", r"names the trainable encoders adapter, second of 'text'; at most one can serve"),
         ("gate", r"names the gate 'adapter', but no expert of its group 'x'"),
-        ("host", r"device 'd0': the trainable module 'adapter' is hosted at 'e0'"),
         ("nobody", r"device 'd0': no replica of 'adapter' is hosted at 'd0'"),
         ("task", r"unknown task 'sing': the workload 'digits' knows cmp, read, spoken"),
         ("modality", r"unknown modality 'smell': the workload 'digits' knows audio, image, text"),

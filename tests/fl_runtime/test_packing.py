@@ -8,6 +8,7 @@ from fl_runtime.packing import (
     PRECISIONS_BITS,
     Packet,
     PacketError,
+    Packets,
     pack,
     packed_bits,
     unpack,
@@ -80,3 +81,25 @@ def test_a_module_that_takes_no_bits_takes_none_packed():
 def test_bytes_that_are_no_packet_are_refused(content, message):
     with pytest.raises(PacketError, match=message):
         Packet.from_bytes(content, 5)
+
+
+@given(codes_of_some_bits(), st.integers(1, 4), st.integers(0, 10**6))
+def test_many_packets_are_the_bytes_of_each(drawn, count, reference):
+    bits, codes = drawn
+    rows = np.array([np.roll(codes, place) for place in range(count)]).reshape(count, -1)
+    numbers = np.arange(reference, reference + count)
+    scales, weights = np.linspace(0.0, 2.0, count), np.linspace(1.0, 9.0, count)
+    content = Packets(bits, numbers, scales, weights, rows).to_bytes()
+    for place, row in enumerate(rows):
+        single = Packet(bits, int(numbers[place]), scales[place], weights[place], row).to_bytes()
+        assert content[place].tobytes() == single
+    back = Packets.from_bytes(content, len(codes))
+    assert (back.codes == rows).all()
+    assert (back.references == numbers % 65536).all()
+    assert back.weights.tolist() == weights.astype(np.float32).tolist()
+
+
+def test_packets_of_two_precisions_are_refused():
+    rows = [Packet(bits, 0, 1.0, 1.0, np.zeros(8 // bits * 2)).to_bytes() for bits in (4, 8)]
+    with pytest.raises(PacketError, match=r"packets say \[4, 8\] bits a code, must all have the same"):
+        Packets.from_bytes(np.array([list(row) for row in rows], dtype=np.uint8), 4)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fl_runtime.quantise import quantise, restore
+from fl_runtime.quantise import FINER_STEPS, quantise, quantise_rows, restore
 
 PRECISIONS = (1, 2, 3, 4, 8, 16)
 VALUES = arrays(
@@ -84,3 +84,29 @@ def test_nothing_is_sent_as_nothing():
     for bits in PRECISIONS:
         assert arrived(np.zeros(5), bits).tolist() == [0.0] * 5
         assert arrived(np.zeros(0), bits).tolist() == []
+
+
+@given(VALUES, st.sampled_from(PRECISIONS), st.integers(1, 4))
+def test_a_row_does_not_depend_on_the_other_rows(values, bits, count):
+    rows = np.array([values * 3.0**place for place in range(count)]).reshape(count, -1)
+    codes, scales = quantise_rows(rows, bits)
+    for place, row in enumerate(rows):
+        alone, scale = quantise(row, bits)
+        assert codes[place].tolist() == alone.tolist()
+        assert scales[place] == scale
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_step_is_the_best_of_those_tried_one_by_one(bits, seed):
+    values = np.random.default_rng(seed).standard_t(4, size=500 + seed)
+    largest = 2**bits - 1 if bits == 2 else 2 ** (bits - 1) - 1
+    errors = []
+    for part in FINER_STEPS:
+        scaled = values / (abs(values).max() / largest * part)
+        counts = 2 * np.floor(scaled / 2) + 1 if bits == 2 else np.rint(scaled)
+        counts = np.clip(counts, -largest, largest)
+        rest = values - counts * (values @ counts) / (counts @ counts)
+        errors.append(rest @ rest)
+    error = values - arrived(values, bits)
+    assert error @ error == pytest.approx(min(errors), rel=1e-6)

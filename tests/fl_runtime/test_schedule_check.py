@@ -150,6 +150,9 @@ WORLD = {
     "module 'head': expert_group is 'x', must be left out for the kind 'head'": replace(
         SOUND, modules=(replace(SOUND.modules[0], expert_group="x"), *SOUND.modules[1:])
     ),
+    "training: backbone_rate is -0.1, must be a finite number > 0": replace(
+        SOUND, training=Training(backbone_rate=-0.1)
+    ),
     "training: encoder_rate is 0.0, must be a finite number > 0": replace(
         SOUND, training=Training(encoder_rate=0.0)
     ),

@@ -10,7 +10,7 @@ from fl_runtime.learn import initial_state, round_batches  # noqa: E402
 from fl_runtime.modules.weights import load_frozen  # noqa: E402
 from fl_runtime.schedule import Training  # noqa: E402
 from fl_runtime.tasks import digits_workload  # noqa: E402
-from fl_runtime.training import accuracy_of_devices, prefixes_of, train_round  # noqa: E402
+from fl_runtime.training import _Sizes, accuracy_of_devices, prefixes_of, train_round  # noqa: E402
 
 TRAINING = Training(local_steps=3, batch_size=4)
 
@@ -55,10 +55,21 @@ def test_stacked_clients_get_the_weights_of_clients_one_after_another(bench, sma
 def test_clients_in_several_passes_get_the_weights_of_one_pass(small, monkeypatch):
     cohorts, prefixes, state, batches = prepared(small)
     at_once = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
-    monkeypatch.setattr("fl_runtime.training._TRAIN_CHUNK", 3)
+    monkeypatch.setattr("fl_runtime.training._SIZES", {"cpu": _Sizes(train=3, test=1, crew=512)})
     in_parts = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
     for name, rows in at_once.items():
         np.testing.assert_allclose(in_parts[name], rows, rtol=0, atol=2e-6)
+
+
+def test_clients_in_several_crews_get_the_weights_of_one_crew(kinds, small, monkeypatch):
+    cohorts, prefixes, state, batches = prepared(kinds.with_prompts(with_samples(small, "d4", 0)))
+    at_once = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+    monkeypatch.setattr("fl_runtime.training._SIZES", {"cpu": _Sizes(train=4, test=4, crew=3)})
+    in_parts = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+    for name, rows in at_once.items():
+        np.testing.assert_allclose(in_parts[name], rows, rtol=0, atol=2e-6)
+        assert rows.tobytes() != state[name].tobytes()
+    assert in_parts["adapter"][4].tobytes() == state["adapter"][4].tobytes()
 
 
 def test_prompts_are_trained_like_one_after_another_too(bench, kinds, small):
@@ -186,6 +197,39 @@ def test_encoders_are_trained_like_one_after_another(bench, kinds, small):
         difference = abs(rows - one_by_one[name])
         assert np.quantile(difference, 0.99) < 2e-7
         assert difference.max() < 0.1 * rate
+
+
+def test_backbones_are_trained_like_one_after_another_and_keep_the_prefix(bench, kinds, small):
+    cohorts, prefixes, state, batches = prepared(kinds.with_backbone(small))
+    assert None not in prefixes
+    stacked = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
+    one_by_one = bench.train_one_by_one(load_frozen(), cohorts, state, batches, TRAINING)
+    assert_trained_alike({n: r for n, r in stacked.items() if n != "backbone"}, one_by_one, state)
+    rate = TRAINING.learning_rate * TRAINING.backbone_rate
+    moved = abs(stacked["backbone"] - state["backbone"])
+    assert (0.5 * rate < moved.max(axis=1)).all()
+    assert moved.max() < 4 * rate
+    difference = abs(stacked["backbone"] - one_by_one["backbone"])
+    assert np.quantile(difference, 0.99) < 3e-7  # attention is summed in another order than by the oracle
+    assert difference[:, ~is_bias_of_keys()].max() < 0.1 * rate
+
+
+def is_bias_of_keys():
+    """Of each parameter of the backbone; scores move alike with it, so that its gradient is but rounding."""
+    found = []
+    for layer in (load_frozen().blocks[-1], load_frozen().norm):
+        for name, parameter in layer.named_parameters():
+            place = np.arange(parameter.numel())
+            found.append((name == "key_value.bias") & (place < load_frozen().size.width))
+    return np.concatenate(found)
+
+
+def test_a_first_backbone_is_the_shipped_one(kinds, small):
+    cohorts, prefixes, state, _ = prepared(kinds.with_backbone(small))
+    without = [replace(c, parts=tuple(p for p in c.parts if p.kind != "backbone")) for c in cohorts]
+    assert state["backbone"].shape == (6, 33_600)
+    first = accuracy_of_devices(load_frozen(), cohorts, prefixes, state)
+    assert first == accuracy_of_devices(load_frozen(), without, prefixes, state)
 
 
 def test_a_device_without_a_modality_trains_without_its_encoder(kinds, small):

@@ -295,3 +295,36 @@ def test_whoever_misses_what_averages_are_exact_and_bits_are_those_of_the_clock(
             step.id: step.bits + extra[index].get(step.id, 0.0) for step in kind.steps if step.id in loads
         }
         assert said == {name: 8 * load.packet_bytes + 32 * SIZE * load.states for name, load in loads.items()}
+
+
+@pytest.mark.parametrize("bits", [1, 4, 16])
+def test_what_travels_together_has_the_bytes_of_what_travels_alone(worlds, monkeypatch, bits):
+    rng = np.random.default_rng(bits)
+    kinds = {f"k{index}": random_kind(worlds, rng, bits) for index in range(4)}
+    schedule = worlds.schedule(kinds, {f"d{i}": float(i + 1) for i in range(5)}, SIZE, cycle=list(kinds))
+    results = []
+    for at_once in (2**15, 1):
+        monkeypatch.setattr("fl_runtime.transport_state._CODED_AT_ONCE", at_once)
+        carried, rows = transport_of(schedule, first()), np.tile(first(), (5, 1))
+        for index in range(8):
+            kind = schedule.kind_of_round(index).name
+            rows, _ = carried.round(kind, rows + draws(index, scale=0.1, count=5))
+        results.append(
+            (rows.tobytes(), {node: rest.tobytes() for node, rest in carried.kept.rest_up.items()})
+        )
+    assert results[0] == results[1]
+
+
+def test_choices_are_the_same_whether_remembered_or_made_anew(worlds, monkeypatch):
+    rng = np.random.default_rng(5)
+    kinds = {f"k{index}": random_kind(worlds, rng, 4) for index in range(3)}
+    schedule = worlds.schedule(kinds, {f"d{i}": 1.0 for i in range(5)}, SIZE, cycle=list(kinds))
+    results = []
+    for most in (64, 0):
+        monkeypatch.setattr("fl_runtime.transport_choices._MOST_PATTERNS", most)
+        carried, rows = transport_of(schedule, first()), np.tile(first(), (5, 1))
+        for index in range(9):
+            kind = schedule.kind_of_round(index).name
+            rows, loads = carried.round(kind, rows + draws(index, scale=0.1, count=5))
+        results.append((rows.tobytes(), loads))
+    assert results[0] == results[1]

@@ -130,6 +130,11 @@ def test_the_version_is_that_of_the_package(hfedfm):
         (["generate", "city", "--devices", "0", "-o", "x.json"], r"'--devices'"),
         (["generate", "paper", "--devices", "3", "-o", "x.json"], r"--devices has no meaning for paper"),
         (["generate", "campus", "--edges", "3", "-o", "x.json"], r"--edges has no meaning for campus"),
+        (["generate", "city", "--train-on", "edge", "-o", "x.json"], r"--train-on has no meaning for city"),
+        (
+            ["generate", "campus", "--train-on", "fog", "-o", "x.json"],
+            r"--train-on names 'fog', must be one or",
+        ),
         (["generate", "paper"], r"Missing option.*--output"),
         (["generate", "paper", "-o", "/nowhere/x.json"], r"there is no folder '/nowhere'; create it"),
         (["solve", PAPER, "-o", "/nowhere/x.json"], r"there is no folder '/nowhere'; create it"),

@@ -57,14 +57,14 @@ def on_flower(schedules):
             found[name] = FlowerRun(measurements=measured, rounds=tuple(training.rounds), wall_s=1.0)
         wrong = GridTraining(grid, schedules["star"], 0, num_nodes=5, stop=stop)
         with pytest.raises(NodeFailure) as failure:
-            wrong(0, {})
+            wrong(0, {}, frozenset())
         found["wrong number"] = str(failure.value)
         job = ConfigRecord({"part": "no schedule", "seed": 0, "round": 0})
         message = Message(RecordDict({"job": job}), next(iter(grid.get_node_ids())), MessageType.TRAIN)
         found["wrong message"] = next(iter(grid.send_and_receive([message])))
         broken = GridTraining(grid, schedules["star"], 0, num_nodes=num_nodes, stop=stop)
         with pytest.raises(NodeFailure) as failure:
-            broken(0, {"adapter": np.zeros((6, 1), dtype=np.float32)})
+            broken(0, {"adapter": np.zeros((6, 1), dtype=np.float32)}, frozenset())
         found["all fail"] = str(failure.value)
 
     run_server(server, make_client_app(data), num_nodes, stop=stop)

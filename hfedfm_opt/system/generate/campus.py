@@ -48,19 +48,24 @@ _DESCRIPTION = (
     "dB. Devices differ in frequency (0.6 to 2.4 GHz), operations per cycle, memory (64, 160 or 512 MB), "
     "tasks, modalities and samples. The model is a compact vision-language-audio transformer of width "
     "384: encoders, prompts, a backbone and four experts are frozen, the adapter and the heads are "
-    "trained on the devices themselves. Only devices of 512 MB hold the backbone and its experts, and no "
+    "trained {where}. Only devices of 512 MB hold the backbone and its experts, and no "
     "edge server holds the whole model: the frozen modules may run on devices, edge servers or the cloud."
 )
 
 
-def campus_instance(seed: int = CAMPUS_SEED) -> Instance:
+def campus_instance(seed: int = CAMPUS_SEED, trained_on: tuple[str, ...] = ()) -> Instance:
     """Return a campus; the same seed gives the same instance.
 
     Parameters
     ----------
     seed : int
         Seed of positions, hardware, tasks, samples and channels, >= 0; only the default is named ``campus``.
+    trained_on : tuple of str
+        Tiers that may train the adapter and the heads, of ``device``, ``edge`` and ``cloud``; none: the
+        devices themselves.
     """
+    where = f"on {' or '.join(trained_on)} nodes" if trained_on else "on the devices themselves"
+    name = "campus" if seed == CAMPUS_SEED else f"campus-{seed}"
     rng = np.random.default_rng(seed)
     servers = [_server(index) for index in range(len(SERVERS_M))]
     orphans = _devices(rng)
@@ -72,14 +77,14 @@ def campus_instance(seed: int = CAMPUS_SEED) -> Instance:
     return Instance(
         format="hfedfm-instance",
         version=1,
-        name="campus" if seed == CAMPUS_SEED else f"campus-{seed}",
-        description=_DESCRIPTION.format(seed=seed),
+        name="-".join((name, *trained_on)),
+        description=_DESCRIPTION.format(seed=seed, where=where),
         tiers=("cloud", "edge", "device"),
         nodes=(Node(id="cloud", tier="cloud", processor=CLOUD_PROCESSOR), *servers, *devices),
         bands=tuple(bands),
         wireless_groups=(*cells, *_d2d_groups(servers, devices, seed)),
         wired_links=backhaul([server.id for server in servers]),
-        modules=compact_modules(),
+        modules=compact_modules(trained_on),
         tasks=compact_tasks(),
         training=Training(rounds=24, period=2),
         objective=Objective(energy_weight_per_j=1.0, time_weight_per_s=5.0),

@@ -46,15 +46,21 @@ BATCH = 8
 ANYWHERE = ("device", "edge", "cloud")
 
 
-def compact_modules() -> tuple[Module, ...]:
-    """Return all modules; only the adapter and the heads are trained."""
+def compact_modules(trained_on: tuple[str, ...] = ()) -> tuple[Module, ...]:
+    """Return all modules; only the adapter and the heads are trained.
+
+    Parameters
+    ----------
+    trained_on : tuple of str
+        Tiers that may train them; none: the devices themselves, and no bits of their activations are given.
+    """
     return (
         *(_encoder(modality) for modality in modalities_for(TASK_NAMES)),
         *(_prompt(task) for task in TASK_NAMES),
-        _adapter(),
+        _trained_on(trained_on, _adapter(), _token_bits(ALL_TOKENS)),
         _backbone(),
         *(_expert(index) for index in range(NUM_EXPERTS)),
-        *(_head(task) for task in TASK_NAMES),
+        *(_trained_on(trained_on, _head(task), _head_bits(task)) for task in TASK_NAMES),
     )
 
 
@@ -72,6 +78,12 @@ def compact_tasks() -> tuple[Task, ...]:
         )
         for name in TASK_NAMES
     )
+
+
+def _trained_on(tiers: tuple[str, ...], module: Module, activation_bits: float) -> Module:
+    if not tiers:
+        return module
+    return module.model_copy(update={"may_run_on": tiers, "activation_bits_per_sample": activation_bits})
 
 
 def _encoder(modality: Modality) -> Module:
@@ -176,6 +188,11 @@ def _block_flops(tokens: int) -> float:
 
 def _token_bits(tokens: float) -> float:
     return tokens * WIDTH * ACTIVATION_BITS
+
+
+def _head_bits(task: str) -> float:
+    """Return the mean of the token that enters a head and of the scores that leave it."""
+    return (WIDTH + NUM_CLASSES[task]) / 2.0 * ACTIVATION_BITS
 
 
 def _working_bytes(tokens: int) -> float:

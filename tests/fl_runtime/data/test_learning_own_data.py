@@ -20,7 +20,13 @@ TINY = {
     "initializer_range": 0.2,
 }  # fmt: skip
 TRAINING = Training(local_steps=8, batch_size=16, learning_rate=0.01, label_skew=1.0)
-MORE = {"lora": {}, "prompt": {}, "gate": {"expert_group": "e"}, "expert": {"expert_group": "e"}}
+MORE = {
+    "lora": {},
+    "prompt": {},
+    "backbone": {},
+    "gate": {"expert_group": "e"},
+    "expert": {"expert_group": "e"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +132,21 @@ def test_data_in_another_form_than_the_models_is_refused(schedule, vilt, folder)
         ValueError, match="questions of 7 tokens up to number 11, but the model 'compact' takes 2"
     ):
         learn(schedule, load_vqa(folder))
+
+
+def test_prefixes_that_no_memory_holds_are_refused(schedule, vilt, folder, monkeypatch):
+    workload = load_vqa(folder, vilt.inputs)
+    task = workload.task("things")
+    tokens = task.train.inputs["text"].shape[1] + 5  # and five of the image
+    needed = (len(task.train) + len(task.test)) * tokens * 32 * 4
+    once = replace(schedule, rounds=1)
+    monkeypatch.setattr("fl_runtime.fitting.memory_bytes", lambda: needed)
+    learn(once, workload, model=vilt)
+    monkeypatch.setattr("fl_runtime.fitting.memory_bytes", lambda: needed - 1)
+    with pytest.raises(
+        ValueError, match=r"takes 0\.0 GB, the memory of this machine has 0\.0 GB; take fewer"
+    ):
+        learn(once, workload, model=vilt)
 
 
 def test_a_modality_that_the_model_does_not_take_is_refused(bench, vilt):

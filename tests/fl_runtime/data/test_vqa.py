@@ -221,6 +221,10 @@ def test_images_beyond_the_limit_of_bytes_are_not_read(folders, tmp_path):
     assert load_vqa(folder, wanted, max_bytes=15 * 30_000).tasks
 
 
+def test_no_folders_are_refused():
+    assert defects_of() == ("tasks: there are none, must be one at least",)
+
+
 def test_settings_that_cannot_be_are_refused_together(tmp_path):
     wrong = folder_of(tmp_path, "gqa", num_answers=1, train_of_class=0, test_share=1.5)
     assert defects_of(wrong) == (

@@ -77,7 +77,8 @@ def test_a_prefix_has_the_read_out_token_and_those_of_the_modalities(task, num_t
 def test_the_shipped_backbone_is_worth_more_than_a_random_one():
     from sklearn.linear_model import RidgeClassifier
 
-    from fl_runtime.modules.model import FrozenModel, ModelSize
+    from fl_runtime.modules.model import FrozenModel
+    from fl_runtime.modules.size import ModelSize
 
     torch.manual_seed(0)
     accuracy = {}

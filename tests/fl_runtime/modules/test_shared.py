@@ -7,7 +7,8 @@ torch = pytest.importorskip("torch", reason="models need torch")
 
 from fl_runtime.errors import CheckpointError  # noqa: E402
 from fl_runtime.learn import learn, learning_key  # noqa: E402
-from fl_runtime.modules.model import FrozenModel, ModelSize  # noqa: E402
+from fl_runtime.modules.model import FrozenModel  # noqa: E402
+from fl_runtime.modules.size import ModelSize  # noqa: E402
 from fl_runtime.modules.weights import load_frozen  # noqa: E402
 from fl_runtime.order import in_order  # noqa: E402
 from fl_runtime.run import run  # noqa: E402
@@ -61,7 +62,7 @@ def test_the_model_counts_in_checkpoints_and_keys(schedule, tmp_path):
 
 
 def test_a_kind_that_no_client_can_have_is_refused():
-    with pytest.raises(ValueError, match="clients have no backbone of their own in the compact model"):
+    with pytest.raises(ValueError, match="clients have no decoder of their own in the compact model"):
         load_frozen().initial(
-            "backbone", np.random.default_rng(0), num_classes=2, num_experts=1, modality=None
+            "decoder", np.random.default_rng(0), num_classes=2, num_experts=1, modality=None
         )

@@ -195,14 +195,54 @@ def test_adapters_are_those_of_houlsby_written_by_hand(model, inputs):
         assert torch.allclose(gradient[client], wanted, rtol=1e-4, atol=1e-5 * wanted.abs().max().item())
 
 
+@pytest.mark.parametrize("num_blocks", [1, 2])
+def test_backbones_of_ones_own_are_vilt_with_these_weights(inputs, num_blocks):
+    model = model_of(num_blocks)
+    fresh = model.initial("backbone", np.random.default_rng(0), num_classes=2, num_experts=1, modality=None)
+    tokens = by_client(model.prefix(inputs))
+    shared = model.features(tokens)
+    assert torch.allclose(
+        model.features(tokens, backbone=torch.tensor(fresh).repeat(2, 1)), shared, atol=1e-6
+    )
+    moved = torch.tensor(
+        np.random.default_rng(1).normal(fresh, 0.05, (CLIENTS, len(fresh))).astype(np.float32)
+    )
+    ours = moved.clone().requires_grad_()
+    features = model.features(tokens, backbone=ours)
+    (gradient,) = torch.autograd.grad(features.square().sum(), ours)
+    for client in range(CLIENTS):
+        vilt = model_of(num_blocks).vilt
+        layers = [*vilt.encoder.layer[-num_blocks:], vilt.layernorm, vilt.pooler]
+        weights = [weight.requires_grad_() for layer in layers for weight in layer.parameters()]
+        torch.nn.utils.vector_to_parameters(moved[client], weights)
+        expected = plain(vilt, {name: by_client(values)[client] for name, values in inputs.items()})
+        assert torch.allclose(features[client], expected, atol=1e-5)
+        wanted = torch.autograd.grad(expected.square().sum(), weights)
+        wanted = torch.cat([part.flatten() for part in wanted])
+        assert torch.allclose(gradient[client], wanted, rtol=1e-4, atol=1e-5 * wanted.abs().max().item())
+
+
 def test_clients_side_by_side_are_as_each_alone(model, inputs):
     tokens = by_client(model.prefix(inputs))
-    used = [drawn(model, kind) for kind in ("adapter", "prompt", "lora")]
+    used = [drawn(model, kind) for kind in ("adapter", "prompt", "lora", "backbone")]
     together = model.features(tokens, *used)
     for client in range(CLIENTS):
         alone = model.features(tokens[[client]], *(part[[client]] for part in used))
         assert torch.allclose(together[client], alone[0], atol=1e-6)
-    assert not torch.allclose(together, model.features(tokens, *used[:2]), atol=1e-3)
+    for fewer in (2, 3):
+        assert not torch.allclose(together, model.features(tokens, *used[:fewer]), atol=1e-3)
+
+
+def test_many_samples_in_parts_are_as_all_at_once(model, inputs, monkeypatch):
+    used = [drawn(model, kind) for kind in ("adapter", "prompt", "lora")]
+
+    def computed():
+        with torch.no_grad():
+            return model.features(by_client(model.prefix(inputs)), *used)
+
+    at_once = computed()
+    monkeypatch.setattr("fl_runtime.modules.vilt._NUMBERS_AT_ONCE", 4 * 13 * 48)  # four samples, two a client
+    assert torch.allclose(computed(), at_once, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["adapter", "lora"])
@@ -230,6 +270,16 @@ def test_images_of_another_size_have_positions_in_between(inputs):
         ).pooler_output,
         atol=1e-5,
     )
+
+
+def test_adapters_in_all_blocks_of_the_published_model_have_its_9_46_million_parameters():
+    from fl_runtime.modules.adapters import adapter_size
+
+    size = len(
+        model_of(3).initial("adapter", np.random.default_rng(0), num_classes=2, num_experts=1, modality=None)
+    )
+    assert size == 3 * 2 * adapter_size(32, 5)
+    assert 12 * 2 * adapter_size(768, 256) == 9_461_760
 
 
 def test_an_encoder_of_ones_own_is_refused(model):

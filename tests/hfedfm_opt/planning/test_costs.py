@@ -137,4 +137,4 @@ def test_work_counts_backward_passes_behind_a_trainable_module(
     total = sum(samples.values())
     assert loads["backbone"].flops == pytest.approx(total * 2e9)  # nothing before it is trainable
     assert loads["adapter"].flops == pytest.approx(total * (1e7 + 2e7))
-    assert loads["backbone"].activation_bits == pytest.approx(total * 2e5)
+    assert loads["backbone"].out_bits == loads["backbone"].back_bits == pytest.approx(total * 2e5)

@@ -6,8 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fl_runtime.activations import activation_bits
+from fl_runtime.modules.size import ModelSize
+from fl_runtime.schedule import Module, Route, Schedule
+from fl_runtime.schedule import Training as RuntimeTraining
 from hfedfm_opt.system.generate import campus_instance, city_instance, paper_instance
-from hfedfm_opt.system.generate.compact_model import compact_modules
+from hfedfm_opt.system.generate.compact_model import (
+    ACTIVATION_BITS,
+    ALL_TOKENS,
+    INPUT_BITS,
+    TOKENS,
+    WIDTH,
+    compact_modules,
+)
 from hfedfm_opt.system.instance import Cpu
 from hfedfm_opt.system.network import resolve_network
 from hfedfm_opt.system.read import instance_text, parse_instance
@@ -15,6 +26,7 @@ from hfedfm_opt.system.read import instance_text, parse_instance
 INSTANCES = Path("instances")
 MADE = {
     "campus-0": campus_instance,
+    "campus-device-edge": lambda: campus_instance(trained_on=("device", "edge")),
     "campus-5": lambda: campus_instance(seed=5),
     "city-1": lambda: city_instance(1),
     "city-30-2": lambda: city_instance(30, 2),
@@ -169,3 +181,56 @@ def test_neighbouring_cells_of_a_city_use_other_carriers():
 def test_city_without_devices_or_servers_is_refused(devices, edges):
     with pytest.raises(ValueError, match="a city needs devices and edge servers, got"):
         city_instance(devices, edges)
+
+
+def test_campus_may_train_elsewhere_with_bits_for_both_ways():
+    modules = {module.id: module for module in campus_instance(trained_on=("device", "edge")).modules}
+    plain = {module.id: module for module in campus_instance().modules}
+    for name, module in modules.items():
+        if not module.trainable:
+            assert module == plain[name]
+    assert modules["adapter"].may_run_on == ("device", "edge")
+    assert modules["adapter"].activation_bits_per_sample == 122 * 384 * 16
+    assert modules["head-cmp"].activation_bits_per_sample == (384 + 3) / 2 * 16
+
+
+def test_activation_bits_of_the_model_are_counted_as_the_engine_s_are():
+    """At the same width: per number, what enters and leaves is what the engine's own count has."""
+    size = ModelSize(width=WIDTH)
+    experts = [
+        Module(id=f"x{i}", kind="expert", expert_group="x", update_bits=0.0, trainable=True) for i in (0, 1)
+    ]
+    gate = Module(id="gate", kind="gate", expert_group="x", update_bits=0.0, trainable=True)
+    head = Module(id="head", kind="head", task="read", update_bits=0.0, trainable=True)
+    modalities = ("audio", "image", "text")
+    encoders = [Module(id=m, kind="encoder", modality=m, update_bits=0.0, trainable=True) for m in modalities]
+    modules = (*experts, gate, head, *encoders)
+    schedule = Schedule(
+        name="count",
+        nodes=(),
+        bands=(),
+        modules=modules,
+        replicas=(),
+        routes=(),
+        kinds=(),
+        cycle=(),
+        rounds=1,
+        training=RuntimeTraining(experts_per_token=1),
+    )
+    route = Route(
+        device="d", task="read", samples=1, modalities=modalities, hosts={m.id: "d" for m in modules}
+    )
+    counted = activation_bits(schedule, route, 10, size)
+    compact = {m.id: m for m in compact_modules(("device", "edge"))}
+    numbers = {name: module.activation_bits_per_sample / ACTIVATION_BITS for name, module in compact.items()}
+    assert 2 * numbers["head-read"] * 32 == counted["head"].out_bits == counted["head"].back_bits
+    all_tokens = 1 + sum(size.tokens_of(modality) for modality in modalities)
+    per_token = counted["x0"].out_bits / 2 / 32 / all_tokens  # of two experts each gets half of the tokens
+    assert numbers["expert-0"] / ALL_TOKENS == per_token
+    assert numbers["adapter"] / ALL_TOKENS == numbers["backbone"] / ALL_TOKENS == WIDTH
+    for modality in modalities:
+        made = 32 * size.tokens_of(modality) * WIDTH
+        assert counted[modality].out_bits == 32 * size.num_inputs(modality) + made
+        assert counted[modality].back_bits == made
+        both = 2 * numbers[f"encoder-{modality}"] * ACTIVATION_BITS
+        assert both == INPUT_BITS[modality] + TOKENS[modality] * WIDTH * ACTIVATION_BITS
