@@ -67,7 +67,7 @@ def test_so_they_do_with_modules_of_every_kind(bench, kinds, workload, kind):
 
 
 def test_with_encoders_of_their_own_they_make_the_same_within_a_millionth(bench, kinds, workload):
-    schedule = kinds.with_everything(bench.federation(("cloud",), clusters=1, size=3, rounds=2, samples=16))
+    schedule = kinds.with_everything(bench.federation(("cloud",), clusters=1, size=3, rounds=1, samples=16))
     stacked = learn(schedule, workload)
     apart = learn(schedule, workload, local=InTurn(schedule, workload))
 
