@@ -25,7 +25,7 @@ ROUNDS = 4
 
 def paces(instance):
     """Return by cluster, and for each of its devices, what the plan gives it."""
-    found = plan(instance, planner="optimised:2").plan
+    found = plan(instance, planner="hierarchical+d2d:2").plan
     timeline = play(found.compile(rounds=1))
     sent_s = {
         node: end
@@ -88,7 +88,7 @@ def train(message, context):
 
 def main():
     """Train for some rounds, and test the model."""
-    clusters = paces(read_instance("instances/campus.json"))
+    clusters = paces(read_instance("instances/paper-40.json"))
     server, images, labels = ServerApp(), *load_digits(return_X_y=True)
 
     @server.main()

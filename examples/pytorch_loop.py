@@ -13,7 +13,7 @@ from fl_runtime.aggregation import mixings
 from hfedfm_opt import plan, read_instance
 
 torch.manual_seed(0)
-schedule = plan(read_instance("instances/campus.json"), planner="optimised:2").plan.compile(rounds=8)
+schedule = plan(read_instance("instances/paper-40.json"), planner="hierarchical:2").plan.compile(rounds=8)
 images, labels = (torch.tensor(array) for array in load_digits(return_X_y=True))
 images = images.float() / 16
 
