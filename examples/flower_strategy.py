@@ -57,6 +57,7 @@ class PacedFedAvg(FedAvg):
         self.clusters = clusters
 
     def configure_train(self, server_round, arrays, config, grid):
+        """Ask the devices of the round's cluster."""
         devices = [device for members in self.clusters.values() for device in members]
         node_of = dict(zip(devices, sorted(grid.get_node_ids()), strict=True))
         name, members = list(self.clusters.items())[(server_round - 1) % len(self.clusters)]

@@ -1,4 +1,4 @@
-"""The solvers alone: arrays in, arrays out; the base package is enough.  ``python examples/solvers_alone.py``."""
+"""The solvers alone, arrays in and arrays out: ``python examples/solvers_alone.py`` (the base package is enough)."""
 
 import numpy as np
 

@@ -10,7 +10,15 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/front.md", "docs/living-network.md", "docs/tour.md", "docs/transport.md"]
+    "name",
+    [
+        "README.md",
+        "docs/embedding.md",
+        "docs/front.md",
+        "docs/living-network.md",
+        "docs/tour.md",
+        "docs/transport.md",
+    ],
 )
 def test_python_blocks_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)

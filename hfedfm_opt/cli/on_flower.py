@@ -126,5 +126,5 @@ def flower_facts(run: "FlowerRun") -> list[tuple[str, str]]:
         ),
     ]
     for index, devices in run.missing.items():
-        facts.append((f"missing in round {index}", ", ".join(devices)))
+        facts.append((f"no reply, round {index}", ", ".join(devices)))
     return facts
