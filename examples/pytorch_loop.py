@@ -1,7 +1,8 @@
 """A federated loop in plain PyTorch, driven by a schedule.
 
-``python examples/pytorch_loop.py`` (extra ``runtime``).  The model, the data and the training are yours.  The schedule says who trains which module, and what becomes
-of the replicas of each module at the end of each round: one mixing matrix per module and kind of round.
+``python examples/pytorch_loop.py`` (extra ``runtime``).  The model, the data and the training are yours.
+The schedule says who trains which module, and what becomes of the replicas of each module at the end of
+each round: one mixing matrix per module and kind of round.
 """
 
 import numpy as np

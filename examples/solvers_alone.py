@@ -1,4 +1,7 @@
-"""The solvers alone, arrays in and arrays out: ``python examples/solvers_alone.py`` (the base package is enough)."""
+"""The solvers alone, arrays in and arrays out; the base package is enough.
+
+``python examples/solvers_alone.py``
+"""
 
 import numpy as np
 
