@@ -6,6 +6,7 @@ tells each the seconds and resources that the plan gives it.  Model, training an
 """
 
 import os
+import time
 
 os.environ |= {"FLWR_TELEMETRY_ENABLED": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"  # Ray leaves the visible accelerators as they are
@@ -60,7 +61,9 @@ class PacedFedAvg(FedAvg):
     def configure_train(self, server_round, arrays, config, grid):
         """Ask the devices of the round's cluster."""
         devices = [device for members in self.clusters.values() for device in members]
-        node_of = dict(zip(devices, sorted(grid.get_node_ids()), strict=True))
+        while len(nodes := sorted(grid.get_node_ids())) < len(devices):
+            time.sleep(0.1)  # they are still coming
+        node_of = dict(zip(devices, nodes, strict=True))
         name, members = list(self.clusters.items())[(server_round - 1) % len(self.clusters)]
         slowest = max(pace["seconds"] for pace in members.values())
         print(f"round {server_round}: {len(members)} devices of {name}, planned {slowest:.3f} s", flush=True)

@@ -112,7 +112,7 @@ class Deployment:
             self.folder = Path(stack.enter_context(temporary))
             stack.callback(self._end_all)
             self._certificates = make_certificates(self.folder)
-            self._port = _free_port()
+            self.port = _free_port()
             self._start_superlink()
             for number in range(self._num_nodes):
                 self.start_node(number)
@@ -130,7 +130,7 @@ class Deployment:
             f"supernode-{number}",
             "flower-supernode",
             *("--root-certificates", str(self._certificates.authority)),
-            *("--superlink", f"{_HERE}:{self._port}", "--host", _HERE, "--port", str(_free_port())),
+            *("--superlink", f"{_HERE}:{self.port}", "--host", _HERE, "--port", str(_free_port())),
             *("--node-config", f"{SHARE}={number} {NUM_SHARES}={self._num_nodes}"),
         )
 
@@ -163,7 +163,7 @@ class Deployment:
             },
         )
         (self.folder / "config.toml").write_text(
-            f'[superlink]\ndefault = "here"\n\n[superlink.here]\naddress = "{_HERE}:{self._port}"\n'
+            f'[superlink]\ndefault = "here"\n\n[superlink.here]\naddress = "{_HERE}:{self.port}"\n'
             f'root-certificates = "{self._certificates.authority}"\n'
         )
         done = subprocess.run(
@@ -193,11 +193,11 @@ class Deployment:
             "superlink",
             "flower-superlink",
             *("--ssl-ca-certfile", str(files.authority), "--ssl-certfile", str(files.certificate)),
-            *("--ssl-keyfile", str(files.key), "--host", _HERE, "--port", str(self._port)),
+            *("--ssl-keyfile", str(files.key), "--host", _HERE, "--port", str(self.port)),
             "--disable-runtime-dependency-installation",
         )
         deadline_s = time.monotonic() + 60.0
-        while not _listens(self._port):
+        while not _listens(self.port):
             self._require_alive("superlink")
             if time.monotonic() > deadline_s:
                 raise NodeFailure(f"the SuperLink does not listen after 60 s: {self._log('superlink')}")
