@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from fl_runtime.crews import training_clients
 from fl_runtime.learn import learn
+from fl_runtime.modules.adapters import normalised
 from fl_runtime.schedule import (
     Aggregate,
     Compute,
@@ -234,10 +235,8 @@ def _one_client(model, cohort, parts, chosen, pool):
     if "prompt" in parts:
         prompt = parts["prompt"].view(1, -1, width)
         tokens = torch.cat([tokens, prompt.expand(len(tokens), -1, -1)], dim=1)
-    weights, norm = _last_block_and_norm(model, parts.get("backbone"))
-    weights = _with_low_rank(weights, parts.get("lora"), model.size)
-    read = torch.func.functional_call(model.blocks[-1], weights, (tokens,), {"num_read": 1})[:, 0]
-    features = torch.func.functional_call(model.norm, norm, (_adapted(read, second, model.size),))
+    block, norm = _block_and_norm(model, parts)
+    features = norm(_adapted(block(tokens, num_read=1)[:, 0], second, model.size))
     weight = head[: -cohort.task.num_classes].view(width, -1)
     return functional.linear(features, weight.T, head[-cohort.task.num_classes :]), imbalance
 
@@ -273,6 +272,19 @@ def _through_experts(tokens, cohort, parts, size):
     return tokens, len(cohort.experts) * (shares * probabilities.flatten(0, 1).mean(dim=0)).sum()
 
 
+def _block_and_norm(model, parts):
+    """Return the last block and the norm as functions, with the client's own weights where it has some."""
+    if "backbone" not in parts and "lora" not in parts:
+        return model.blocks[-1], model.norm  # as they are: replacing weights would take time
+    weights, norm = _last_block_and_norm(model, parts.get("backbone"))
+    weights = _with_low_rank(weights, parts.get("lora"), model.size)
+    call = torch.func.functional_call
+    return (
+        lambda *inputs, **options: call(model.blocks[-1], weights, inputs, options),
+        lambda *inputs: call(model.norm, norm, inputs),
+    )
+
+
 def _last_block_and_norm(model, flat):
     """Return the last block's and the norm's weights by name, the client's own in place of the shared."""
     shared = [dict(layer.named_parameters()) for layer in (model.blocks[-1], model.norm)]
@@ -301,8 +313,7 @@ def _with_low_rank(weights, flat, size):
 def _adapted(tokens, flat, size):
     if flat is None:
         return tokens
-    normed = functional.layer_norm(tokens, (size.width,))
-    return tokens + _perceptron(normed, flat, size.width, size.bottleneck)
+    return tokens + _perceptron(normalised(tokens), flat, size.width, size.bottleneck)
 
 
 def _perceptron(normed, flat, width, bottleneck):

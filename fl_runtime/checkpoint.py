@@ -57,12 +57,21 @@ class Run:
     workload_sha256: str
     model_sha256: str
     seed: int
+    precision: str = "float32"
 
     @classmethod
-    def of(cls, schedule: Schedule, workload: Workload, model: SharedModel, seed: int) -> "Run":
+    def of(
+        cls,
+        schedule: Schedule,
+        workload: Workload,
+        model: SharedModel,
+        seed: int,
+        precision: str = "float32",
+    ) -> "Run":
         """Return the digests of a run."""
         text = schedule_text(schedule).encode()
-        return cls(hashlib.sha256(text).hexdigest(), _workload_digest(workload), model.digest(), seed)
+        data = _workload_digest(workload)
+        return cls(hashlib.sha256(text).hexdigest(), data, model.digest(), seed, precision)
 
 
 class Checkpoints:
@@ -166,7 +175,8 @@ class Checkpoints:
             if found != expected:
                 raise CheckpointError(
                     f"checkpoint {str(path)!r} is of another run: {what} is {found!r}, this run has "
-                    f"{expected!r}; resume the same schedule, data, model and seed, or give another folder"
+                    f"{expected!r}; resume the same schedule, data, model, seed and precision, "
+                    "or give another folder"
                 )
         arrays_path = path.with_suffix(".safetensors")
         try:

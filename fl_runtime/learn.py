@@ -156,13 +156,15 @@ def learn(  # noqa: PLR0913
 
     workload = workload or digits_workload()
     model = (model or load_frozen()).on(choose_device(device))
+    if record is None and is_living(schedule):
+        record = play(schedule, seed=seed).record
     schedule = with_drawn_quantities(schedule, seed)
     cohorts = form_cohorts(schedule, workload, seed)
     check_fits(cohorts, model)
     mixing_of_kind = {kind.name: mixings(schedule, kind) for kind in schedule.kinds}
-    if record is None and is_living(schedule):
-        record = play(schedule, seed=seed).record
-    store = None if checkpoint is None else Checkpoints(checkpoint, Run.of(schedule, workload, model, seed))
+    store = None
+    if checkpoint is not None:
+        store = Checkpoints(checkpoint, Run.of(schedule, workload, model, seed, precision))
     progress = _start(store, resume) or _first_progress(
         schedule, initial_state(schedule, cohorts, seed, model)
     )

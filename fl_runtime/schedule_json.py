@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from fl_runtime.defects import nearest
 from fl_runtime.errors import ScheduleFileError
 from fl_runtime.schedule import Schedule
-from fl_runtime.whole_files import write_whole
+from fl_runtime.whole_files import packed, unpacked, write_whole
 
 _TAGS = (
     *("cpu", "fixed", "wireless", "wired", "plain", "momentum", "adam"),
@@ -30,7 +30,7 @@ def write_schedule(schedule: Schedule, path: str | os.PathLike[str]) -> None:
     schedule : Schedule
         What to write.
     path : str or path-like
-        The file.
+        The file; one whose name ends in ``.gz`` is packed.
 
     Raises
     ------
@@ -39,7 +39,8 @@ def write_schedule(schedule: Schedule, path: str | os.PathLike[str]) -> None:
     OSError
         Where the file cannot be written.
     """
-    write_whole(path, schedule_text(schedule, str(path)).encode())
+    content = schedule_text(schedule, str(path)).encode()
+    write_whole(path, packed(content) if Path(path).suffix == ".gz" else content)
 
 
 def schedule_text(schedule: Schedule, source: str = "the schedule") -> str:
@@ -63,7 +64,7 @@ def read_schedule(path: str | os.PathLike[str]) -> Schedule:
     Parameters
     ----------
     path : str or path-like
-        The file.
+        The file; one whose name ends in ``.gz`` is unpacked.
 
     Raises
     ------
@@ -72,21 +73,31 @@ def read_schedule(path: str | os.PathLike[str]) -> Schedule:
     OSError
         Where the file cannot be read.
     """
-    return parse_schedule(Path(path).read_bytes(), str(path))
+    content = Path(path).read_bytes()
+    try:
+        content = unpacked(content) if Path(path).suffix == ".gz" else content
+    except OSError as error:
+        raise ScheduleFileError([f"{error}; fetch or write it again"], str(path)) from error
+    return parse_schedule(content, str(path))
 
 
 def parse_schedule(content: bytes, source: str = "the schedule") -> Schedule:
     """Return the schedule of a JSON text, as :func:`read_schedule` does; errors call it ``source``."""
     try:
-        json.loads(content)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ScheduleFileError([f"no JSON: {error}"], source) from error
-    try:
         (schedule,) = _adapter().validate_json(b"[" + content + b"]", strict=True)
     except ValidationError as error:
+        _refuse_no_json(content, source)
         lines = [_line(details) for details in error.errors(include_url=False)]
         raise ScheduleFileError(lines, source) from error
     return schedule
+
+
+def _refuse_no_json(content: bytes, source: str) -> None:
+    """Raise :class:`ScheduleFileError` with line and column if a file is not even JSON."""
+    try:
+        json.loads(content)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ScheduleFileError([f"no JSON: {error}"], source) from error
 
 
 def schedule_schema() -> dict[str, Any]:

@@ -37,6 +37,7 @@ Filled up, each replica has the same bytes whoever is trained beside it.
 """
 
 _PREFIX_CHUNK = 512  # samples
+_PASS_NUMBERS = 2**28  # of the prefixes that enter one pass: 1 GiB, which models of real size reach
 
 
 @dataclass(frozen=True)
@@ -257,7 +258,10 @@ def _jobs(
 ) -> Iterator[_Job]:
     """Yield the passes that the members of a crew in cohort number ``place`` need for a step."""
     members, clients = crew.members[place], training_clients(cohort)
-    for part_of_crew in _chunks(len(members), _SIZES[model.device.type].for_cohort(cohort).train):
+    size = _SIZES[model.device.type].for_cohort(cohort).train
+    if prefix is not None and len(batches):
+        size = _fitting(size, batches.shape[2] * prefix.train[0].numel())
+    for part_of_crew in _chunks(len(members), size):
         chosen = members[part_of_crew]
         rows = {
             part.module: np.searchsorted(crew.rows[part.module], part.rows[clients[chosen]])
@@ -348,9 +352,17 @@ def _accuracies(
     keys = np.stack([model_of[part.module][part.rows] for part in cohort.parts], axis=1)
     _, distinct, speaker = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     right = []
-    for chunk in _chunks(len(distinct), _SIZES[model.device.type].for_cohort(cohort).test):
+    size = _SIZES[model.device.type].for_cohort(cohort).test
+    if prefix is not None:
+        size = _fitting(size, prefix.test.numel())
+    for chunk in _chunks(len(distinct), size):
         right.append(_tested(model, cohort, prefix, state, distinct[chunk]))
     return np.concatenate(right)[speaker.ravel()]
+
+
+def _fitting(size: int, numbers: int) -> int:
+    """Return how many clients one pass takes, at most ``size``, with so many numbers of prefixes for each."""
+    return max(1, min(size, _PASS_NUMBERS // max(1, numbers)))
 
 
 def _model_numbers(rows: npt.NDArray[np.float32]) -> IntArray:

@@ -40,9 +40,9 @@ from fl_runtime.order import in_order
 from fl_runtime.packing import FULL_BITS
 from fl_runtime.schedule import Aggregate, Deliver, Merge, RoundKind, Schedule, Step, Transfer
 from fl_runtime.server_optimisers import Plain, advance
-from fl_runtime.transport_choices import Memory
+from fl_runtime.transport_choices import Choices, Memory, fresh_choices
 from fl_runtime.transport_models import Models
-from fl_runtime.transport_state import FloatArray, Kept, Known, Load, State
+from fl_runtime.transport_state import FloatArray, Kept, Load, State
 from fl_runtime.transport_updates import Updates
 
 
@@ -134,24 +134,8 @@ class Transport:
         loads : dict of str to Load
             What each transfer carried, by its id.
         """
-        if happened is None:
-            return self._still_round(kind, rows)
-        under_way = self.open(happened.planned, rows, happened.untrained)
-        for step, arrived in happened.steps:
-            under_way.follow(step, arrived)
-        under_way.updates.put_back()
-        return under_way.close(), under_way.loads
-
-    def open(self, planned: RoundKind, rows: State, untrained: Collection[str]) -> "TransportRound":
-        """Return a round to be followed step by step, of which senders know the planned steps."""
-        ways = itinerary(self._schedule, planned, self.module)
-        choices = self._memory.new_choices(self.kept)
-        updates = Updates(self.module, ways, self.kept, choices, self._replicas, rows, untrained)
-        models = Models(self.module, ways, self.kept, choices)
-        return TransportRound(self, updates, models, choices.known, rows.copy())
-
-    def _still_round(self, kind: str, rows: State) -> tuple[State, dict[str, Load]]:
-        """Play a round in which all happens as planned, tier after tier."""
+        if happened is not None:
+            return self._as_it_happened(rows, happened)
         ways = self._ways[kind]
         choices = self._memory.choices(kind, self.kept)
         updates = Updates(self.module, ways, self.kept, choices, self._replicas, rows)
@@ -188,6 +172,25 @@ class Transport:
         self.forget()
         return result, loads
 
+    def _as_it_happened(self, rows: State, happened: Happened) -> tuple[State, dict[str, Load]]:
+        idle = {host for module, host in happened.idle if module == self.module}
+        under_way = self.open(happened.planned, rows, idle)
+        for step, arrived in happened.steps:
+            under_way.follow(step, arrived)
+        under_way.updates.put_back()
+        return under_way.close(), under_way.loads
+
+    def open(self, planned: RoundKind, rows: State, idle: Collection[str]) -> "TransportRound":
+        """Return a round to be followed step by step, of which senders know the planned steps.
+
+        Replicas on ``idle`` hosts take no part.
+        """
+        ways = itinerary(self._schedule, planned, self.module)
+        choices = fresh_choices(self._sources, self.kept)
+        updates = Updates(self.module, ways, self.kept, choices, self._replicas, rows, idle)
+        models = Models(self.module, ways, self.kept, choices)
+        return TransportRound(self, updates, models, choices, rows.copy())
+
     def host_row(self, host: str) -> int | None:
         """Return the place of the replica on a host; ``None`` where there is none."""
         return self._row_of.get(host)
@@ -221,17 +224,17 @@ class TransportRound:
         Whose round it is.
     updates, models : Updates, Models
         What travels.
-    known : mapping of str to frozenset of int
-        Numbers of the models that each node has at the start.
+    choices : Choices
+        From which models differences are told.
     rows : array of float32, shape (replicas, size)
         Parameters of the replicas; deliveries change them.
     """
 
     def __init__(
-        self, transport: Transport, updates: Updates, models: Models, known: Known, rows: State
+        self, transport: Transport, updates: Updates, models: Models, choices: Choices, rows: State
     ) -> None:
         self._transport, self.updates, self._models = transport, updates, models
-        self._known, self._rows = known, rows
+        self._known, self._rows = choices.known, rows
         self.loads: dict[str, Load] = {}
 
     def follow(self, step: Step, arrives: bool = True) -> None:
@@ -239,13 +242,10 @@ class TransportRound:
         if not isinstance(step, Moving) or self._transport.module not in step.modules:
             return
         match step:
-            case Transfer(content="activation"):
-                pass
-            case Transfer():
-                if step.content == "update":
-                    self.loads |= self.updates.send([step], arrives)
-                else:
-                    self.loads[step.id] = self._models.send(step, arrives)
+            case Transfer(content="update"):
+                self.loads |= self.updates.send([step], arrives)
+            case Transfer(content="model"):
+                self.loads[step.id] = self._models.send(step, arrives)
             case Merge():
                 self.updates.merge(step)
             case Aggregate():
@@ -257,6 +257,8 @@ class TransportRound:
                     row = self._transport.host_row(host)
                     if row is not None:
                         self._rows[row] = self._models.held_by(host, step.id).values
+            case _:
+                pass
 
     def close(self) -> State:
         """End the round; return the parameters of the replicas."""

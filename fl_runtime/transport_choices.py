@@ -69,9 +69,10 @@ class Memory:
         ranks, lacking = self.found.setdefault((kind, pattern), ({}, {}))
         return Choices(_Known(self.sources, kept), numbers, ranks, lacking)
 
-    def new_choices(self, kept: Kept) -> Choices:
-        """Return the choices of a round that is like no other, of which nothing is remembered."""
-        return Choices(_Known(self.sources, kept), sorted(kept.models), {}, {})
+
+def fresh_choices(sources: Mapping[str, tuple[str, ...]], kept: Kept) -> Choices:
+    """Return the choices of a round that is like no other, as where nodes are away."""
+    return Choices(_Known(sources, kept), sorted(kept.models), {}, {})
 
 
 class _Known(dict[str, frozenset[int]]):

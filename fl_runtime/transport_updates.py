@@ -45,8 +45,8 @@ class Updates:
         Those of the module.
     rows : array of float32, shape (replicas, size)
         Their parameters.
-    untrained : collection of str or None
-        Nodes whose replicas take no part; ``None`` in a network where all happens as planned.
+    idle : collection of str
+        Hosts whose replicas take no part, as nobody trained them.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class Updates:
         choices: Choices,
         replicas: Sequence[Replica],
         rows: State,
-        untrained: Collection[str] | None = None,
+        idle: Collection[str] = (),
     ) -> None:
         self._module, self._ways, self._kept, self._rows = module, ways, kept, rows
         self._choices, self._known = choices, choices.known
-        self._untrained = untrained
+        self._idle = idle
         self._rests_before: dict[str, State | None] = {}
         self._reached: frozenset[str] = frozenset()
         self._row_of = {replica.host: row for row, replica in enumerate(replicas)}
@@ -75,40 +75,43 @@ class Updates:
     def send(self, steps: Sequence[Transfer], arrives: bool = True) -> dict[str, Load]:
         """Bring the updates of a tier to their targets: the source's own, or those passed on as they came.
 
-        If they do not arrive, the sources have what rounding lost before, as if they had not sent.
+        Where they do not arrive, sources have what rounding lost before, as if they had not sent.
         """
         own = [step for step in steps if step.source == (step.origin or step.source)]
         before = {step.source: self._kept.rest_up.get(step.source) for step in own}
         brought = dict(zip((step.id for step in own), self._travelled(own, self._leaving(own)), strict=True))
-        for step in own if self._untrained is not None else ():
-            if step.source in brought[step.id].coders:
-                self._rests_before.setdefault(step.source, before[step.source])
-                if not arrives:
-                    self._put_back(step.source, before[step.source])
+        self._rests_before = before | self._rests_before
+        if not arrives:
+            self._put_back(before)
         for step in steps:
             origin = step.origin or step.source
-            if step.id not in brought:
+            passes = step.id not in brought
+            if passes:
                 brought[step.id] = self._passing[origin, step.source]
-                if arrives:
-                    waiting = self._arrived.get(step.source, [])
-                    self._arrived[step.source] = [each for each in waiting if each[1] is not brought[step.id]]
-            if arrives:
-                place = self._order.get(step.id, len(self._order))
-                self._arrived.setdefault(step.target, []).append((place, brought[step.id]))
-                self._passing[origin, step.target] = brought[step.id]
+            update = brought[step.id]
+            if not arrives:
+                continue
+            if passes:
+                waiting = self._arrived.get(step.source, [])
+                self._arrived[step.source] = [kept for kept in waiting if kept[1] is not update]
+            self._arrived.setdefault(step.target, []).append((self._order[step.id], update))
+            self._passing[origin, step.target] = update
         return {step.id: brought[step.id].load for step in steps}
 
     def put_back(self) -> None:
         """Let nodes whose codes came into no average have what rounding lost before, as if not sent."""
-        for node, before in self._rests_before.items():
-            if node not in self._reached:
-                self._put_back(node, before)
+        unreached = self._rests_before.keys() - self._reached
+        self._put_back({node: self._rests_before[node] for node in unreached})
 
-    def _put_back(self, node: str, rest: State | None) -> None:
-        if rest is None:
-            self._kept.rest_up.pop(node, None)
-        else:
-            self._kept.rest_up[node] = rest
+    def _put_back(self, rests: Mapping[str, State | None]) -> None:
+        for node, rest in rests.items():
+            if rest is None:
+                self._kept.rest_up.pop(node, None)
+            else:
+                self._kept.rest_up[node] = rest
+
+    def _trains(self, node: str) -> bool:
+        return node in self._row_of and node not in self._idle
 
     def merge(self, step: Merge | Aggregate) -> Update:
         """Add what arrived at a node to its own update."""
@@ -191,9 +194,6 @@ class Updates:
             for reference, weight, row in zip(references, weights, whole, strict=True)
         ]
 
-    def _trains(self, node: str) -> bool:
-        return node in self._row_of and node not in (self._untrained or ())
-
     def _as_one(self, node: str, update: Update, target: int | None) -> Update:
         """Return the update with all parts that the node can translate told from ``target``."""
         if target is None or update.parts.keys() == {target}:
@@ -232,14 +232,13 @@ class Updates:
             for part, weight, whole in zip(sent, weights, values, strict=True):
                 arrived[part.place][part.number] = (weight, whole)
                 lengths[part.place] += num_bytes
-        coding = {part.place for sent in coded.values() for part in sent}
         return [
             Update(
-                arrived[place],
-                _load(arrived[place], step.bits_a_parameter(self._module), lengths[place]),
-                updates[place].coders | {step.source} if place in coding else updates[place].coders,
+                parts,
+                _load(parts, step.bits_a_parameter(self._module), length),
+                update.coders | {step.source} if length else update.coders,
             )
-            for place, step in enumerate(steps)
+            for step, update, parts, length in zip(steps, updates, arrived, lengths, strict=True)
         ]
 
 
@@ -297,12 +296,10 @@ def _added(updates: Sequence[Update]) -> Update:
     if len(updates) == 1:
         return Update(updates[0].parts, coders=updates[0].coders)
     parts: dict[int | None, Part] = {}
-    coders: frozenset[str] = frozenset()
     for update in updates:
-        coders |= update.coders
         for number, (weight, whole) in update.parts.items():
             if number in parts:
                 parts[number] = (parts[number][0] + weight, parts[number][1] + whole)
             else:
                 parts[number] = (weight, whole)
-    return Update(parts, coders=coders)
+    return Update(parts, coders=frozenset().union(*(update.coders for update in updates)))

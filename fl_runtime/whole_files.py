@@ -1,7 +1,9 @@
 """Writes files whole or not at all."""
 
+import gzip
 import os
 import tempfile
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,6 +37,30 @@ def write_whole(path: str | os.PathLike[str], content: bytes) -> None:
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
         raise
+
+
+def packed(content: bytes) -> bytes:
+    """Return ``content`` as gzip packs it; the same content gives the same bytes."""
+    return gzip.compress(content, compresslevel=6, mtime=0)
+
+
+def unpacked(content: bytes) -> bytes:
+    """Return what was packed.
+
+    Parameters
+    ----------
+    content : bytes
+        A whole gzip file.
+
+    Raises
+    ------
+    OSError
+        If it is damaged, cut off or no gzip file.
+    """
+    try:
+        return gzip.decompress(content)
+    except (EOFError, zlib.error) as error:
+        raise OSError(f"damaged gzip file: {error}") from error
 
 
 def _umask() -> int:

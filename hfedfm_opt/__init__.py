@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from hfedfm_opt.planning.settings import PlannerOptions
     from hfedfm_opt.study.compare import compare
     from hfedfm_opt.study.comparison import Comparison
+    from hfedfm_opt.study.sweeping.result import Sweep
+    from hfedfm_opt.study.sweeping.settings import SweepOptions
+    from hfedfm_opt.study.sweeping.sweep import sweep
     from hfedfm_opt.system.check_instance import check_instance
     from hfedfm_opt.system.defects import InstanceError
     from hfedfm_opt.system.files import FileError
@@ -30,6 +33,8 @@ __all__ = [
     "PlanFront",
     "PlanResult",
     "PlannerOptions",
+    "Sweep",
+    "SweepOptions",
     "UnknownPlanner",
     "check_instance",
     "compare",
@@ -38,6 +43,7 @@ __all__ = [
     "planners",
     "read_instance",
     "read_plan",
+    "sweep",
     "write_instance",
     "write_plan",
 ]
@@ -55,6 +61,8 @@ __getattr__, __dir__ = lazy_exports(
         "PlanFront": "hfedfm_opt.planning.front",
         "PlanResult": "hfedfm_opt.planning.plan",
         "PlannerOptions": "hfedfm_opt.planning.settings",
+        "Sweep": "hfedfm_opt.study.sweeping.result",
+        "SweepOptions": "hfedfm_opt.study.sweeping.settings",
         "UnknownPlanner": "hfedfm_opt.planning.recipes",
         "check_instance": "hfedfm_opt.system.check_instance",
         "compare": "hfedfm_opt.study.compare",
@@ -63,6 +71,7 @@ __getattr__, __dir__ = lazy_exports(
         "planners": "hfedfm_opt.planning.planner",
         "read_instance": "hfedfm_opt.system.read",
         "read_plan": "hfedfm_opt.planning.plan_file",
+        "sweep": "hfedfm_opt.study.sweeping.sweep",
         "write_instance": "hfedfm_opt.system.read",
         "write_plan": "hfedfm_opt.planning.plan_file",
     },

@@ -9,17 +9,19 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "README.md",
-        "docs/embedding.md",
-        "docs/front.md",
-        "docs/living-network.md",
-        "docs/tour.md",
-        "docs/transport.md",
-    ],
-)
+DOCUMENTS_WITH_PYTHON = [
+    "README.md",
+    "docs/embedding.md",
+    "docs/front.md",
+    "docs/living-network.md",
+    "docs/real-networks.md",
+    "docs/sweep.md",
+    "docs/tour.md",
+    "docs/transport.md",
+]
+
+
+@pytest.mark.parametrize("name", DOCUMENTS_WITH_PYTHON)
 def test_python_blocks_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), flags=re.DOTALL)

@@ -21,6 +21,7 @@ from fl_runtime.device import part_of, training_devices
 from fl_runtime.flower.app_files import write_app
 from fl_runtime.flower.certificates import make_certificates
 from fl_runtime.flower.client import NUM_SHARES, SHARE
+from fl_runtime.flower.leftovers import end_marked
 from fl_runtime.flower.record import FlowerRun, NodeFailure, RoundOnFlower
 from fl_runtime.flower.server_app import ERROR, RESULT, STATE
 from fl_runtime.learn import LearningCurve
@@ -242,6 +243,7 @@ class Deployment:
                 _signal_group(process, signal.SIGKILL)
                 process.wait()
         self._processes.clear()
+        end_marked("FLWR_HOME", str(self.folder))
 
 
 def _program(name: str) -> str:

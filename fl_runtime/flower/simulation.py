@@ -20,11 +20,15 @@ from flwr.simulation import run_simulation
 
 from fl_runtime.device import part_of, training_devices
 from fl_runtime.flower.client import client_app
+from fl_runtime.flower.leftovers import end_marked
 from fl_runtime.flower.record import FlowerRun, NodeFailure
 from fl_runtime.flower.server import GridTraining
 from fl_runtime.measurements import Measurements
 from fl_runtime.run import run
 from fl_runtime.schedule import Schedule
+
+MARK = "HFEDFM_SIMULATION"
+"""Variable in the environment of all that is started for a simulation; it names its temporary folder."""
 
 OBJECT_STORE_BYTES = 128 * 1024 * 1024
 """Memory that Ray's processes share; a message of the compact model has 20 to 50 kB."""
@@ -111,8 +115,10 @@ def run_server(
         )
         interrupts = stack.enter_context(_interrupts(stop))
         stack.enter_context(_quiet())
+        stack.callback(end_marked, MARK, folder)
         stack.enter_context(_same_environment())
         stack.callback(ray.shutdown)
+        os.environ[MARK] = folder
         run_simulation(
             server,
             client,

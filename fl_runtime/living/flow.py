@@ -5,9 +5,10 @@ What a step does
 - A step does not take place for a node that is away; a transfer needs both its ends.
 - A transfer carries those of its modules of which the sender has an update or a model, and does not take
   place if it has none.  An update that could not be passed on stays where it is.
-- A merge or an average takes what has arrived, and the node's own replica if the node has trained.  An
+- A merge or an average takes what has arrived, and the node's own replica if it is trained.  An
   average of nothing makes no model.
-- A node has trained if it is there, all its activations have arrived and its work was not called off.
+- A device has trained if it is there, all its activations have arrived and its work was not called off; a
+  replica is trained if one of its devices has, and its host is there.
   Where an activation has not arrived, what follows of that training does not take place.
 - A delivery gives the nodes that are there what has reached them; the others keep what they have.
 
@@ -58,6 +59,11 @@ class FlowPlan:
         self.nodes_of = [tuple(dict.fromkeys(nodes_of_step(step))) for step in kind.steps]
         self.served = served_devices(schedule, kind)
         self.hosted = _hosted(schedule)
+        self.users: dict[tuple[str, str], tuple[str, ...]] = {}  # by host and module: devices that train it
+        for route in schedule.routes:
+            for module, host in route.hosts.items():
+                known = self.users.get((host, module), ())
+                self.users[host, module] = tuple(dict.fromkeys((*known, route.device)))
 
 
 class Flow:
@@ -228,12 +234,28 @@ class Flow:
     def _own(self, name: str) -> dict[str, Held]:
         """Return the update of a node: at first its replicas, where it has trained."""
         if name not in self._updates:
-            trained = self._all & ~self.untrained[name]
-            self._updates[name] = {
-                module: (trained, trained if heavy else 0)
-                for module, heavy in self._plan.hosted.get(name, {}).items()
-            }
+            found: dict[str, Held] = {}
+            for module, heavy in self._plan.hosted.get(name, {}).items():
+                trained = self._all & ~self._idle(name, module)
+                found[module] = trained, trained if heavy else 0
+            self._updates[name] = found
         return self._updates[name]
+
+    def idle(self, row: int) -> frozenset[tuple[str, str]]:
+        """Return the replicas (module, host) that nobody has trained in a round."""
+        return frozenset(
+            (module, name)
+            for name, modules in self._plan.hosted.items()
+            for module in modules
+            if has(self._idle(name, module), row)
+        )
+
+    def _idle(self, name: str, module: str) -> Rounds:
+        """Return where nobody trains a replica: its node is away, or all devices that use it do not train."""
+        idle = self._all
+        for device in self._plan.users.get((name, module), (name,)):
+            idle &= self.untrained[device]
+        return idle | self.away[name]
 
     def _did_not_train(self, name: str, rounds: Rounds) -> None:
         """Say where a node has not trained; what comes after its update was taken does not count."""

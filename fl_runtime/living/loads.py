@@ -123,10 +123,10 @@ class PackedLoads:
         nominal: Nominal,
     ) -> None:
         self._flow, self._nominal = flow, nominal
-        self._untrained: set[str] = set()
+        self._idle: dict[str, set[str]] = {each.module: set() for each in trackers}
         planned = kind_as_it_was(*ideal) if trackers else flow.kind
         self._rounds = {
-            each.module: each.open(planned, empty_rows(schedule, each.module), self._untrained)
+            each.module: each.open(planned, empty_rows(schedule, each.module), self._idle[each.module])
             for each in trackers
         }
 
@@ -139,7 +139,7 @@ class PackedLoads:
         extra = 0.0 if all(carried) else self._nominal.without(step, carried)
         for module, held in zip(step.modules, carried, strict=True):
             if held and module in self._rounds:
-                self._know_the_untrained()
+                self._know_the_idle()
                 under_way = self._rounds[module]
                 under_way.follow(step, arrives=False)  # for its load: so far nothing has arrived
                 extra += self._nominal.surplus(step, module, under_way.loads[step.id])
@@ -148,7 +148,7 @@ class PackedLoads:
     def arrive(self, position: int) -> None:
         """Let a step have its effect."""
         if self._rounds:
-            self._know_the_untrained()
+            self._know_the_idle()
         for step, arrived in steps_as_they_were(self._flow, 0, (position,)) if self._rounds else ():
             for module in set(step_modules(step)) & self._rounds.keys():
                 self._rounds[module].follow(step, arrived)
@@ -158,5 +158,7 @@ class PackedLoads:
         for under_way in self._rounds.values():
             under_way.close()
 
-    def _know_the_untrained(self) -> None:
-        self._untrained.update(name for name, rounds in self._flow.untrained.items() if rounds)
+    def _know_the_idle(self) -> None:
+        for module, host in self._flow.idle(0):
+            if module in self._idle:
+                self._idle[module].add(host)

@@ -79,7 +79,9 @@ class Happened:
     steps : tuple of (Step, bool)
         The same, with the transfers that did not arrive: whether each did.
     untrained : frozenset of str
-        Nodes that did not train.
+        Devices that did not train.
+    idle : frozenset of (str, str)
+        Replicas, by module and host, that nobody trained.
     planned : RoundKind
         The same for the same nodes, if all had gone well: what senders go by.
     """
@@ -87,14 +89,15 @@ class Happened:
     kind: RoundKind
     steps: tuple[tuple[Step, bool], ...]
     untrained: frozenset[str]
+    idle: frozenset[tuple[str, str]]
     planned: RoundKind
 
     def without_untrained(self, schedule: Schedule) -> Schedule:
-        """Return the schedule with weight 0 for replicas on nodes that did not train."""
-        if not any(replica.host in self.untrained for replica in schedule.replicas):
+        """Return the schedule with weight 0 for replicas that nobody trained."""
+        if not self.idle:
             return schedule
         replicas = tuple(
-            replace(replica, weight=0.0) if replica.host in self.untrained else replica
+            replace(replica, weight=0.0) if (replica.module, replica.host) in self.idle else replica
             for replica in schedule.replicas
         )
         return replace(schedule, replicas=replicas)
@@ -126,6 +129,7 @@ class Record:
             untrained=frozenset(
                 name for name, rounds in play.flow.untrained.items() if has(rounds, play.row)
             ),
+            idle=play.flow.idle(play.row),
             planned=kind_as_it_was(*self.ideal[index]),
         )
 

@@ -20,9 +20,12 @@ from hfedfm_opt.cli.compare import compare
 from hfedfm_opt.cli.export import export
 from hfedfm_opt.cli.front import front
 from hfedfm_opt.cli.generate import generate
+from hfedfm_opt.cli.imports import app as imports
+from hfedfm_opt.cli.network_map import network_map
 from hfedfm_opt.cli.report import report
 from hfedfm_opt.cli.run import run
 from hfedfm_opt.cli.solve import solve
+from hfedfm_opt.cli.sweep import sweep
 from hfedfm_opt.cli.terminal import CommandError, complain
 
 TRACEBACK_VARIABLE = "HFEDFM_TRACEBACK"
@@ -33,8 +36,10 @@ INTERRUPTED = 130
 ClickException: type[Exception] = typer.BadParameter.__mro__[2]  # typer brings its own click since 0.26
 
 app = typer.Typer(name="hfedfm", add_completion=False)
-for command in (generate, check, solve, front, run, export, compare, report, planners, backends):
+for command in (generate, check, solve, front, run, export, compare, sweep, report, planners, backends):
     app.command()(command)
+app.command("map")(network_map)
+app.add_typer(imports, name="import")
 
 
 def _print_version(asked: bool) -> None:
@@ -114,12 +119,21 @@ def _status_of(error: Exception) -> int | None:
     from hfedfm_opt.planning.recipes import UnknownPlanner
     from hfedfm_opt.study.comparison_files import ComparisonFileError
     from hfedfm_opt.study.measure import ClockDisagreement
+    from hfedfm_opt.study.sweeping.runs import KeptRunsError
+    from hfedfm_opt.study.sweeping.sweep import NoReference
     from hfedfm_opt.system.defects import InstanceError
     from solvers.common import BackendFailure, SolverError
 
-    if isinstance(error, BackendFailure | ClockDisagreement):
+    if isinstance(error, BackendFailure | ClockDisagreement | NoReference):
         return 1
-    wrong_use = (ComparisonFileError, InstanceError, PlanFileError, UnknownPlanner, SolverError)
+    wrong_use = (
+        ComparisonFileError,
+        InstanceError,
+        KeptRunsError,
+        PlanFileError,
+        UnknownPlanner,
+        SolverError,
+    )
     return 2 if isinstance(error, wrong_use) else None
 
 

@@ -1,5 +1,6 @@
 """``hfedfm generate``: writes a scenario as an instance file."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -45,11 +46,22 @@ def generate(
             "devices themselves.",
         ),
     ] = None,
+    train: Annotated[
+        str | None,
+        typer.Option(
+            help="campus: kinds of modules that are trained besides the adapter and the heads, of backbone, "
+            "encoder, expert, lora and prompt.",
+        ),
+    ] = None,
 ) -> int:
     """Write a scenario as an instance file."""
     require_writable(output)
-    tiers = None if train_on is None else _tiers(train_on)
-    instance = _generated(scenario, devices, edges, seed, tiers)
+    given = {"--devices": devices, "--edges": edges, "--seed": seed, "--train-on": train_on, "--train": train}
+    _refuse_meaningless(scenario, given)
+    if scenario is Scenario.CAMPUS:
+        instance = _campus(seed, train_on, train)
+    else:
+        instance = _generated(scenario, devices, edges, seed)
     from hfedfm_opt.cli.describe import described
     from hfedfm_opt.system.read import write_instance
 
@@ -58,36 +70,40 @@ def generate(
     return 0
 
 
-def _tiers(text: str) -> tuple[str, ...]:
-    tiers = tuple(name.strip() for name in text.split(","))
-    known = ("device", "edge", "cloud")
-    for name in tiers:
+def _named(option: str, text: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names in a list with commas, in the order of those that are known."""
+    names = () if text is None else tuple(name.strip() for name in text.split(","))
+    for name in names:
         if name not in known:
-            raise CommandError(f"--train-on names {name!r}, must be one or more of {', '.join(known)}")
-    return tuple(name for name in known if name in tiers)
+            raise CommandError(f"{option} names {name!r}, must be one or more of {', '.join(known)}")
+    return tuple(name for name in known if name in names)
 
 
-def _generated(
-    scenario: Scenario,
-    devices: int | None,
-    edges: int | None,
-    seed: int | None,
-    train_on: tuple[str, ...] | None,
-) -> "Instance":
-    given = {"--devices": devices, "--edges": edges, "--seed": seed, "--train-on": train_on}
-    of_city = ("--devices", "--edges", "--seed")
-    taken = {Scenario.PAPER: (), Scenario.CAMPUS: ("--seed", "--train-on"), Scenario.CITY: of_city}[scenario]
+def _refuse_meaningless(scenario: Scenario, given: Mapping[str, object]) -> None:
+    of_campus, of_city = ("--seed", "--train-on", "--train"), ("--devices", "--edges", "--seed")
+    taken = {Scenario.PAPER: (), Scenario.CAMPUS: of_campus, Scenario.CITY: of_city}[scenario]
     for option, value in given.items():
         if value is not None and option not in taken:
-            other = "campus" if option == "--train-on" else "city"
+            other = "city" if option in of_city else "campus"
             raise CommandError(f"{option} has no meaning for {scenario}: leave it out, or generate a {other}")
-    from hfedfm_opt.system.generate import campus_instance, city_instance, paper_instance
+
+
+def _campus(seed: int | None, train_on: str | None, train: str | None) -> "Instance":
+    from hfedfm_opt.system.generate import campus_instance
+    from hfedfm_opt.system.generate.trained_kinds import TRAINABLE_KINDS
+
+    tiers = _named("--train-on", train_on, ("device", "edge", "cloud"))
+    kinds = _named("--train", train, TRAINABLE_KINDS)
+    if seed is None:
+        return campus_instance(trained_on=tiers, trained=kinds)
+    return campus_instance(seed, tiers, kinds)
+
+
+def _generated(scenario: Scenario, devices: int | None, edges: int | None, seed: int | None) -> "Instance":
+    from hfedfm_opt.system.generate import city_instance, paper_instance
 
     if scenario is Scenario.PAPER:
         return paper_instance()
-    if scenario is Scenario.CAMPUS:
-        tiers = train_on or ()
-        return campus_instance(trained_on=tiers) if seed is None else campus_instance(seed, tiers)
     if devices is None:
         raise CommandError("a city needs its number of devices: --devices N")
     return city_instance(devices, edges, seed or 0)

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from hfedfm_opt.cli.terminal import CommandError
 
@@ -10,6 +12,39 @@ if TYPE_CHECKING:
     from fl_runtime import Measurements, Schedule
     from hfedfm_opt.planning.plan import Plan
     from hfedfm_opt.system.instance import Living
+
+
+DropOutOption = Annotated[
+    float | None, typer.Option(metavar="SHARE", help="Share of the rounds in which a device is away.")
+]
+RoundsAwayOption = Annotated[
+    float | None, typer.Option(metavar="N", help="With --drop-out: rounds that it stays away.")
+]
+StragglingOption = Annotated[
+    float | None, typer.Option(metavar="SPREAD", help="Training takes 1 + SPREAD x exponential.")
+]
+LossOption = Annotated[
+    float | None, typer.Option(metavar="P", help="Probability that a wireless transfer fails.")
+]
+AttemptsOption = Annotated[int | None, typer.Option(metavar="N", help="With --loss: most attempts.")]
+WalkOption = Annotated[
+    float | None, typer.Option(metavar="SPEED", help="Devices walk, at SPEED / 2 to SPEED, in m/s.")
+]
+TraceOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="CSV of positions: time_s,node,x_m,y_m.")
+]
+DeadlineOption = Annotated[
+    float | None, typer.Option(metavar="S", help="Averages wait so long from the round's begin.")
+]
+MergeDeadlineOption = Annotated[
+    float | None, typer.Option(metavar="S", help="Servers that merge for the cloud wait so long.")
+]
+QuorumOption = Annotated[
+    float | None, typer.Option(metavar="SHARE", help="Averages and merges take this share of updates.")
+]
+StillOption = Annotated[
+    bool, typer.Option("--still", help="Leave out what the instance says of a living network.")
+]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,22 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from hfedfm_opt.cli.check import refuse_violations
-from hfedfm_opt.cli.living import Wanted, missing, scheduled
+from hfedfm_opt.cli.living import (
+    AttemptsOption,
+    DeadlineOption,
+    DropOutOption,
+    LossOption,
+    MergeDeadlineOption,
+    QuorumOption,
+    RoundsAwayOption,
+    StillOption,
+    StragglingOption,
+    TraceOption,
+    WalkOption,
+    Wanted,
+    missing,
+    scheduled,
+)
 from hfedfm_opt.cli.on_flower import (
     Engine,
     EngineOption,
@@ -73,37 +88,17 @@ def run(
     precision: Annotated[
         Precision, typer.Option(help="Of products in training; bfloat16 changes what is learned a little.")
     ] = Precision.FLOAT32,
-    drop_out: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Share of the rounds in which a device is away.")
-    ] = None,
-    rounds_away: Annotated[
-        float | None, typer.Option(metavar="N", help="With --drop-out: rounds that it stays away.")
-    ] = None,
-    straggling: Annotated[
-        float | None, typer.Option(metavar="SPREAD", help="Training takes 1 + SPREAD x exponential.")
-    ] = None,
-    loss: Annotated[
-        float | None, typer.Option(metavar="P", help="Probability that a wireless transfer fails.")
-    ] = None,
-    attempts: Annotated[int | None, typer.Option(metavar="N", help="With --loss: most attempts.")] = None,
-    walk: Annotated[
-        float | None, typer.Option(metavar="SPEED", help="Devices walk, at SPEED / 2 to SPEED, in m/s.")
-    ] = None,
-    trace: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV of positions: time_s,node,x_m,y_m.")
-    ] = None,
-    deadline: Annotated[
-        float | None, typer.Option(metavar="S", help="Averages wait so long from the round's begin.")
-    ] = None,
-    merge_deadline: Annotated[
-        float | None, typer.Option(metavar="S", help="Servers that merge for the cloud wait so long.")
-    ] = None,
-    quorum: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Averages and merges take this share of updates.")
-    ] = None,
-    still: Annotated[
-        bool, typer.Option("--still", help="Leave out what the instance says of a living network.")
-    ] = False,
+    drop_out: DropOutOption = None,
+    rounds_away: RoundsAwayOption = None,
+    straggling: StragglingOption = None,
+    loss: LossOption = None,
+    attempts: AttemptsOption = None,
+    walk: WalkOption = None,
+    trace: TraceOption = None,
+    deadline: DeadlineOption = None,
+    merge_deadline: MergeDeadlineOption = None,
+    quorum: QuorumOption = None,
+    still: StillOption = False,
     engine: EngineOption = Engine.LOCAL,
     supernodes: SupernodesOption = None,
     patience: PatienceOption = None,

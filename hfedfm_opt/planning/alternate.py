@@ -2,19 +2,26 @@
 
 import math
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.assemble import assemble
 from hfedfm_opt.planning.cluster_options import Rhythm, readiness
 from hfedfm_opt.planning.costs import predict
+from hfedfm_opt.planning.deadline_turns import place_by_deadline
 from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement, price
-from hfedfm_opt.planning.optimise import SearchSettings, bound_over_placements, optimise
+from hfedfm_opt.planning.optimise import (
+    BoundSettings,
+    SearchSettings,
+    bound_over_placements,
+    optimise,
+    priced_bound,
+)
 from hfedfm_opt.planning.place import NoPlacement, Placed, place
 from hfedfm_opt.planning.time_prices import even_prices, repriced
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.network import Network
-from solvers.common import Options
+from solvers.common import Options, relative_gap
 
 MAX_TURNS = 24
 """Most turns of placing and arranging."""
@@ -22,6 +29,22 @@ PATIENCE = 8
 """Turns without a better plan after which the alternation ends."""
 FIRST_STEP = 4.0
 """How strongly the first turn presses on slow devices; the k-th presses 1 / sqrt(k) as much."""
+PART_OF_A_PLACEMENT = 0.04
+"""Part of the time limit that one placement may take."""
+PART_OF_A_BOUND = 0.15
+"""Part of the time limit that a bound may take."""
+PART_OF_THE_START = 0.3
+"""Part of the time limit after which the first placement is taken as it is."""
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """A placement with its arrangement, what both cost, and how long arranging took."""
+
+    placed: Placed
+    arrangement: Arrangement
+    value: float
+    seconds: float
 
 
 def alternate(
@@ -29,9 +52,10 @@ def alternate(
 ) -> tuple[Placed, Arrangement]:
     """Return the best placement and arrangement found by turns, with a bound over all of them.
 
-    Each turn places under prices of time, arranges the clusters exactly for that placement, and raises the
-    prices of the devices that kept the others waiting.  Where modules may be trained elsewhere, a turn before
-    the first leaves all of them on their devices.
+    The first turn arranges the placement at the best common deadline of training.  Each further turn places
+    under prices of time, arranges the clusters exactly for that placement, and raises the prices of the
+    devices that kept the others waiting.  Under a time limit a turn begins only if it should end in time.
+    Where modules may be trained elsewhere, a turn before the first leaves all of them on their devices.
 
     Parameters
     ----------
@@ -53,43 +77,67 @@ def alternate(
     NoPlacement, MissingLink
         If there is no placement, or clusters cannot average.
     """
-    stop_at = time.monotonic() + settings.time_limit_s
-    forced = len(task.candidates) == len(task.demands)
-    weights = network.instance.objective
-    prices = even_prices(network)
-    best: tuple[Placed, Arrangement] | None = None
-    best_value, since_best = math.inf, 0
-    timed_out = False
+    began = time.monotonic()
+    stop_at = began + settings.time_limit_s
+    if len(task.candidates) == len(task.demands):
+        placed = place(network, task, method, _options(settings.time_limit_s, seed))
+        return placed, optimise(with_training(network, placed.servings), placed, rhythm, settings)
+    placement_s = settings.time_limit_s * PART_OF_A_PLACEMENT
+    start_ends = began + settings.time_limit_s * PART_OF_THE_START
+    start = place_by_deadline(network, task, method, placement_s, start_ends, seed)
+    bounds = replace(settings, time_limit_s=settings.time_limit_s * PART_OF_A_BOUND)
+    priced = priced_bound(network, task, rhythm, bounds, start.bound_prices)
+    best = longest = _arranged(network, start.placed, rhythm, settings, stop_at)
     home = _all_at_home(network, task)
-    for turn in range(0 if home else 1, 2 if forced else MAX_TURNS + 1):
-        left = stop_at - time.monotonic()
-        timed_out = best is not None and left <= 0
-        if timed_out or since_best >= PATIENCE:
-            break
-        limit = max(left, 1e-3)
-        options = Options(time_limit_s=None if math.isinf(limit) else limit, seed=seed)
+    if home is not None:
         try:
-            placed = place(
-                network, price(network, home if home and not turn else task, prices), method, options
-            )
+            placed = place(network, home, method, _options(placement_s, seed))
+            stays = _arranged(network, placed, rhythm, settings, stop_at)
+            best = min(best, stays, key=lambda turn: turn.value)
         except NoPlacement:
-            if turn:
-                raise
-            continue
-        served = with_training(network, placed.servings)
-        arrangement = optimise(served, placed, rhythm, replace(settings, time_limit_s=limit))
-        cost = predict(served, assemble(served, "alternation", rhythm.period, placed, arrangement))
-        value = weights.energy_weight_per_j * cost.energy_j + weights.time_weight_per_s * cost.latency_s
-        since_best += 1
-        if value < best_value:
-            best, best_value, since_best = (placed, arrangement), value, 0
+            pass  # some modules must leave
+    relaxes = stop_at - time.monotonic() > 2.0 * longest.seconds
+    relaying_j = best.arrangement.relaying_j if home is None else 0.0  # what moves away sends no updates
+    by = BoundSettings(start.bound_prices, relaying_j, relaxes, priced)
+    bound, proof = bound_over_placements(network, task, rhythm, bounds, by)
+    prices, since_best, timed_out = even_prices(network), 0, False
+    for number in range(1, MAX_TURNS + 1):
+        if since_best >= PATIENCE or relative_gap(best.value, bound) <= settings.gap:
+            break
+        timed_out = stop_at - time.monotonic() < longest.seconds + placement_s
+        if timed_out:
+            break
+        placed = place(network, price(network, task, prices), method, _options(placement_s, seed))
+        turn = _arranged(network, placed, rhythm, settings, stop_at)
+        longest = max(longest, turn, key=lambda turn: turn.seconds)
+        best, since_best = (turn, 0) if turn.value < best.value else (best, since_best + 1)
         seconds = readiness(network, placed.servings).seconds
-        prices = repriced(prices, seconds, placed.servings, FIRST_STEP / math.sqrt(max(turn, 1)))
-    assert best is not None, "the first turn gives a plan or raises"
-    if forced:
-        return best
-    bound, proof = bound_over_placements(network, task, rhythm, settings, prices)
-    return best[0], replace(best[1], bound=bound, proof=proof, timed_out=timed_out)
+        prices = repriced(prices, seconds, placed.servings, FIRST_STEP / math.sqrt(number))
+    time_left = stop_at - time.monotonic() > bounds.time_limit_s or math.isinf(settings.time_limit_s)
+    if time_left and relative_gap(best.value, bound) > settings.gap:
+        other = bound_over_placements(
+            network, task, rhythm, bounds, replace(by, prices=prices, relax_devices=False, priced=None)
+        )
+        bound, proof = max((bound, proof), other)
+    return best.placed, replace(best.arrangement, bound=bound, proof=proof, timed_out=timed_out)
+
+
+def _options(limit_s: float, seed: int) -> Options:
+    return Options(time_limit_s=None if math.isinf(limit_s) else max(limit_s, 1e-3), seed=seed)
+
+
+def _arranged(
+    network: Network, placed: Placed, rhythm: Rhythm, settings: SearchSettings, stop_at: float
+) -> _Turn:
+    """Return a placement with its best arrangement."""
+    began = time.monotonic()
+    limited = replace(settings, time_limit_s=max(stop_at - began, 1e-3))
+    served = with_training(network, placed.servings)
+    arrangement = optimise(served, placed, rhythm, limited)
+    cost = predict(served, assemble(served, "alternation", rhythm.period, placed, arrangement))
+    weights = network.instance.objective
+    value = weights.energy_weight_per_j * cost.energy_j + weights.time_weight_per_s * cost.latency_s
+    return _Turn(placed, arrangement, value, time.monotonic() - began)
 
 
 def _all_at_home(network: Network, task: PlacementTask) -> PlacementTask | None:

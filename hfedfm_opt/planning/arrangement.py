@@ -21,6 +21,9 @@ class Arrangement:
         What proves the bound, and for which plans.
     timed_out : bool
         Whether the search ended at its time limit.
+    relaying_j : float
+        No arrangement of the clusters spends less on sending updates and models in a cycle, without the
+        cloud leg.
     """
 
     clusters: tuple[Cluster, ...]
@@ -28,3 +31,4 @@ class Arrangement:
     bound: float
     proof: str
     timed_out: bool = False
+    relaying_j: float = 0.0

@@ -6,6 +6,6 @@ from hfedfm_opt.system.instance import Instance
 
 
 def instance_digest(instance: Instance) -> str:
-    """Return the SHA-256 of what a plan depends on: all but texts and the prices of the objective."""
-    content = instance.model_dump_json(exclude={"name", "description", "objective"})
+    """Return the SHA-256 of what a plan depends on: all but texts, prices and what lives in a run."""
+    content = instance.model_dump_json(exclude={"name", "description", "objective", "living"})
     return hashlib.sha256(content.encode()).hexdigest()

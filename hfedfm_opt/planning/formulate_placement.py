@@ -1,6 +1,6 @@
 """From an instance to a placement problem, and from its solution to replicas and servings."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,6 +9,7 @@ from hfedfm_opt.planning.candidates import Candidate, Reach, candidates_of
 from hfedfm_opt.planning.time_prices import TimePrices, even_prices
 from hfedfm_opt.planning.work import loads_of
 from hfedfm_opt.system.decisions import Hosting, Serving
+from hfedfm_opt.system.instance import Cpu, Objective
 from hfedfm_opt.system.network import Network
 from solvers.placement import PlacementProblem
 
@@ -25,7 +26,12 @@ class PlacementTask:
 
 
 def price(
-    network: Network, task: PlacementTask, prices: TimePrices, *, updates: bool = True
+    network: Network,
+    task: PlacementTask,
+    prices: TimePrices,
+    *,
+    updates: bool = True,
+    slowable: Collection[str] = (),
 ) -> PlacementTask:
     """Return the task with other prices of time.
 
@@ -43,10 +49,14 @@ def price(
         What a second costs.
     updates : bool
         Whether updates count; relays may send them for less, so that a bound must not count them.
+    slowable : collection of str
+        Devices whose CPU runs each module at the frequency that costs least; their updates do not count.
     """
     weights = network.instance.objective
     cost = [
-        weights.energy_weight_per_j * (candidate.joules + (candidate.update_joules if updates else 0.0))
+        _slowed(weights, candidate, prices.device_weight[candidate.device])
+        if candidate.device in slowable and _runs_on_cpu(network, candidate)
+        else weights.energy_weight_per_j * (candidate.joules + (candidate.update_joules if updates else 0.0))
         + weights.time_weight_per_s * _price_of_time(candidate, prices, updates=updates)
         for candidate in task.candidates
     ]
@@ -58,6 +68,21 @@ def _price_of_time(candidate: Candidate, prices: TimePrices, *, updates: bool) -
     pressure = own if candidate.host == candidate.device else prices.pressure.get(candidate.host, own)
     sending = candidate.link_seconds + (candidate.update_seconds if updates else 0.0)
     return own * sending + pressure * candidate.host_seconds
+
+
+def _runs_on_cpu(network: Network, candidate: Candidate) -> bool:
+    own = candidate.host == candidate.device
+    return own and isinstance(network.nodes[candidate.device].processor, Cpu)
+
+
+def _slowed(weights: Objective, candidate: Candidate, device_weight: float) -> float:
+    """Return the least of ``w_E J x^2 + w_T w_d S / x`` over the part x in (0, 1] of the full frequency."""
+    energy = weights.energy_weight_per_j * candidate.joules
+    seconds = weights.time_weight_per_s * device_weight * candidate.host_seconds
+    if energy == 0.0:
+        return seconds
+    part = min(1.0, (seconds / (2.0 * energy)) ** (1.0 / 3.0))
+    return energy * part**2 + seconds / part if part > 0.0 else 0.0
 
 
 def formulate_placement(network: Network, reach: Reach = "device") -> PlacementTask:

@@ -25,10 +25,11 @@ from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import Placed
 from hfedfm_opt.planning.recipes import period_name
 from hfedfm_opt.planning.time_prices import TimePrices
-from hfedfm_opt.planning.trained_elsewhere import without_movable
+from hfedfm_opt.planning.trained_elsewhere import with_training, without_movable
 from hfedfm_opt.system.decisions import Cluster, Frequency, Hop
 from hfedfm_opt.system.instance import Cpu
 from hfedfm_opt.system.network import Network
+from solvers.common import Options
 from solvers.placement import solve as solve_placement
 
 
@@ -70,6 +71,7 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
     MissingLink
         If a cluster can average in no way, or not within the limit on latency.
     """
+    network = with_training(network, placed.servings)
     ready = readiness(network, placed.servings)
     shared = shared_legs(network, rhythm)
     options = options_of(network, rhythm, ready, allocate=settings.allocate)
@@ -82,7 +84,39 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
         bound = _per_round(network, found.bound, shared, rhythm)
         proof = _proof(rhythm, settings, "the given placement")
     clusters, frequencies = assemble_choices(network, found.choices)
-    return Arrangement(clusters, frequencies, bound, proof, found.timed_out)
+    relaying_j = least_relaying_j(network, options, ready, rhythm)
+    return Arrangement(clusters, frequencies, bound, proof, found.timed_out, relaying_j)
+
+
+def least_relaying_j(network: Network, options: Sequence[Option], ready: Readiness, rhythm: Rhythm) -> float:
+    """Return the least joules of a cycle for the clusters' updates and models, whatever the placement.
+
+    What an option sends does not depend on when its devices are ready.  An allocated cell needs at least what
+    it would need with all time and band in the world, ``bits N0 ln 2 / gain``.  Clusters too large to price
+    all their trees count nothing.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    options : sequence of Option
+        Options of all clusters.
+    ready : Readiness
+        What the training cost that the options include.
+    rhythm : Rhythm
+        How often a cycle gathers.
+    """
+    small = [len(members) <= MAX_ENUMERATED_MEMBERS for members in network.members.values()]
+    least = [math.inf] * len(small)
+    for option in options:
+        joules, trains = option.joules, option.cell is None or option.trees is not None
+        if trains:
+            joules -= rhythm.num_rounds * sum(ready.joules[device] for device in option.plan.members)
+        if option.cell is not None:
+            cell = option.cell
+            joules += option.repeat * float((cell.bits * cell.noise_w_per_hz / cell.gain).sum()) * math.log(2)
+        least[option.cluster] = min(least[option.cluster], max(joules, 0.0))
+    return sum(joules for joules, counts in zip(least, small, strict=True) if counts)
 
 
 def options_of(
@@ -169,13 +203,36 @@ def _below(network: Network, node: str, union_of: dict[str, frozenset[str]]) -> 
     )
 
 
+@dataclass(frozen=True)
+class BoundSettings:
+    """What a bound over all placements may use.
+
+    Parameters
+    ----------
+    prices : TimePrices
+        What a second of training costs on each device; the weights sum to one.
+    relaying_j : float
+        See :class:`Arrangement`.
+    relax_devices : bool
+        Whether to search the clusters with relaxed devices too, which takes as long as an arrangement.
+    priced : float or None
+        :func:`priced_bound` of the prices, if it is known.
+    """
+
+    prices: TimePrices
+    relaying_j: float
+    relax_devices: bool = True
+    priced: float | None = None
+
+
 def bound_over_placements(
-    network: Network, task: PlacementTask, rhythm: Rhythm, settings: SearchSettings, prices: TimePrices
+    network: Network, task: PlacementTask, rhythm: Rhythm, settings: SearchSettings, by: BoundSettings
 ) -> tuple[float, str]:
     """Return a lower bound on the objective per round over all placements, and what proves it.
 
-    The better of two: each device relaxed to its best hosts, with the exact search over the clusters; and the
-    placement problem under the given prices of time, with hosts that delay nobody.
+    The better of two: each device relaxed to its best hosts, with the exact search over the clusters; and
+    the placement problem under the given prices of time, with hosts that delay nobody, plus what the cloud
+    leg and averaging in the clusters cost in any case.
 
     Parameters
     ----------
@@ -186,37 +243,53 @@ def bound_over_placements(
     rhythm : Rhythm
         How often the cloud averages.
     settings : SearchSettings
-        How to search.
-    prices : TimePrices
-        What a second of training costs on each device.
+        How to search, and how long at most each of the two.
+    by : BoundSettings
+        Prices of time, and what is known.
     """
     ready = optimistic_readiness(network, task)
     least = without_movable(network)
     shared = shared_legs(least, rhythm)
+    placed = priced_bound(network, task, rhythm, settings, by.prices) if by.priced is None else by.priced
+    placed += network.instance.objective.energy_weight_per_j * by.relaying_j / rhythm.num_rounds
     large = large_clusters(network)
-    searched, proof = -math.inf, too_large(network, large[0]) if large else ""
-    if not large:
+    if by.relax_devices and not large:
         options = options_of(least, rhythm, ready, allocate=settings.allocate)
         found = _search(network, options, shared, rhythm, settings)
         searched = _per_round(network, found.bound, shared, rhythm)
-        anywhere = "any placement (each device relaxed to its best hosts, whatever fits their memories)"
-        proof = _proof(rhythm, settings, anywhere)
-    slowed = settings.allocate and any(not ready.helped & set(m) for m in network.members.values())
-    placed = -math.inf
-    if not slowed:
-        alone = price(network, task, TimePrices(prices.device_weight, {}), updates=False)
-        lowest = solve_placement(alone.problem).bound
-        cost = network.instance.objective
-        rest = cost.energy_weight_per_j * shared.joules + cost.time_weight_per_s * (
-            shared.down_s + min(shared.delay_s)
-        )
-        placed = lowest + rest / rhythm.num_rounds
-    if placed > searched:
-        return placed, (
-            "the placement problem with time priced by device, plus the cloud leg: holds for any placement "
-            f"and any relaying, period {period_name(rhythm.period)} and the given association"
-        )
-    return searched, proof
+        if searched > placed:
+            anywhere = "any placement (each device relaxed to its best hosts, whatever fits their memories)"
+            return searched, _proof(rhythm, settings, anywhere)
+    return placed, (
+        "the placement problem with time priced by device, plus the cloud leg and the least energy of "
+        "averaging in clusters whose trees are all priced: holds for any placement and any relaying, period "
+        f"{period_name(rhythm.period)} and the given association"
+    )
+
+
+def priced_bound(
+    network: Network, task: PlacementTask, rhythm: Rhythm, settings: SearchSettings, prices: TimePrices
+) -> float:
+    """Return the bound of the placement problem with time priced by device, with the cloud leg.
+
+    Devices of clusters in which all may run everything themselves may slow down their CPUs.  The parameters
+    are those of :func:`bound_over_placements`.
+    """
+    ready, shared = optimistic_readiness(network, task), shared_legs(without_movable(network), rhythm)
+    slowable = {
+        device
+        for members in network.members.values()
+        if settings.allocate and not ready.helped & set(members)
+        for device in members
+    }
+    alone = price(network, task, TimePrices(prices.device_weight, {}), updates=False, slowable=slowable)
+    limit = settings.time_limit_s
+    options = Options(time_limit_s=None if math.isinf(limit) else max(limit, 1e-3))
+    cost = network.instance.objective
+    rest = cost.energy_weight_per_j * shared.joules + cost.time_weight_per_s * (
+        shared.down_s + min(shared.delay_s)
+    )
+    return float(solve_placement(alone.problem, options=options).bound) + rest / rhythm.num_rounds
 
 
 def _per_round(network: Network, cycle_cost: float, shared: Shared, rhythm: Rhythm) -> float:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from hfedfm_opt.planning.digest import instance_digest
 from hfedfm_opt.planning.plan import Plan
+from hfedfm_opt.system.collector import collector_paused
 from hfedfm_opt.system.decisions import Decisions
 from hfedfm_opt.system.defects import Defect, InstanceError, Spelling, shown
 from hfedfm_opt.system.explain import explain
@@ -88,6 +89,11 @@ def parse_plan(text: str, source: str = "the plan") -> Decisions:
     PlanFileError
         With all defects.
     """
+    with collector_paused():
+        return _parsed(text, source)
+
+
+def _parsed(text: str, source: str) -> Decisions:
     try:
         raw = parse_json(text)
     except JsonTextError as error:
@@ -140,8 +146,9 @@ def plan_text(decisions: Decisions) -> str:
     decisions : Decisions
         What to write.
     """
-    content = decisions.model_dump(exclude_defaults=True)
-    return _text({"format": FORMAT, "version": VERSION, **content}, "") + "\n"
+    with collector_paused():
+        content = decisions.model_dump(exclude_defaults=True)
+        return _text({"format": FORMAT, "version": VERSION, **content}, "") + "\n"
 
 
 def plan_schema() -> dict[str, Any]:
@@ -216,5 +223,4 @@ def _is_list_of_objects(value: Any) -> bool:
     return isinstance(value, list | tuple) and bool(value) and isinstance(value[0], dict)
 
 
-def _line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+_line = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False).encode

@@ -13,15 +13,21 @@ class UnknownPrecision(ValueError):
     """A precision that there is not, or for a module that does not travel."""
 
 
-def transport_of(instance: Instance, bits: int | Mapping[str, int]) -> tuple[ModuleTransport, ...]:
-    """Return the entries of a plan for a precision that is asked for, the same both ways.
+BitsBothWays = int | tuple[int, int]
+"""Bits a parameter: the same both ways, or of updates and of models on their way back."""
+
+
+def transport_of(
+    instance: Instance, bits: BitsBothWays | Mapping[str, BitsBothWays]
+) -> tuple[ModuleTransport, ...]:
+    """Return the entries of a plan for a precision that is asked for.
 
     Parameters
     ----------
     instance : Instance
         Whose trainable modules travel.
-    bits : int or mapping of str to int
-        Bits a parameter of all of them, or by module.
+    bits : int, pair of int, or mapping of str to either
+        Bits a parameter of all of them, or by module; a pair is of updates and of models.
 
     Raises
     ------
@@ -30,17 +36,21 @@ def transport_of(instance: Instance, bits: int | Mapping[str, int]) -> tuple[Mod
     """
     trainable = [module.id for module in instance.modules if module.trainable]
     asked = bits if isinstance(bits, Mapping) else dict.fromkeys(trainable, bits)
+    ways: dict[str, tuple[int, int]] = {}
     for name, value in asked.items():
         if name not in trainable:
             known = ", ".join(trainable) or "none"
             raise UnknownPrecision(f"transport_bits names {name!r}, must be a trainable module: {known}")
-        if value not in PRECISIONS_BITS:
-            allowed = ", ".join(map(str, PRECISIONS_BITS))
-            raise UnknownPrecision(f"transport_bits of {name!r} is {value!r}, must be one of {allowed}")
+        ways[name] = value if isinstance(value, tuple) else (value, value)
+        for way in ways[name]:
+            if way not in PRECISIONS_BITS:
+                allowed = ", ".join(map(str, PRECISIONS_BITS))
+                raise UnknownPrecision(f"transport_bits of {name!r} is {way!r}, must be one of {allowed}")
+    as_it_is = (FULL_BITS, FULL_BITS)
     return tuple(
-        ModuleTransport.model_validate({"module": name, "up": asked[name], "down": asked[name]})
+        ModuleTransport.model_validate({"module": name, "up": ways[name][0], "down": ways[name][1]})
         for name in trainable
-        if asked.get(name, FULL_BITS) != FULL_BITS
+        if ways.get(name, as_it_is) != as_it_is
     )
 
 

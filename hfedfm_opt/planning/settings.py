@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fl_runtime.packing import FULL_BITS
+from hfedfm_opt.planning.precision import BitsBothWays
 from hfedfm_opt.system.network import Duplex
 
 DEFAULT_GAP = 1e-6
@@ -32,9 +33,9 @@ class PlannerOptions:
         ``None`` in it means never.  Empty: the instance's period.
     energy_weight_per_j, time_weight_per_s : float or None
         Prices in place of the instance's.
-    transport_bits : int or mapping of str to int
-        With how many bits a parameter trainable modules travel, both ways: 32, 16, 8, 4, 3, 2 or 1; a mapping
-        gives them by module, and modules that it does not name have 32.
+    transport_bits : int, pair of int, or mapping of str to either
+        With how many bits a parameter trainable modules travel: 32, 16, 8, 4, 3, 2 or 1; a pair is of updates
+        and of models on their way back; a mapping gives them by module, and others have 32.
     cloud_momentum : float
         Momentum of the cloud's averages, in [0, 1); it changes what is learned and no cost.
     """
@@ -47,5 +48,5 @@ class PlannerOptions:
     periods: Sequence[int | None] = ()
     energy_weight_per_j: float | None = None
     time_weight_per_s: float | None = None
-    transport_bits: int | Mapping[str, int] = FULL_BITS
+    transport_bits: BitsBothWays | Mapping[str, BitsBothWays] = FULL_BITS
     cloud_momentum: float = 0.0

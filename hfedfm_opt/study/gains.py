@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from hfedfm_opt.planning.precision import BitsBothWays
 from hfedfm_opt.planning.recipes import RECIPES, period_name
 from hfedfm_opt.study.comparison import Gain, Row, TrainingRun, row_key
 from hfedfm_opt.study.measure import Figure
@@ -22,7 +23,7 @@ def is_optimised(row: Row) -> bool:
 
 
 def spreads_for(
-    instance: Instance, rows: Iterable[Row], transport_bits: int | Mapping[str, int]
+    instance: Instance, rows: Iterable[Row], transport_bits: BitsBothWays | Mapping[str, BitsBothWays]
 ) -> tuple[AggregatorSpread, ...]:
     """Return the spread of each random scheme that a row is, or that an optimised row is compared with."""
     wanted: dict[tuple[str, str], Row] = {}

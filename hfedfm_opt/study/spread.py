@@ -9,6 +9,7 @@ from fl_runtime.packing import FULL_BITS
 from hfedfm_opt.planning import baselines
 from hfedfm_opt.planning.costs import predict
 from hfedfm_opt.planning.planner import plan
+from hfedfm_opt.planning.precision import BitsBothWays
 from hfedfm_opt.planning.recipes import Recipe, recipe_of
 from hfedfm_opt.planning.settings import PlannerOptions
 from hfedfm_opt.system.decisions import Decisions
@@ -59,7 +60,7 @@ def aggregator_spread(
     instance: Instance,
     planner: str = "hierarchical+d2d",
     duplex: Duplex = "as given",
-    transport_bits: int | Mapping[str, int] = FULL_BITS,
+    transport_bits: BitsBothWays | Mapping[str, BitsBothWays] = FULL_BITS,
 ) -> AggregatorSpread:
     """Return the exact spread of the random-aggregator scheme over all aggregator choices.
 
@@ -75,7 +76,7 @@ def aggregator_spread(
         ``hierarchical+d2d:E`` or ``edge-only+d2d``.
     duplex : "as given", "full" or "half"
         Kind of the devices' radios.
-    transport_bits : int or mapping of str to int
+    transport_bits : int, pair of int, or mapping of str to either
         With how many bits a parameter modules travel, as in ``PlannerOptions``.
 
     Raises

@@ -45,7 +45,7 @@ def _check_ends(
         if draft.node_names is not None and name not in draft.node_names:
             remedy = spelling.remedy(name, draft.node_names)
             yield Defect(f"{label}: {end}", shown(name), "the id of a node", remedy)
-        elif isinstance(link, WirelessLink) and _has_no_radio(draft, name):
+        elif isinstance(link, WirelessLink) and name in draft.silent_nodes:
             yield Defect(f"{label}: {end}", shown(name), "a node with a radio", f'give {name!r} a "radio"')
     if link.source == link.target:
         yield Defect(f"{label}: target", shown(link.target), "another node than the source")
@@ -66,12 +66,12 @@ def _check_group(draft: Draft, spelling: Spelling, group: WirelessGroup, label: 
                 remedy = spelling.remedy(name, draft.node_names)
                 yield Defect(f"{label}.{field}: {shown(name)}", "no node", "the id of a node", remedy)
     members = list(dict.fromkeys((*group.sources, *group.targets)))
-    silent = [name for name in members if _has_no_radio(draft, name)]
+    silent = [name for name in members if name in draft.silent_nodes]
     if silent:
         yield Defect(
             f"{label}: radio of {listed(silent)}", "missing", "given", 'the nodes of a group need a "radio"'
         )
-    lost = [n for n in members if n in draft.node_of_id and draft.node_of_id[n].position_m is None]
+    lost = [name for name in members if name in draft.lost_nodes]
     if lost:
         remedy = 'links of a group follow from "position_m"'
         yield Defect(f"{label}: position_m of {listed(lost)}", "missing", "given", remedy)
@@ -80,10 +80,6 @@ def _check_group(draft: Draft, spelling: Spelling, group: WirelessGroup, label: 
     if band is not None and band.carrier_hz is None and group.channel.model not in _NEEDS_NO_CARRIER:
         remedy = f"the channel model {group.channel.model!r} of {label} needs it"
         yield Defect(f"band {band.id!r}: carrier_hz", "missing", "given", remedy)
-
-
-def _has_no_radio(draft: Draft, name: str) -> bool:
-    return name in draft.node_of_id and draft.node_of_id[name].radio is None
 
 
 def _repeated_links(draft: Draft) -> Iterator[Defect]:

@@ -129,12 +129,10 @@ def _check_holds_nothing(node: Node, device_tier: str) -> Iterator[Defect]:
 
 def _check_data(draft: Draft, spelling: Spelling, node: Node) -> Iterator[Defect]:
     path = f"node {node.id!r}"
-    for modality, count in Counter(node.modalities).items():
-        if count > 1:
-            yield Defect(f"{path}: number of {modality!r} in modalities", f"{count}", "1", "name it once")
-    for name, count in Counter(data.task for data in node.data).items():
-        if count > 1:
-            yield Defect(f"{path}: number of entries of {name!r} in data", f"{count}", "1", "add them up")
+    for modality, count in _repeated(node.modalities):
+        yield Defect(f"{path}: number of {modality!r} in modalities", f"{count}", "1", "name it once")
+    for name, count in _repeated([data.task for data in node.data]):
+        yield Defect(f"{path}: number of entries of {name!r} in data", f"{count}", "1", "add them up")
     tasks = draft.task_of_id
     for index, data in enumerate(node.data):
         where = f"{path}: data[{index}].task"
@@ -143,6 +141,13 @@ def _check_data(draft: Draft, spelling: Spelling, node: Node) -> Iterator[Defect
             yield Defect(where, shown(data.task), "the id of a task", remedy)
         elif data.task in tasks and not set(node.modalities) & set(tasks[data.task].modalities):
             yield _no_modality(where, tasks[data.task])
+
+
+def _repeated(names: Sequence[str]) -> list[tuple[str, int]]:
+    """Return the names that come more than once, with how often."""
+    if len(set(names)) == len(names):  # nearly always, and faster told than by counting
+        return []
+    return [(name, count) for name, count in Counter(names).items() if count > 1]
 
 
 def _no_modality(where: str, task: Task) -> Defect:

@@ -89,6 +89,16 @@ class Draft:
         return {task.id: task for task in self.tasks}
 
     @cached_property
+    def silent_nodes(self) -> frozenset[str]:
+        """Ids of the valid nodes without a radio."""
+        return frozenset(node.id for node in self.nodes if node.radio is None)
+
+    @cached_property
+    def lost_nodes(self) -> frozenset[str]:
+        """Ids of the valid nodes without a position."""
+        return frozenset(node.id for node in self.nodes if node.position_m is None)
+
+    @cached_property
     def node_names(self) -> frozenset[str] | None:
         """Ids of all nodes, valid or not; ``None`` if any name may be one."""
         return self._names("nodes", self.node_of_id)

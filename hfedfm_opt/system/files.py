@@ -9,7 +9,7 @@ import stat
 import zlib
 from pathlib import Path
 
-from fl_runtime.whole_files import write_whole
+from fl_runtime.whole_files import packed, write_whole
 
 StrPath = str | os.PathLike[str]
 
@@ -96,7 +96,7 @@ def write_bytes(path: StrPath, content: bytes) -> None:
     try:
         if target.exists() and not target.is_file():
             raise FileError(f"{path}: is {_kind(target.stat().st_mode)}, must be a file")
-        write_whole(target, _packed(content) if target.suffix == ".gz" else content)
+        write_whole(target, packed(content) if target.suffix == ".gz" else content)
     except FileNotFoundError as error:
         raise FileError(f"{path}: there is no folder {str(target.parent)!r}; create it (mkdir -p)") from error
     except PermissionError as error:
@@ -109,10 +109,6 @@ def write_bytes(path: StrPath, content: bytes) -> None:
         raise FileError(
             f"{path}: cannot be written: {_reason(error)}; what was there before is unchanged"
         ) from error
-
-
-def _packed(content: bytes) -> bytes:
-    return gzip.compress(content, compresslevel=6, mtime=0)
 
 
 def _unpacked(path: StrPath, content: bytes, max_bytes: int) -> bytes:

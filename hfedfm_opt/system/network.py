@@ -7,11 +7,12 @@ from typing import Literal
 
 from fl_runtime.packing import FULL_BITS, packed_bits
 from fl_runtime.physics import shannon_rate_bps
+from hfedfm_opt.system.collector import collector_paused
 from hfedfm_opt.system.instance import Band, Instance, Module, Node, Task
 from hfedfm_opt.system.propagation import links_of_group
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WirelessEdge:
     """A wireless link: its band, power gain and the noise density at its receiver (noise figure included)."""
 
@@ -26,7 +27,7 @@ class WirelessEdge:
         return shannon_rate_bps(band_hz, power_w, self.gain, self.noise_w_per_hz)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class WiredEdge:
     """A link of fixed rate; ``rate_bps`` ``None`` means that the payload takes no time."""
 
@@ -188,6 +189,22 @@ def resolve_network(
     precisions : mapping of (str, str) to int or None
         With how many bits a parameter modules travel; ``None``: all with 32.
     """
+    with collector_paused():
+        edges = _edges(instance)
+    return Network(
+        instance=instance,
+        nodes={node.id: node for node in instance.nodes},
+        bands={band.id: band for band in instance.bands},
+        modules={module.id: module for module in instance.modules},
+        tasks={task.id: task for task in instance.tasks},
+        edges=edges,
+        duplex=duplex,
+        precisions=precisions or {},
+    )
+
+
+def _edges(instance: Instance) -> dict[tuple[str, str], Edge]:
+    """Return the link of each ordered pair of nodes that has one."""
     nodes = {node.id: node for node in instance.nodes}
     bands = {band.id: band for band in instance.bands}
     edges: dict[tuple[str, str], Edge] = {
@@ -200,22 +217,11 @@ def resolve_network(
     for group in instance.wireless_groups:
         sources, targets, gains = links_of_group(group, nodes, bands)
         density = bands[group.band].noise_w_per_hz
-        for source, target, gain in zip(sources, targets, gains, strict=True):
-            edges[source, target] = WirelessEdge(
-                source, target, group.band, float(gain), density * noise[target]
-            )
+        for source, target, gain in zip(sources, targets, gains.tolist(), strict=True):
+            edges[source, target] = WirelessEdge(source, target, group.band, gain, density * noise[target])
     for link in instance.wireless_links:
         density = bands[link.band].noise_w_per_hz * noise[link.target]
         edges[link.source, link.target] = WirelessEdge(
             link.source, link.target, link.band, link.gain, density
         )
-    return Network(
-        instance=instance,
-        nodes=nodes,
-        bands=bands,
-        modules={module.id: module for module in instance.modules},
-        tasks={task.id: task for task in instance.tasks},
-        edges=edges,
-        duplex=duplex,
-        precisions=precisions or {},
-    )
+    return edges

@@ -173,11 +173,8 @@ def _paths(antennas_m: FloatArray, first: IntArray, second: IntArray) -> Paths:
 
 def _pair_keys(names: Sequence[str], first: IntArray, second: IntArray, seed: int) -> KeyArray:
     """Return a 64-bit key for each pair: the same for both directions, and for any company of other pairs."""
-    salt = str(seed).encode()
-    digests = b"".join(
-        blake2b(name.encode(), digest_size=8, key=blake2b(salt, digest_size=32).digest()).digest()
-        for name in names
-    )
+    key = blake2b(str(seed).encode(), digest_size=32).digest()
+    digests = b"".join([blake2b(name.encode(), digest_size=8, key=key).digest() for name in names])
     node_keys = np.frombuffer(digests, dtype="<u8").astype(np.uint64)
     low, high = (
         np.minimum(node_keys[first], node_keys[second]),

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from hfedfm_opt.system.check_instance import check_draft
+from hfedfm_opt.system.collector import collector_paused
 from hfedfm_opt.system.defects import Defect, InstanceError, Spelling, shown
 from hfedfm_opt.system.draft import draft_of, draft_of_raw
 from hfedfm_opt.system.explain import explain, findings
@@ -50,6 +51,11 @@ def parse_instance(text: str, source: str = "the instance") -> Instance:
     InstanceError
         With all defects.
     """
+    with collector_paused():
+        return _parsed(text, source)
+
+
+def _parsed(text: str, source: str) -> Instance:
     try:
         raw = parse_json(text)
     except JsonTextError as error:
@@ -101,6 +107,11 @@ def instance_text(instance: Instance) -> str:
     instance : Instance
         What to write.
     """
+    with collector_paused():
+        return _text(instance)
+
+
+def _text(instance: Instance) -> str:
     plain = instance.model_dump(exclude_defaults=True)
     for node, dumped in zip(instance.nodes, plain["nodes"], strict=True):
         if node.processor is not None:
@@ -116,8 +127,7 @@ def _block(value: Any) -> str:
     return _line(value)
 
 
-def _line(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+_line = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False).encode
 
 
 def _wrong_marks(raw: Mapping[str, object]) -> Iterator[Defect]:

@@ -27,6 +27,12 @@ def with_lora(schedule, trainable=True):
     )
 
 
+def with_backbone_alone(schedule):
+    """The same schedule with a trainable backbone in place of the adapter."""
+    backbone = Module(id="backbone", kind="backbone", update_bits=1e5, trainable=True)
+    return in_place_of_adapter(schedule, [backbone])
+
+
 def with_backbone(schedule):
     """The same schedule with a trainable backbone and an adapter."""
     sizes = {"update_bits": 1e5, "trainable": True}

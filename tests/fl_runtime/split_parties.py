@@ -173,20 +173,24 @@ class Device:
         if "prompt" in self.part:
             prompt = self.call("prompt", torch.zeros(0)).view(1, -1, tokens.shape[2])
             tokens = torch.cat([tokens, prompt.expand(len(tokens), -1, -1)], dim=1)
-        lora = self if "lora" in self.part else None
-        own, options = "backbone" in self.part, {} if lora is None else {"lora": lora}
-        if own:
-            read = self.call("backbone", tokens, "block", **options)
-        else:
-            read = _first_token(model.blocks[-1], dict(model.blocks[-1].named_parameters()), tokens, lora)
-        if "adapter" in self.part:
-            read = self.call("adapter", read, "second")
-        read = self.call("backbone", read, "norm") if own else model.norm(read)
+        read = self.read_out(tokens, {"added": self.added} if "lora" in self.part else {})
         return self.call("head", read[:, 0]), imbalance
 
-    def added(self, layer, tokens, result):
-        """Add a layer's low-rank part, as a block asks of a LoRA."""
-        return result + self.call("lora", tokens, layer)
+    def read_out(self, tokens, options):
+        """Run the last block and the norm, with an adapter between them if the device has one."""
+        model, adapted = self.parties.model, "adapter" in self.part
+        if "backbone" not in self.part:
+            block = model.blocks[-1]
+            read = _read(block, dict(block.named_parameters()), tokens, **options)
+            return model.norm(self.call("adapter", read, "second") if adapted else read)
+        if not adapted:
+            return self.call("backbone", tokens, "both", **options)
+        read = self.call("adapter", self.call("backbone", tokens, "block", **options), "second")
+        return self.call("backbone", read, "norm")
+
+    def added(self, layer, tokens):
+        """Return what the LoRA adds to a layer's result."""
+        return self.call("lora", tokens, layer)
 
     def through_experts(self, tokens):
         experts = self.cohort.experts
@@ -255,42 +259,44 @@ def _low_rank(model, flat, part, layer, tokens):
     raise KeyError(layer)
 
 
-def _backbone(model, flat, part, place, tokens, lora=None):
+def _read(block, weights, tokens, added=None):
+    """Return the first token after a block, layer by layer with plain products, (batch, 1, width)."""
+
+    def layer(name, numbers):
+        result = functional.linear(numbers, weights[f"{name}.weight"], weights[f"{name}.bias"])
+        return result if added is None else result + added(name, numbers)
+
+    def norm(name, numbers):
+        width = numbers.shape[-1:]
+        return functional.layer_norm(numbers, width, weights[f"{name}.weight"], weights[f"{name}.bias"])
+
+    def by_head(numbers):
+        return numbers.unflatten(-1, (block.num_heads, -1)).transpose(1, 2)  # (batch, heads, tokens, part)
+
+    normed = norm("norm_attention", tokens)
+    query = by_head(layer("query", normed[:, :1]))
+    key, value = (by_head(part) for part in layer("key_value", normed).chunk(2, dim=-1))
+    scores = query @ key.mT / key.shape[-1] ** 0.5
+    mixed = (scores.softmax(dim=-1) @ value).transpose(1, 2).flatten(2)
+    read = tokens[:, :1] + layer("join", mixed)
+    return read + layer("contract", functional.gelu(layer("expand", norm("norm_mlp", read))))
+
+
+def _backbone(model, flat, part, place, tokens, added=None):
     """Run the last block, for one's own device with a LoRA, the final norm, or one after the other."""
-    layers, rest = {"block": model.blocks[-1], "norm": model.norm}, flat
-    for name, layer in layers.items():
+    rest = flat
+    for name, layer in {"block": model.blocks[-1], "norm": model.norm}.items():
         weights = {}
         for key, parameter in layer.named_parameters():
             weights[key] = rest[: parameter.numel()].view(parameter.shape)
             rest = rest[parameter.numel() :]
-        if place in (name, "both") and name == "block":
-            tokens = _first_token(layer, weights, tokens, lora)
-        elif place in (name, "both"):
-            tokens = torch.func.functional_call(layer, weights, (tokens,))
+        if place in (name, "both"):
+            tokens = (
+                _read(layer, weights, tokens, added)
+                if name == "block"
+                else functional.layer_norm(tokens, tokens.shape[-1:], weights["weight"], weights["bias"])
+            )
     return tokens
-
-
-def _first_token(block, weights, tokens, lora):
-    """Return the first token behind a block of given weights, with queries, keys and values written out."""
-
-    def linear(name, rows):
-        result = functional.linear(rows, weights[f"{name}.weight"], weights[f"{name}.bias"])
-        return result if lora is None else lora.added(name, rows, result)
-
-    def norm(name, rows):
-        return functional.layer_norm(
-            rows, rows.shape[-1:], weights[f"{name}.weight"], weights[f"{name}.bias"]
-        )
-
-    def by_head(rows):
-        return rows.unflatten(2, (block.num_heads, -1)).transpose(1, 2)  # (batch, heads, tokens, ...)
-
-    normed = norm("norm_attention", tokens)
-    query = by_head(linear("query", normed[:, :1]))
-    key, value = (by_head(part) for part in linear("key_value", normed).chunk(2, dim=-1))
-    attention = torch.softmax(query @ key.mT / query.shape[-1] ** 0.5, dim=-1)
-    first = tokens[:, :1] + linear("join", (attention @ value).transpose(1, 2).flatten(2))
-    return first + linear("contract", functional.gelu(linear("expand", norm("norm_mlp", first))))
 
 
 def _head(model, flat, part, place, features):

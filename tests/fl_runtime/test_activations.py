@@ -61,6 +61,7 @@ def counted(schedule, module):
         ("with_lora", "lora"),
         ("with_backbone", "backbone"),
         ("with_backbone", "the-adapter"),
+        ("with_backbone_alone", "backbone"),
         ("with_experts", "gate"),
         ("with_experts", "head-cmp"),
         ("with_encoders", "encoder-image"),

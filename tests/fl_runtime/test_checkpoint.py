@@ -153,8 +153,8 @@ def kept(schedule, tmp_path):
     return tmp_path
 
 
-def resumed(schedule, folder, seed=3):
-    return learn(schedule, seed=seed, checkpoint=folder, resume=True)
+def resumed(schedule, folder, seed=3, **options):
+    return learn(schedule, seed=seed, checkpoint=folder, resume=True, **options)
 
 
 def damage(path, what):
@@ -218,6 +218,8 @@ def test_a_state_of_another_run_is_refused(schedule, kept):
     other = replace(schedule, training=replace(schedule.training, learning_rate=0.1))
     with pytest.raises(CheckpointError, match=r"is of another run: schedule_sha256 is"):
         resumed(other, kept)
+    with pytest.raises(CheckpointError, match="is of another run: precision is 'float32', this run has"):
+        resumed(schedule, kept, precision="bfloat16")
 
 
 def test_a_state_of_another_version_is_refused(schedule, kept):

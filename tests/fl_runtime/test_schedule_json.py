@@ -1,3 +1,4 @@
+import gzip
 import json
 from dataclasses import replace
 
@@ -198,3 +199,22 @@ def test_writing_keeps_the_mode_of_the_old_file(path):
     path.chmod(0o640)
     write_whole(path, b"new")
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_packed_file_holds_the_same_schedule_in_the_same_bytes(tmp_path):
+    schedule = SCHEDULE
+    for name in ("a.json.gz", "b.json.gz", "c.json"):
+        write_schedule(schedule, tmp_path / name)
+
+    assert (tmp_path / "a.json.gz").read_bytes() == (tmp_path / "b.json.gz").read_bytes()
+    assert gzip.decompress((tmp_path / "a.json.gz").read_bytes()) == (tmp_path / "c.json").read_bytes()
+    assert read_schedule(tmp_path / "a.json.gz") == schedule
+
+
+@pytest.mark.parametrize("damage", [lambda packed: packed[:-9], lambda packed: b"{}", lambda packed: b""])
+def test_a_damaged_packed_file_is_one_readable_error(tmp_path, damage):
+    write_schedule(SCHEDULE, tmp_path / "a.json.gz")
+    (tmp_path / "a.json.gz").write_bytes(damage((tmp_path / "a.json.gz").read_bytes()))
+
+    with pytest.raises(ScheduleFileError, match=r"fetch or write it again|no JSON"):
+        read_schedule(tmp_path / "a.json.gz")

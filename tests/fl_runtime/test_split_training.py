@@ -8,9 +8,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
-from fl_runtime import training  # noqa: E402
 from fl_runtime.check import check_schedule  # noqa: E402
 from fl_runtime.cohorts import form_cohorts  # noqa: E402
+from fl_runtime.crews import crews_of  # noqa: E402
 from fl_runtime.learn import initial_state, learn, round_batches  # noqa: E402
 from fl_runtime.modules.weights import load_frozen  # noqa: E402
 from fl_runtime.schedule import Training  # noqa: E402
@@ -41,6 +41,7 @@ CASES = {
     "experts of tasks": ("with_experts_of_task", {"x1": server, "x2": neighbour, "gate": neighbour}),
     "encoders at a neighbour": ("with_encoders", {"encoder-image": neighbour, "encoder-text": neighbour}),
     "backbone at the server": ("with_backbone", {"backbone": server}),
+    "backbone alone": ("with_backbone_alone", {"backbone": neighbour}),
     "everything": (
         "with_everything",
         {
@@ -78,27 +79,30 @@ def prepared(schedule, seed=0):
     return cohorts, state, round_batches(cohorts, TRAINING, seed, 0)
 
 
-def stacked(cohorts, state, batches, settings=TRAINING):
-    return train_round(load_frozen(), cohorts, prefixes_of(load_frozen(), cohorts), state, batches, settings)
+class Watched(torch.optim.AdamW):
+    """Remembers what it descends first, by group."""
+
+    def step(self, *args, **options):
+        if not hasattr(Watched, "seen"):
+            Watched.seen = [group["params"][0].grad.clone() for group in self.param_groups]
+        return super().step(*args, **options)
+
+
+def stacked(cohorts, state, batches, training=TRAINING):
+    return train_round(load_frozen(), cohorts, prefixes_of(load_frozen(), cohorts), state, batches, training)
 
 
 def first_gradients(monkeypatch, cohorts, state, batches):
-    """Return what the stacked engine descends first, by module."""
-    groups, found, form, step = [], {}, training._Group.of, torch.optim.AdamW.step
-
-    def formed(*arguments):
-        groups.append(form(*arguments))
-        return groups[-1]
-
-    def watched(self):
-        if not found:
-            found.update((name, g.numpy().copy()) for each in groups for name, g in each.gradients.items())
-        return step(self)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training._Group, "of", formed)
-        patch.setattr(torch.optim.AdamW, "step", watched)
-        stacked(cohorts, state, batches)
+    """Return what the stacked engine descends first, by module: all devices are one crew."""
+    monkeypatch.setattr(torch.optim, "AdamW", Watched)
+    stacked(cohorts, state, batches)
+    monkeypatch.undo()
+    seen, found = torch.cat(Watched.seen).numpy(), {}
+    del Watched.seen
+    (crew,) = crews_of(cohorts, 512)
+    slow = [name for name in crew.rows if name.startswith(("backbone", "encoder"))]
+    for name in [*slow, *(name for name in crew.rows if name not in slow)]:
+        found[name], seen = seen[: state[name].size].reshape(state[name].shape), seen[state[name].size :]
     return found
 
 
@@ -121,7 +125,8 @@ def test_gradients_and_states_are_those_of_parties_that_exchange_activations(
         assert abs(trained[module] - state[module]).max() > 5e-4
         difference = abs(trained[module] - states[module])
         assert np.quantile(difference, 0.99) < 1e-6
-        assert difference.max() < 0.2 * TRAINING.learning_rate  # AdamW divides by gradients near 0
+        if module != "backbone":  # the bias of its keys has no gradient but rounding, by which AdamW divides
+            assert difference.max() < 0.1 * TRAINING.learning_rate
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -78,7 +78,8 @@ def test_help_costs_less_than_half_a_second_of_processor_time():
 
 
 @pytest.mark.parametrize(
-    "command", ["generate", "check", "solve", "run", "compare", "report", "planners", "backends"]
+    "command",
+    ["generate", "check", "solve", "run", "compare", "report", "planners", "backends", "map", "import"],
 )
 def test_help_names_each_command_and_each_has_help(hfedfm, command):
     status, out, errors = hfedfm("--help")
@@ -131,6 +132,8 @@ def test_the_version_is_that_of_the_package(hfedfm):
         (["generate", "paper", "--devices", "3", "-o", "x.json"], r"--devices has no meaning for paper"),
         (["generate", "campus", "--edges", "3", "-o", "x.json"], r"--edges has no meaning for campus"),
         (["generate", "city", "--train-on", "edge", "-o", "x.json"], r"--train-on has no meaning for city"),
+        (["generate", "paper", "--train", "lora", "-o", "x.json"], r"--train has no meaning for paper"),
+        (["generate", "campus", "--train", "adapters", "-o", "x.json"], r"--train names 'adapters', must be"),
         (
             ["generate", "campus", "--train-on", "fog", "-o", "x.json"],
             r"--train-on names 'fog', must be one or",

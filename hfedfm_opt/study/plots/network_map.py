@@ -9,6 +9,10 @@ from hfedfm_opt.study.plots.style import INK, LEG_COLOURS, MUTED, axis, layout
 from hfedfm_opt.system.decisions import Hop
 
 HEIGHT_PX = 760
+MOST_NAMED = 30
+"""Servers up to which their names are written; beyond, the pointer shows them."""
+MOST_LARGE = 200
+"""Devices up to which markers are large."""
 Position = tuple[float, float]
 
 
@@ -34,6 +38,8 @@ def map_figure(plan: Plan) -> dict[str, Any] | None:
     direct = [hop for hop in (*gather, *cloud) if hop.target not in d2d]
     ends = [hop for cluster in clusters for hop in cluster.uplink]
     aggregators = [cluster.aggregator for cluster in clusters if cluster.aggregator in d2d]
+    servers = [node for node in at if node not in d2d]
+    shrink = 4 if len(devices) > MOST_LARGE else 0
     traces = [
         *_lines("mixing", mixing, at, LEG_COLOURS["D2D mixing"], dash="dashdot"),
         *_lines("way down", deliver, at, LEG_COLOURS["D2D down"], dash="dot", width=1.5),
@@ -45,9 +51,9 @@ def map_figure(plan: Plan) -> dict[str, Any] | None:
             at,
             "#db2777",
         ),
-        _nodes("device", devices, at, "circle", 9, MUTED),
-        _nodes("aggregator", aggregators, at, "circle", 13, LEG_COLOURS["D2D up"]),
-        _nodes("server", [node for node in at if node not in d2d], at, "square", 13, INK, named=True),
+        _nodes("device", devices, at, "circle", 9 - shrink, MUTED),
+        _nodes("aggregator", aggregators, at, "circle", 13 - shrink, LEG_COLOURS["D2D up"]),
+        _nodes("server", servers, at, "square", 13 - shrink, INK, named=len(servers) <= MOST_NAMED),
     ]
     figure = layout(
         HEIGHT_PX,

@@ -14,6 +14,7 @@ from hfedfm_opt.system.generate.hardware import (
     SERVER_RADIO,
     draw_hardware,
 )
+from hfedfm_opt.system.generate.trained_kinds import with_trained
 from hfedfm_opt.system.instance import (
     Band,
     ChannelModel,
@@ -37,6 +38,8 @@ CELL_CARRIER_HZ, CELL_BAND_HZ = 3.5e9, 20e6
 D2D_CARRIER_HZ, D2D_BAND_HZ = 2.0e9, 10e6
 BACKHAUL_BPS, BACKHAUL_POWER_W = 200e6, 5.0
 SAMPLES = (40, 60, 80, 120)
+TRAINING_MEMORY = 8.0
+"""Times the memory of servers that are to train encoders, experts or a backbone for devices."""
 CAMPUS_SEED = 15
 """Seed of the shipped campus: with it every cell has six devices, and its D2D links connect them."""
 
@@ -53,7 +56,9 @@ _DESCRIPTION = (
 )
 
 
-def campus_instance(seed: int = CAMPUS_SEED, trained_on: tuple[str, ...] = ()) -> Instance:
+def campus_instance(
+    seed: int = CAMPUS_SEED, trained_on: tuple[str, ...] = (), trained: tuple[str, ...] = ()
+) -> Instance:
     """Return a campus; the same seed gives the same instance.
 
     Parameters
@@ -63,11 +68,16 @@ def campus_instance(seed: int = CAMPUS_SEED, trained_on: tuple[str, ...] = ()) -
     trained_on : tuple of str
         Tiers that may train the adapter and the heads, of ``device``, ``edge`` and ``cloud``; none: the
         devices themselves.
+    trained : tuple of str
+        Kinds of modules that are trained besides, of ``backbone``, ``encoder``, ``expert`` (with a gate),
+        ``lora`` and ``prompt``.  With one of the first three, servers have eight times the memory.
     """
     where = f"on {' or '.join(trained_on)} nodes" if trained_on else "on the devices themselves"
+    modules, tasks = with_trained(compact_modules(trained_on), compact_tasks(), trained)
     name = "campus" if seed == CAMPUS_SEED else f"campus-{seed}"
     rng = np.random.default_rng(seed)
-    servers = [_server(index) for index in range(len(SERVERS_M))]
+    memory = TRAINING_MEMORY if set(trained) & {"backbone", "encoder", "expert"} else 1.0
+    servers = [_server(index, memory) for index in range(len(SERVERS_M))]
     orphans = _devices(rng)
     bands = [_band("cell", server.id) for server in servers]
     bands += [_band("d2d", server.id) for server in servers]
@@ -77,15 +87,16 @@ def campus_instance(seed: int = CAMPUS_SEED, trained_on: tuple[str, ...] = ()) -
     return Instance(
         format="hfedfm-instance",
         version=1,
-        name="-".join((name, *trained_on)),
-        description=_DESCRIPTION.format(seed=seed, where=where),
+        name="-".join((name, *trained_on, *trained)),
+        description=_DESCRIPTION.format(seed=seed, where=where)
+        + (f" Trained besides: {', '.join(trained)}." if trained else ""),
         tiers=("cloud", "edge", "device"),
         nodes=(Node(id="cloud", tier="cloud", processor=CLOUD_PROCESSOR), *servers, *devices),
         bands=tuple(bands),
         wireless_groups=(*cells, *_d2d_groups(servers, devices, seed)),
         wired_links=backhaul([server.id for server in servers]),
-        modules=compact_modules(trained_on),
-        tasks=compact_tasks(),
+        modules=modules,
+        tasks=tasks,
         training=Training(rounds=24, period=2),
         objective=Objective(energy_weight_per_j=1.0, time_weight_per_s=5.0),
     )
@@ -152,14 +163,14 @@ def rounded_m(positions_m: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.round(positions_m, 2)
 
 
-def _server(index: int) -> Node:
+def _server(index: int, memory: float) -> Node:
     x, y = SERVERS_M[index]
     return Node(
         id=f"s{index}",
         tier="edge",
         parent="cloud",
         position_m=(x, y, SERVER_HEIGHT_M),
-        memory_bytes=EDGE_MEMORY_BYTES[index],
+        memory_bytes=memory * EDGE_MEMORY_BYTES[index],
         processor=EDGE_PROCESSORS[index % len(EDGE_PROCESSORS)],
         radio=SERVER_RADIO,
     )

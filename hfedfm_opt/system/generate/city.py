@@ -3,15 +3,14 @@
 import numpy as np
 import numpy.typing as npt
 
-from hfedfm_opt.system.generate.campus import backhaul, draw_in_disc, draw_tasks, rounded_m
+from hfedfm_opt.system.generate.campus import backhaul, draw_in_disc, rounded_m
 from hfedfm_opt.system.generate.compact_model import compact_modules, compact_tasks
-from hfedfm_opt.system.generate.default_tasks import data_of, modalities_for
+from hfedfm_opt.system.generate.drawn_devices import drawn_devices
 from hfedfm_opt.system.generate.hardware import (
     CLOUD_PROCESSOR,
     EDGE_MEMORY_BYTES,
     EDGE_PROCESSORS,
     SERVER_RADIO,
-    draw_hardware,
 )
 from hfedfm_opt.system.instance import (
     Band,
@@ -40,7 +39,6 @@ REUSE_CARRIERS_HZ = (3.42e9, 3.46e9, 3.50e9, 3.54e9, 3.58e9)
 CELL_BAND_HZ = 40e6
 D2D_CARRIERS_HZ = (1.95e9, 1.97e9, 1.99e9, 2.01e9, 2.03e9)
 D2D_BAND_HZ = 20e6
-SAMPLES = (40, 60, 80, 120)
 
 _DESCRIPTION = (
     "A city of {devices} devices and {edges} edge servers (seed {seed}). Servers stand about 300 m apart; "
@@ -85,7 +83,7 @@ def city_instance(num_devices: int, num_edges: int | None = None, seed: int = 0)
         nodes=(
             Node(id="cloud", tier="cloud", processor=CLOUD_PROCESSOR),
             *_servers(servers_m),
-            *_devices(rng, home, devices_m),
+            *_devices(rng, home.tolist(), devices_m.tolist()),
         ),
         bands=_bands(cell_of_grid),
         wireless_groups=(*_cells(home, devices_m, servers_m, seed), *_d2d_groups(home, num_edges, seed)),
@@ -131,27 +129,13 @@ def _servers(servers_m: FloatArray) -> list[Node]:
     ]
 
 
-def _devices(rng: np.random.Generator, home: IntArray, devices_m: FloatArray) -> list[Node]:
-    tasks_of = draw_tasks(rng, len(home))
-    samples_of = rng.choice(SAMPLES, size=(len(home), 2)).tolist()
-    hardware = draw_hardware(rng, len(home))
-    parents, positions = home.tolist(), devices_m.tolist()
-    return [
-        Node(
-            id=f"d{index}",
-            tier="device",
-            parent=f"s{parents[index]}",
-            position_m=(positions[index][0], positions[index][1], DEVICE_HEIGHT_M),
-            memory_bytes=memory_bytes,
-            processor=processor,
-            radio=radio,
-            modalities=modalities_for(tasks),
-            data=data_of(tasks, samples_of[index][: len(tasks)]),
-        )
-        for index, (tasks, (processor, radio, memory_bytes)) in enumerate(
-            zip(tasks_of, hardware, strict=True)
-        )
-    ]
+def _devices(rng: np.random.Generator, home: list[int], devices_m: list[list[float]]) -> list[Node]:
+    return drawn_devices(
+        rng,
+        [f"d{index}" for index in range(len(home))],
+        [f"s{server}" for server in home],
+        [(x, y, DEVICE_HEIGHT_M) for x, y in devices_m],
+    )
 
 
 def _bands(cell_of_grid: IntArray) -> tuple[Band, ...]:

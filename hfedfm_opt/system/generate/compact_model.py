@@ -57,7 +57,7 @@ def compact_modules(trained_on: tuple[str, ...] = ()) -> tuple[Module, ...]:
     return (
         *(_encoder(modality) for modality in modalities_for(TASK_NAMES)),
         *(_prompt(task) for task in TASK_NAMES),
-        _trained_on(trained_on, _adapter(), _token_bits(ALL_TOKENS)),
+        _trained_on(trained_on, _adapter(), token_bits(ALL_TOKENS)),
         _backbone(),
         *(_expert(index) for index in range(NUM_EXPERTS)),
         *(_trained_on(trained_on, _head(task), _head_bits(task)) for task in TASK_NAMES),
@@ -88,7 +88,7 @@ def _trained_on(tiers: tuple[str, ...], module: Module, activation_bits: float) 
 
 def _encoder(modality: Modality) -> Module:
     blocks, tokens = ENCODER_BLOCKS[modality], TOKENS[modality]
-    parameters = blocks * _block_parameters() + EMBEDDING_PARAMETERS[modality]
+    parameters = blocks * block_parameters() + EMBEDDING_PARAMETERS[modality]
     return Module(
         id=f"encoder-{modality}",
         kind="encoder",
@@ -97,7 +97,7 @@ def _encoder(modality: Modality) -> Module:
         trainable=False,
         memory_bytes=FROZEN_BYTES * parameters + _working_bytes(tokens),
         forward_flops_per_sample=_block_flops(tokens) * blocks,
-        activation_bits_per_sample=(INPUT_BITS[modality] + _token_bits(tokens)) / 2.0,
+        activation_bits_per_sample=(INPUT_BITS[modality] + token_bits(tokens)) / 2.0,
         may_run_on=ANYWHERE,
     )
 
@@ -129,7 +129,7 @@ def _adapter() -> Module:
 
 
 def _backbone() -> Module:
-    parameters = BACKBONE_BLOCKS * _block_parameters() + 2 * WIDTH
+    parameters = BACKBONE_BLOCKS * block_parameters() + 2 * WIDTH
     flops = _block_flops(ALL_TOKENS) * BACKBONE_BLOCKS
     return Module(
         id="backbone",
@@ -139,7 +139,7 @@ def _backbone() -> Module:
         memory_bytes=FROZEN_BYTES * parameters + BACKBONE_BLOCKS * _working_bytes(ALL_TOKENS),
         forward_flops_per_sample=flops,
         backward_flops_per_sample=flops,
-        activation_bits_per_sample=_token_bits(ALL_TOKENS),
+        activation_bits_per_sample=token_bits(ALL_TOKENS),
         may_run_on=ANYWHERE,
     )
 
@@ -157,7 +157,7 @@ def _expert(index: int) -> Module:
         memory_bytes=FROZEN_BYTES * parameters + _working_bytes(ALL_TOKENS),
         forward_flops_per_sample=flops,
         backward_flops_per_sample=flops,
-        activation_bits_per_sample=_token_bits(tokens),
+        activation_bits_per_sample=token_bits(tokens),
         may_run_on=ANYWHERE,
     )
 
@@ -178,7 +178,8 @@ def _head(task: str) -> Module:
     )
 
 
-def _block_parameters() -> int:
+def block_parameters() -> int:
+    """Return the parameters of a block."""
     return 12 * WIDTH**2 + 13 * WIDTH
 
 
@@ -186,7 +187,8 @@ def _block_flops(tokens: int) -> float:
     return tokens * (24.0 * WIDTH**2 + 4.0 * WIDTH * tokens)
 
 
-def _token_bits(tokens: float) -> float:
+def token_bits(tokens: float) -> float:
+    """Return the bits of so many tokens on a link."""
     return tokens * WIDTH * ACTIVATION_BITS
 
 

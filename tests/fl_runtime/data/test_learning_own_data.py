@@ -154,3 +154,25 @@ def test_a_modality_that_the_model_does_not_take_is_refused(bench, vilt):
     heard = replace(digits, routes=tuple(route for route in digits.routes if route.task == "spoken"))
     with pytest.raises(ValueError, match="has the modality 'audio', but the model 'vilt' takes image, text"):
         learn(heard, model=vilt)
+
+
+def test_passes_of_one_client_each_learn_the_same(bench, vilt, folder, monkeypatch):
+    everything = of_one_task(bench, ("cloud",), 2, replace(TRAINING, local_steps=2), MORE)
+    workload = load_vqa(folder, vilt.inputs)
+    together = learn(everything, workload, model=vilt)
+    monkeypatch.setattr("fl_runtime.training._PASS_NUMBERS", 1)
+    alone = learn(everything, workload, model=vilt)
+    assert alone.accuracy == pytest.approx(together.accuracy, abs=0.05)
+    for name, rows in together.state.items():
+        assert np.abs(alone.state[name] - rows).max() < 0.02
+
+
+def test_vilt_learns_with_products_in_bfloat16(bench, vilt, folder):
+    everything = of_one_task(bench, ("cloud",), 1, replace(TRAINING, local_steps=2), MORE)
+    workload = load_vqa(folder, vilt.inputs)
+    rough = learn(everything, workload, model=vilt, precision="bfloat16")
+    exact = learn(everything, workload, model=vilt)
+    for name in ("adapter", "backbone", "head-things", "lora", "prompt"):
+        rows = exact.state[name]
+        assert rough.state[name].tobytes() != rows.tobytes()
+        assert np.abs(rough.state[name] - rows).mean() < 0.01  # two steps of 0.01

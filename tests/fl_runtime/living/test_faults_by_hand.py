@@ -458,3 +458,41 @@ def test_nothing_is_passed_on_for_a_device_that_is_away():
     assert found["update d1: d1 > r"][2] == found["update d1: r > e"][2] == 0.0
     assert matrix(passed_on(away("d1"))).tolist() == [[1, 0], [0, 1]]
     assert matrix(passed_on(away("r"))).tolist() == [[1, 0], [0, 1]]
+
+
+def trained_at_a_server(living):
+    """A replica at e that d1 and d2 train (e sends it to c), and one on d3; c averages, weights 4 and 1."""
+    there = [send("activation", device, "e", []) for device in ("d1", "d2")]
+    back = [send("activation", "e", step.source, [step.id]) for step in there]
+    schedule = world(
+        work("d3", 1.0), *there, *back,
+        send("update", "e", "c", [step.id for step in back]), send("update", "d3", "c", ["train d3"]),
+        Aggregate(
+            id="average", after=("update e: e > c", "update d3: d3 > c"), node="c", modules=("m",)
+        ),
+        send("model", "c", "e", ["average"]), send("model", "c", "d3", ["average"]),
+        Deliver(
+            id="deliver", after=("model c: c > e", "model c: c > d3"), nodes=("e", "d3"), modules=("m",)
+        ),
+        weights={"e": 4.0, "d3": 1.0, "d1": 0.0, "d2": 0.0},
+        living=living,
+    )  # fmt: skip
+    hosts = {"d1": "e", "d2": "e", "d3": "d3"}
+    routes = tuple(
+        Route(device=device, task="read", samples=1, modalities=("image",), hosts={"m": host})
+        for device, host in hosts.items()
+    )
+    return replace(schedule, routes=routes, replicas=schedule.replicas[:2])
+
+
+def test_a_replica_elsewhere_counts_while_one_of_its_devices_trains():
+    flow = play(trained_at_a_server(away("d1"))).record.happened(0)
+    assert flow.idle == frozenset()
+    assert matrix(trained_at_a_server(away("d1"))).tolist() == [[0.8, 0.2]] * 2
+
+
+def test_a_replica_elsewhere_that_nobody_trains_takes_no_part():
+    schedule = trained_at_a_server(away("d1", "d2"))
+    assert play(schedule).record.happened(0).idle == {("m", "e")}
+    assert rows(play(schedule))["update e: e > c"][2] == 0.0
+    assert matrix(schedule).tolist() == [[0, 1]] * 2

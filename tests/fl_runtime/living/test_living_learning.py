@@ -122,7 +122,7 @@ class Killed(BaseException):
     """Stands for the end of the process: nobody catches it."""
 
 
-TARGETS = ("training.train_round", "checkpoint.write_whole", "transport_state.quantise")
+TARGETS = ("training.train_round", "checkpoint.write_whole", "transport_state.quantise_rows")
 MOST_CALLS = {"training.train_round": ROUNDS, "checkpoint.write_whole": 2 * ROUNDS}
 RNG = np.random.default_rng(6)
 MOMENTS = [

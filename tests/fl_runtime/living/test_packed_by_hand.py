@@ -14,20 +14,24 @@ def start(schedule, values):
     return Transport(schedule, "m", Kept({0: np.array(values, dtype=np.float32)}))
 
 
-def lost(schedule, *names, untrained=()):
+def happened_as(kind, steps, idle=frozenset()):
+    return Happened(kind=kind, steps=steps, untrained=frozenset(), idle=idle, planned=kind)
+
+
+def lost(schedule, *names, idle=()):
     """A round of the first kind in which some transfers do not arrive, and what depends on them is not done.
 
     ``names`` are the lost ones; all else of the kind takes place.
     """
     kind = schedule.kinds[0]
     steps = tuple((step, step.id not in names) for step in kind.steps)
-    return Happened(kind=kind, steps=steps, untrained=frozenset(untrained), planned=kind)
+    return happened_as(kind, steps, frozenset(("m", host) for host in idle))
 
 
 def only(happened, *names):
     """The same round, of which only these steps took place."""
     steps = tuple((step, arrived) for step, arrived in happened.steps if step.id in names)
-    return Happened(kind=happened.kind, steps=steps, untrained=happened.untrained, planned=happened.planned)
+    return happened_as(happened.kind, steps)
 
 
 def floats(*rows):
@@ -80,7 +84,7 @@ def test_an_untrained_relay_adds_nothing_of_its_own(worlds):
     steps.down("e", "d1", bits=32).down("e", "d2", bits=32).deliver("d1", "d2")
     schedule = worlds.schedule({"r": steps}, {"d1": 1.0, "d2": 5.0}, 2)
     carried = start(schedule, [0, 0])
-    rows, _ = carried.round("r", floats([2, -2], [100, 100]), lost(schedule, untrained=["d2"]))
+    rows, _ = carried.round("r", floats([2, -2], [100, 100]), lost(schedule, idle=["d2"]))
     assert rows.tolist() == [[2, -2], [2, -2]]
 
 
@@ -108,7 +112,7 @@ def _no_model_for_d3(schedule):
         (replace(step, nodes=("d1", "d2")) if step is deliver else step, arrived)
         for step, arrived in happened.steps
     )
-    return Happened(kind=happened.kind, steps=steps, untrained=frozenset(), planned=happened.planned)
+    return happened_as(happened.kind, steps)
 
 
 def test_a_round_in_which_nothing_arrives_changes_nothing(star):

@@ -1,13 +1,17 @@
 """Instances may have trainable experts, gates, LoRAs and encoders: they are planned, compiled and trained."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fl_runtime import check_schedule
+from fl_runtime import check_schedule, play
 from hfedfm_opt import plan, read_instance
+from hfedfm_opt.system.generate import campus_instance
+from hfedfm_opt.system.generate.trained_kinds import TRAINABLE_KINDS
+from hfedfm_opt.system.instance import Instance
 
 PAPER = Path(__file__).parents[3] / "instances" / "paper-40.json"
 ADDED: dict[str, dict[str, Any]] = {
@@ -64,3 +68,34 @@ def test_a_plan_with_every_kind_is_sound_and_trains_each(path: Path) -> None:
     assert {*ADDED, "encoder-text", "adapter"} <= set(state)
     for name in ADDED:
         assert len({row.tobytes() for row in state[name]}) == 1  # the cloud averaged and all got it
+
+
+def test_a_campus_trains_every_kind_with_unlike_devices_and_servers_that_help() -> None:
+    """24 devices of 1 to 3 tasks and modalities; what does not fit on them is trained by their servers."""
+    pytest.importorskip("torch", reason="training needs torch")
+    from fl_runtime.learn import learn
+
+    campus = campus_instance(trained=TRAINABLE_KINDS)
+    assert read_instance_text(campus) == campus
+    settings = campus.training.model_copy(update={"local_steps": 1, "batch_size": 2})
+    found = plan(campus.model_copy(update={"training": settings}), "hierarchical:1").plan
+    assert found is not None
+    schedule = found.compile(rounds=1)
+    assert check_schedule(schedule) == ()
+    trained = {module.id: module.kind for module in schedule.modules if module.trainable}
+    assert set(trained.values()) == {*TRAINABLE_KINDS, "adapter", "gate", "head"}
+    devices = set(found.network.devices)
+    elsewhere = {
+        trained[r.module] for r in schedule.replicas if r.module in trained and r.host not in devices
+    }
+    assert {"encoder", "backbone", "expert"} <= elsewhere
+    assert len({route.modalities for route in schedule.routes}) >= 3
+    state = learn(schedule).state
+    assert set(state) == set(trained)
+    timeline = play(schedule)
+    assert math.isclose(timeline.cycle_latency_s, found.prediction.latency_s, rel_tol=1e-9)
+    assert math.isclose(timeline.cycle_energy_j, found.prediction.energy_j, rel_tol=1e-9)
+
+
+def read_instance_text(instance: Instance) -> Instance:
+    return Instance.model_validate_json(instance.model_dump_json())

@@ -199,6 +199,22 @@ def test_the_bound_over_placements_is_below_every_plan_by_hand(
     assert result.bound <= min(result.objective, forced.objective, kept.objective) * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("name", ["optimised:1", "optimised:3", "optimised:never"])
+def test_the_bound_of_the_only_placement_counts_no_update_of_what_is_trained_elsewhere(
+    make_instance: MakeInstance, name: str
+) -> None:
+    """A large adapter that must leave: with its updates from the devices nothing would cost so little."""
+    instance = make_instance(3, overhead=False)
+    grown = tuple(
+        m.model_copy(update={"parameters": 5_000_000}) if m.id == "adapter" else m for m in instance.modules
+    )
+    instance = instance.model_copy(update={"modules": grown})
+    forced = plan(movable(instance, ("adapter",), ("edge",)), name)
+    assert forced.plan is not None
+    assert 0.98 * forced.objective < forced.bound <= forced.objective * (1 + 1e-9)
+    assert forced.objective < plan(instance, name).objective
+
+
 def test_gradients_travel_back_only_where_something_before_learns(make_instance: MakeInstance) -> None:
     instance = movable(make_instance(0), ("adapter", "head-read"), ("device", "edge"))
     network = resolve_network(instance)

@@ -9,6 +9,7 @@ import pytest
 
 from fl_runtime import check_schedule, play
 from hfedfm_opt.cli import call
+from hfedfm_opt.planning.digest import instance_digest
 from hfedfm_opt.planning.planner import plan
 from hfedfm_opt.study.living import gains_of_moves, living_schedule
 from hfedfm_opt.system.instance import DropOut, Living, Losses, Mobility, RoundPolicy
@@ -78,6 +79,11 @@ def test_an_instance_says_what_lives_and_is_read_back(tmp_path, campus):
     instance = campus.instance.model_copy(update={"living": living})
     write_instance(instance, tmp_path / "lively.json")
     assert read_instance(tmp_path / "lively.json") == instance
+
+
+def test_a_plan_serves_an_instance_whose_living_network_changes(campus):
+    changed = campus.instance.model_copy(update={"living": Living(drop_out=DropOut(share=0.5))})
+    assert instance_digest(changed) == instance_digest(campus.instance)
 
 
 @pytest.fixture(scope="module")

@@ -148,3 +148,35 @@ def test_a_name_that_no_system_allows_is_one_line(tmp_path):
         read_text("a\0b")
     with pytest.raises(FileError, match=r"cannot be written: .*"):
         write_text(tmp_path / ("x" * 300), "x")
+
+
+def test_the_collector_is_set_back_as_it_was():
+    import gc
+
+    from hfedfm_opt.system.collector import collector_paused
+
+    def fail():
+        with collector_paused():
+            assert not gc.isenabled()
+            with collector_paused():
+                pass
+            assert not gc.isenabled()
+            raise ValueError("inside")
+
+    assert gc.isenabled()
+    with pytest.raises(ValueError, match="inside"):
+        fail()
+    assert gc.isenabled()
+
+
+def test_a_packed_city_is_small_and_the_same(tmp_path):
+    from hfedfm_opt.system.generate import city_instance
+    from hfedfm_opt.system.read import instance_text, read_instance, write_instance
+
+    instance = city_instance(2_000, 40)
+    for name in ("a.json.gz", "b.json.gz"):
+        write_instance(instance, tmp_path / name)
+
+    assert (tmp_path / "a.json.gz").read_bytes() == (tmp_path / "b.json.gz").read_bytes()
+    assert (tmp_path / "a.json.gz").stat().st_size * 10 < len(instance_text(instance))
+    assert read_instance(tmp_path / "a.json.gz") == instance
