@@ -32,12 +32,12 @@ class Patience:
     start_s : float
         For all SuperNodes to be there before the first round, > 0.
     answer_s : float
-        For a SuperNode to say which devices it trains, > 0.
+        For a SuperNode that comes later to say which devices it trains, > 0.
     round_s : float or None
         For the replies of a round; devices whose reply has not come are missing in it.  ``None``: for ever.
     """
 
-    start_s: float = 120.0
+    start_s: float = 300.0
     answer_s: float = 30.0
     round_s: float | None = None
 
@@ -169,7 +169,8 @@ class GridTraining:
         }
         if not asked:
             return
-        replies, _ = self._replies(asked, self._patience.answer_s)
+        patience_s = self._patience.answer_s if self.rounds else self._patience.start_s
+        replies, _ = self._replies(asked, patience_s)
         for node, reply in replies.items():
             self._seen.add(node)
             answer = reply.content.config_records[JOB]
