@@ -10,7 +10,6 @@ import statistics
 import threading
 import time
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
@@ -20,13 +19,13 @@ from flwr.serverapp.strategy import FedAvg
 
 from fl_runtime import run
 from fl_runtime.cohorts import form_cohorts
-from fl_runtime.device import own_data, part_of, train_devices, training_devices
-from fl_runtime.flower import GridTraining, client_app
+from fl_runtime.device import part_of, train_devices, training_devices
+from fl_runtime.flower import GridTraining, client, client_app
 from fl_runtime.flower.messages import JOB
 from fl_runtime.flower.simulation import run_server
 from fl_runtime.learn import initial_state
 from fl_runtime.modules.weights import load_frozen
-from fl_runtime.schedule_json import parse_schedule, schedule_text
+from fl_runtime.schedule_json import schedule_text
 from fl_runtime.tasks import digits_workload
 from fl_runtime.training import accuracy_of_devices, prefixes_of
 from hfedfm_opt import plan, read_instance
@@ -36,17 +35,21 @@ PLANNERS = ("star", "hierarchical:2", "hierarchical:8", "hierarchical+d2d:2", "c
 
 def both_client(schedule):
     """Return a ClientApp that takes the messages of both: of the schedule, and of FedAvg."""
-    app, text, devices = ClientApp(), schedule_text(schedule).encode(), training_devices(schedule)
+    app = ClientApp()
+    parts = [schedule_text(part_of(schedule, [device])) for device in training_devices(schedule)]
+    data, shared = client._Maker("digits", client._digits), client._Maker("compact", client._compact)
 
     @app.train()
     def train(message, context):
         if JOB in message.content.config_records:
             return client_app(message, context)
-        own, training, num_examples = _device(text, devices[int(context.node_config["partition-id"])])
+        text = parts[int(context.node_config["partition-id"])]
+        own, part = client._own(text, 0, data, shared), client._part(text)
+        num_examples = sum(route.samples for route in part.routes)
         arrays = message.content["arrays"].to_torch_state_dict()
         before = {name: values.numpy()[None] for name, values in arrays.items()}
         round_index = int(message.content["config"]["server-round"]) - 1
-        after = train_devices(own, load_frozen(), training, 0, before, round_index)
+        after = train_devices(own, load_frozen(), part.training, 0, before, round_index)
         content = RecordDict(
             {
                 "arrays": ArrayRecord({name: _array(rows[0]) for name, rows in after.items()}),
@@ -60,14 +63,6 @@ def both_client(schedule):
         return client_app(message, context)
 
     return app
-
-
-@cache
-def _device(text, device):
-    schedule = parse_schedule(text)
-    part = part_of(schedule, [device])
-    num_examples = sum(route.samples for route in part.routes)
-    return own_data(part, digits_workload(), load_frozen(), 0), schedule.training, num_examples
 
 
 def _array(values):

@@ -170,7 +170,9 @@ class GridTraining:
         if not asked:
             return
         patience_s = self._patience.answer_s if self.rounds else self._patience.start_s
-        replies, _ = self._replies(asked, patience_s)
+        replies, failures = self._replies(asked, patience_s)
+        if failures and not replies:
+            raise NodeFailure(f"SuperNodes do not answer: {'; '.join(sorted(set(failures.values())))}")
         for node, reply in replies.items():
             self._seen.add(node)
             answer = reply.content.config_records[JOB]
