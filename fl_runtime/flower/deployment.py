@@ -58,7 +58,7 @@ def deploy(
         SuperNodes, >= 1; each trains an equal share of the devices.
     round_s : float or None
         How long to wait for the replies of a round, s; the devices of a SuperNode that has not replied are
-        missing in it.  ``None``: for ever, so that a SuperNode that dies ends nothing.
+        missing in it.  ``None``: until Flower gives it up, about a minute after it was last heard of.
     observer : callable or None
         Told of all rounds at the end.
     on_start : callable or None

@@ -37,7 +37,7 @@ PatienceOption = Annotated[
     typer.Option(
         min=1.0,
         metavar="SECONDS",
-        help="With --supernodes: how long to wait for the replies of a round; default: for ever.",
+        help="With --supernodes: how long a round waits for replies; default: until Flower gives a node up.",
     ),
 ]
 

@@ -79,7 +79,8 @@ def test_a_killed_node_is_missing_in_its_round_alone(schedule, tmp_path):
 
     assert result.missing == {1: lost}
     assert result.summary()["missing"] == {"1": list(lost)}
-    assert result.rounds[1].wall_s >= PATIENCE_S
+    reasons = set(result.rounds[1].missing.values())
+    assert all("no reply within" in why or "Unavailable" in why for why in reasons), reasons
     assert np.isfinite(result.measurements.learning.state["adapter"]).all()
     first = run(schedule).learning.accuracy[0]
     assert np.array_equal(result.measurements.learning.accuracy[0], first)  # all were there in round 0
