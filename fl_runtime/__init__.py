@@ -45,6 +45,7 @@ from fl_runtime.schedule import (
 from fl_runtime.schedule_json import read_schedule, schedule_schema, write_schedule
 from fl_runtime.server_optimisers import Adam, Momentum, Plain
 from fl_runtime.timeline import Timeline
+from fl_runtime.transfers import write_transfers_csv
 from fl_runtime.variants import with_precision, with_server_optimiser
 
 __all__ = [
@@ -99,4 +100,5 @@ __all__ = [
     "write_rows_json",
     "write_schedule",
     "write_summary_json",
+    "write_transfers_csv",
 ]

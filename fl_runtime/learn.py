@@ -22,6 +22,7 @@ from fl_runtime.errors import CheckpointError
 from fl_runtime.fitting import check_fits
 from fl_runtime.living.draws import is_living
 from fl_runtime.living.record import Happened, Record
+from fl_runtime.local import LocalTraining, State, Trained, without
 from fl_runtime.modules.shared import SharedModel
 from fl_runtime.quantity import with_drawn_quantities
 from fl_runtime.schedule import RoundKind, Schedule, Training
@@ -79,7 +80,7 @@ class LearningCurve:
         return dict(zip(self.tasks, late.mean(axis=0).tolist(), strict=True))
 
 
-def learn(
+def learn(  # noqa: PLR0913
     schedule: Schedule,
     workload: Workload | None = None,
     seed: int = 0,
@@ -92,6 +93,7 @@ def learn(
     device: str | None = None,
     precision: Precision = "float32",
     record: Record | None = None,
+    local: LocalTraining | None = None,
 ) -> LearningCurve:
     """Train and average as a schedule says, and test after each round.
 
@@ -129,6 +131,8 @@ def learn(
     record : Record or None
         What happened in a living network, of a timeline of the same schedule and seed; ``None``: it is
         played for that.
+    local : callable or None
+        Trains the devices in each round; ``None``: all stacked in this process.
 
     Returns
     -------
@@ -171,16 +175,26 @@ def learn(
     transports = {name: Transport(schedule, name, of_module) for name, of_module in kept.items()}
     with reproducible(model.device, precision):
         prefixes = prefixes_of(model, cohorts)
+
+        def stacked(round_index: int, state: State, away: frozenset[str]) -> Trained:
+            training = without_data(cohorts, away)
+            batches = round_batches(training, schedule.training, seed, round_index)
+            return Trained(train_round(model, training, prefixes, state, batches, schedule.training))
+
+        train = stacked if local is None else local
         for index in range(len(accuracies), schedule.rounds):
             kind = schedule.kind_of_round(index)
             happened = None if record is None else record.happened(index)
-            training = cohorts if happened is None else without_data(cohorts, happened.untrained)
-            batches = round_batches(training, schedule.training, seed, index)
-            state = train_round(model, training, prefixes, state, batches, schedule.training)
-            mixing = mixing_of_kind[kind.name]
-            if happened is not None:
-                mixing = mixings(happened.without_untrained(schedule), happened.kind)
-            state = _averaged(state, mixing, transports, kind, happened)
+            away = frozenset[str]() if happened is None else happened.untrained
+            trained, missing = train(index, state, away)
+            ways = _ways(schedule, kind, happened, missing) if happened or missing else None
+            mixing = mixing_of_kind[kind.name] if ways is None else mixings(*ways)
+            carried = transports
+            if missing:
+                present = without(schedule, missing)
+                carried = {name: Transport(present, name, of_module) for name, of_module in kept.items()}
+            state = _averaged(trained, mixing, carried, kind, happened)
+            del trained  # it is large
             accuracies.append(accuracy_of_devices(model, cohorts, prefixes, state))
             if store is not None:
                 store.save(Progress(accuracies=accuracies, state=state, kept=kept))
@@ -324,6 +338,15 @@ def _averaged(
         else:
             result[name] = mixing[name].apply(rows) if name in mixing else rows
     return result
+
+
+def _ways(
+    schedule: Schedule, kind: RoundKind, happened: Happened | None, missing: frozenset[str]
+) -> tuple[Schedule, RoundKind]:
+    """Return the replicas with the weights that count in a round, and the steps that took place."""
+    if happened is None:
+        return without(schedule, missing), kind
+    return without(happened.without_untrained(schedule), missing), happened.kind
 
 
 def _frozen(state: dict[str, npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float32]]:

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fl_runtime.living.record import Event
 from fl_runtime.timeline import COLUMNS, Timeline
@@ -155,7 +155,15 @@ def write_rows_json(timeline: Timeline, path: str | os.PathLike[str]) -> None:
     write_whole(path, f"[\n{lines}\n]\n".encode())
 
 
-def write_summary_json(measurements: Measurements, path: str | os.PathLike[str]) -> None:
+class Summarised(Protocol):
+    """What has figures as plain data."""
+
+    def summary(self) -> dict[str, Any]:
+        """Return them."""
+        ...
+
+
+def write_summary_json(measurements: Summarised, path: str | os.PathLike[str]) -> None:
     """Write :meth:`Measurements.summary` to a JSON file, whole or not at all."""
     text = json.dumps(measurements.summary(), indent=1, ensure_ascii=False, allow_nan=False)
     write_whole(path, f"{text}\n".encode())

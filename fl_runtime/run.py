@@ -14,11 +14,12 @@ from fl_runtime.round_report import Reporter, RoundObserver, RoundReport
 from fl_runtime.schedule import LivingNetwork, Schedule
 
 if TYPE_CHECKING:
+    from fl_runtime.local import LocalTraining
     from fl_runtime.modules.shared import SharedModel
     from fl_runtime.tasks.workload import Workload
 
 
-def run(
+def run(  # noqa: PLR0913
     schedule: Schedule,
     workload: "Workload | None" = None,
     seed: int = 0,
@@ -31,6 +32,7 @@ def run(
     model: "SharedModel | None" = None,
     device: str | None = None,
     precision: Precision = "float32",
+    local: "LocalTraining | None" = None,
 ) -> Measurements:
     """Return what ``schedule`` costs and what it learns.
 
@@ -62,6 +64,9 @@ def run(
         Where training computes: ``cpu``, ``cuda`` or ``cuda:N``; ``None``: on CUDA if torch finds some.
     precision : str
         ``float32``, or ``bfloat16`` for products (see :func:`fl_runtime.learn.learn`).
+    local : callable or None
+        Trains the devices in each round (:class:`fl_runtime.local.LocalTraining`); ``None`` trains all of
+        them stacked in this process.
 
     Returns
     -------
@@ -103,6 +108,7 @@ def run(
             device=device,
             precision=precision,
             record=timeline.record,
+            local=local,
         )
     return Measurements(schedule_name=schedule.name, seed=seed, timeline=timeline, learning=curve)
 

@@ -78,12 +78,17 @@ def read_schedule(path: str | os.PathLike[str]) -> Schedule:
         content = unpacked(content) if Path(path).suffix == ".gz" else content
     except OSError as error:
         raise ScheduleFileError([f"{error}; fetch or write it again"], str(path)) from error
+    return parse_schedule(content, str(path))
+
+
+def parse_schedule(content: bytes, source: str = "the schedule") -> Schedule:
+    """Return the schedule of a JSON text, as :func:`read_schedule` does; errors call it ``source``."""
     try:
         (schedule,) = _adapter().validate_json(b"[" + content + b"]", strict=True)
     except ValidationError as error:
-        _refuse_no_json(content, str(path))
+        _refuse_no_json(content, source)
         lines = [_line(details) for details in error.errors(include_url=False)]
-        raise ScheduleFileError(lines, str(path)) from error
+        raise ScheduleFileError(lines, source) from error
     return schedule
 
 
@@ -104,6 +109,11 @@ def schedule_schema() -> dict[str, Any]:
         **definitions.pop("Schedule"),
         "$defs": definitions,
     }
+
+
+def schedule_schema_text() -> str:
+    """Return the schema as the text of a JSON file."""
+    return json.dumps(schedule_schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 @cache

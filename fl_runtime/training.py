@@ -29,6 +29,13 @@ from fl_runtime.tasks.workload import IntArray, Samples, Task
 State = Mapping[str, npt.NDArray[np.float32]]
 """Of each module, the parameters of its replicas: (replicas, size)."""
 
+_PADDING = 64
+"""Numbers to a multiple of which the optimiser's vector is filled up.
+
+The last few numbers of a vector that is no multiple of the processor's registers are rounded otherwise.
+Filled up, each replica has the same bytes whoever is trained beside it.
+"""
+
 _PREFIX_CHUNK = 512  # samples
 _PASS_NUMBERS = 2**28  # of the prefixes that enter one pass: 1 GiB, which models of real size reach
 
@@ -170,7 +177,8 @@ class _Group:
 
     @staticmethod
     def of(state: State, rate: float, device: torch.device) -> "_Group":
-        flat = torch.cat([torch.from_numpy(rows).flatten() for rows in state.values()]).to(device)
+        rest = torch.zeros(-sum(rows.size for rows in state.values()) % _PADDING)
+        flat = torch.cat([*(torch.from_numpy(rows).flatten() for rows in state.values()), rest]).to(device)
         flat.grad = torch.zeros_like(flat)
         return _Group({"params": [flat], "lr": rate}, _views(flat, state), _views(flat.grad, state))
 
@@ -273,7 +281,8 @@ def _jobs(
 
 def _views(flat: torch.Tensor, state: State) -> dict[str, torch.Tensor]:
     """Return each module's (replicas, size) part of a flat vector, sharing its memory."""
-    parts = torch.split(flat, [rows.size for rows in state.values()])
+    sizes = [rows.size for rows in state.values()]
+    parts = torch.split(flat[: sum(sizes)], sizes)
     return {name: part.view(state[name].shape) for name, part in zip(state, parts, strict=True)}
 
 

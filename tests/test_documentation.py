@@ -11,6 +11,7 @@ DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 DOCUMENTS_WITH_PYTHON = [
     "README.md",
+    "docs/embedding.md",
     "docs/front.md",
     "docs/living-network.md",
     "docs/real-networks.md",

@@ -15,11 +15,12 @@ LAYERS = ("lazy", "system", "planning", "study", "cli")
 """Folders and files of hfedfm_opt from the lowest layer to the highest."""
 
 HEAVY = {
-    "PIL", "clarabel", "cvxpy", "highspy", "joblib", "matplotlib", "numba", "ortools", "peft", "plotly",
-    "pyomo", "safetensors", "sklearn", "torch", "transformers",
+    "PIL", "clarabel", "cryptography", "cvxpy", "flwr", "highspy", "joblib", "matplotlib", "numba", "ortools",
+    "peft", "plotly", "pyomo", "ray", "safetensors", "sklearn", "torch", "transformers",
 }  # fmt: skip
 MAY_LOAD = {
     "solvers/allocation/loops/": {"numba"},
+    "fl_runtime/flower/": {"cryptography", "flwr", "ray"},
     "fl_runtime/modules/": {"torch"},
     "fl_runtime/training.py": {"torch"},
     "fl_runtime/tasks/pretrain.py": {"torch"},

@@ -17,6 +17,7 @@ from typer.main import get_command
 from hfedfm_opt.cli.catalogue import backends, planners
 from hfedfm_opt.cli.check import check
 from hfedfm_opt.cli.compare import compare
+from hfedfm_opt.cli.export import export
 from hfedfm_opt.cli.front import front
 from hfedfm_opt.cli.generate import generate
 from hfedfm_opt.cli.imports import app as imports
@@ -35,7 +36,7 @@ INTERRUPTED = 130
 ClickException: type[Exception] = typer.BadParameter.__mro__[2]  # typer brings its own click since 0.26
 
 app = typer.Typer(name="hfedfm", add_completion=False)
-for command in (generate, check, solve, front, run, compare, sweep, report, planners, backends):
+for command in (generate, check, solve, front, run, export, compare, sweep, report, planners, backends):
     app.command()(command)
 app.command("map")(network_map)
 app.add_typer(imports, name="import")

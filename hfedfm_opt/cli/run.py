@@ -23,6 +23,16 @@ from hfedfm_opt.cli.living import (
     missing,
     scheduled,
 )
+from hfedfm_opt.cli.on_flower import (
+    Engine,
+    EngineOption,
+    OnFlower,
+    PatienceOption,
+    SupernodesOption,
+    flower_facts,
+    flower_options,
+    run_on_flower,
+)
 from hfedfm_opt.cli.outputs import make_folder
 from hfedfm_opt.cli.own_data import DataOption, ModelOption, data_facts, learned_from
 from hfedfm_opt.cli.terminal import CommandError, figure, say_facts, say_json
@@ -30,6 +40,7 @@ from hfedfm_opt.cli.watching import watched
 
 if TYPE_CHECKING:
     from fl_runtime import Measurements, Schedule
+    from fl_runtime.flower.record import FlowerRun
     from fl_runtime.round_report import RoundObserver
     from hfedfm_opt.planning.plan import Plan
     from hfedfm_opt.study.train import OwnData
@@ -88,6 +99,9 @@ def run(
     merge_deadline: MergeDeadlineOption = None,
     quorum: QuorumOption = None,
     still: StillOption = False,
+    engine: EngineOption = Engine.LOCAL,
+    supernodes: SupernodesOption = None,
+    patience: PatienceOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Run a plan: play it on the clock, train as it says, and measure.
@@ -97,6 +111,12 @@ def run(
     if resume and checkpoint is None and output is not None:
         checkpoint = output / "checkpoint"
     _refuse_wrong_checkpoint(_Kept(checkpoint, resume), not no_learning)
+    how = flower_options(
+        engine,
+        supernodes,
+        patience,
+        plain=not (no_learning or data or device) and precision is Precision.FLOAT32,
+    )
     if output is not None:
         make_folder(output)
     from hfedfm_opt.planning.plan_file import read_plan
@@ -121,7 +141,7 @@ def run(
     computing = _Computing(device, precision)
     rounds_csv = None if output is None else output / "rounds.csv"
     with watched(not no_learning, rounds_csv, tensorboard) as observer:
-        measured = _measured(schedule, seed, not no_learning, kept, observer, learned, computing)
+        measured = _measured(schedule, seed, not no_learning, kept, observer, learned, computing, how)
     if output is not None:
         _write(measured, schedule, output)
     if as_json:
@@ -162,11 +182,21 @@ def _measured(
     observer: "RoundObserver",
     learned: "OwnData",
     computing: "_Computing",
-) -> "Measurements":
+    how: OnFlower | None,
+) -> "Measurements | FlowerRun":
     from fl_runtime import CheckpointError
     from fl_runtime import run as execute
 
     try:
+        if how is not None:
+            return run_on_flower(
+                schedule,
+                seed,
+                how,
+                observer=observer,
+                checkpoint=kept.folder,
+                resume=kept.resume,
+            )
         return execute(
             schedule,
             learned.workload,
@@ -188,17 +218,20 @@ def _measured(
         raise CommandError(f"{error}{remedy}") from error
 
 
-def _write(measured: "Measurements", schedule: "Schedule", folder: Path) -> None:
-    from fl_runtime import write_events_csv, write_rows_csv, write_schedule, write_summary_json
+def _write(measured: "Measurements | FlowerRun", schedule: "Schedule", folder: Path) -> None:
+    from fl_runtime import Measurements, write_events_csv, write_rows_csv, write_schedule, write_summary_json
 
     write_summary_json(measured, folder / "summary.json")
+    if not isinstance(measured, Measurements):
+        measured.write_rounds_csv(folder / "flower.csv")
+        measured = measured.measurements
     write_rows_csv(measured.timeline, folder / "timeline.csv")
     if measured.timeline.record is not None:
         write_events_csv(measured.timeline, folder / "events.csv")
     write_schedule(schedule, folder / "schedule.json")
 
 
-def _document(plan: "Plan", measured: "Measurements") -> dict[str, Any]:
+def _document(plan: "Plan", measured: "Measurements | FlowerRun") -> dict[str, Any]:
     return {
         "planner": plan.decisions.planner,
         "predicted_latency_s": plan.prediction.latency_s,
@@ -207,8 +240,18 @@ def _document(plan: "Plan", measured: "Measurements") -> dict[str, Any]:
     }
 
 
-def _say(plan: "Plan", measured: "Measurements", of_data: list[tuple[str, str]], folder: Path | None) -> None:
-    summary, predicted = measured.summary(), plan.prediction
+def _say(
+    plan: "Plan",
+    measured: "Measurements | FlowerRun",
+    of_data: list[tuple[str, str]],
+    folder: Path | None,
+) -> None:
+    from fl_runtime import Measurements
+
+    summary, predicted, real = measured.summary(), plan.prediction, []
+    if not isinstance(measured, Measurements):
+        real = flower_facts(measured)
+        measured = measured.measurements
     facts = [
         ("schedule", summary["schedule"]),
         ("rounds", str(summary["rounds"])),
@@ -228,4 +271,4 @@ def _say(plan: "Plan", measured: "Measurements", of_data: list[tuple[str, str]],
         facts += of_data
         facts.append(("accuracy", f"{summary['accuracy']:.4f}, mean over tasks after the last cloud round"))
         facts += [(f"  {task}", f"{value:.4f}") for task, value in summary["accuracy_of_task"].items()]
-    say_facts([*facts, ("files", "" if folder is None else str(folder))])
+    say_facts([*facts, *real, ("files", "" if folder is None else str(folder))])
