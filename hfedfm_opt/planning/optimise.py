@@ -189,6 +189,8 @@ def nothing_in_time(
     latest = network.instance.limits.max_latency_s if latest_s is None else latest_s
     if math.isinf(most_j):
         return MissingLink(f"no plan ends a round within limits.max_latency_s = {latest} s: relax it")
+    if latest is None or math.isinf(latest):
+        return MissingLink(f"no plan has a round within {most_j:g} J: relax this limit")
     return MissingLink(f"no plan has a round within {latest:g} s and {most_j:g} J: relax one of these limits")
 
 

@@ -105,7 +105,7 @@ def test_the_version_is_that_of_the_package(hfedfm):
     [
         ([], r"Missing command"),
         (["slove"], r"No such command 'slove'.*solve"),
-        (["solve"], r"Missing argument 'file'"),
+        (["solve"], r"Missing argument '(?i:file)'"),
         (["solve", PAPER, "--gab", "1"], r"No such option.*--gab"),
         (["solve", PAPER, "--gap", "x"], r"'--gap'"),
         (["solve", PAPER, "--gap", "1"], r"--gap is 1, must be at least 0 and below 1"),

@@ -10,14 +10,10 @@ from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.deadline_prices import busy_seconds, deadline_of, deadline_prices, hulls_of
 from hfedfm_opt.planning.deadline_turns import place_by_deadline
 from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement, price
-from hfedfm_opt.planning.optimise import (
-    BoundSettings,
-    SearchSettings,
-    bound_over_placements,
-    least_relaying_j,
-    options_of,
-)
+from hfedfm_opt.planning.optimise import SearchSettings, least_relaying_j, options_of
+from hfedfm_opt.planning.placement_bound import BoundSettings, bound_over_placements
 from hfedfm_opt.planning.planner import plan
+from hfedfm_opt.planning.proofs import evidence_of
 from hfedfm_opt.planning.readiness import readiness
 from hfedfm_opt.planning.time_prices import TimePrices
 from hfedfm_opt.system.generate import campus_instance
@@ -111,17 +107,18 @@ def test_a_host_is_busy_for_all_that_it_was_given(make_instance):
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("allocate", [False, True])
-def test_the_bound_is_below_every_plan_of_any_placement(make_instance, seed, allocate):
+@pytest.mark.parametrize(("allocate", "joint"), [(False, False), (True, False), (True, True)])
+def test_the_bound_is_below_every_plan_of_any_placement(make_instance, seed, allocate, joint):
     instance = make_instance(seed, split=True, overhead=bool(seed % 2))
     network = resolve_network(instance)
     task, rhythm = formulate_placement(network), Rhythm(2)
     lower, _ = deadline_prices(network, hulls_of(network, task, {}), ())
-    best = plan(instance, "optimised:2", allocate=allocate)
+    best = plan(instance, "optimised:2", allocate=allocate, allocate_d2d=joint)
     ready = readiness(network, best.plan.decisions.servings)
-    options = options_of(network, rhythm, ready, allocate=allocate)
-    settings = SearchSettings(allocate, 1e-6, np.inf, np.inf)
-    by = BoundSettings(lower, least_relaying_j(network, options, ready, rhythm), relax_devices=False)
+    options = options_of(network, rhythm, ready, allocate=allocate, joint=joint)
+    settings = SearchSettings(allocate, 1e-6, np.inf, np.inf, joint=joint, counts_joint=joint)
+    relaying_j = least_relaying_j(options, ready, rhythm, evidence_of(network, joint=joint))
+    by = BoundSettings(lower, relaying_j, relax_devices=False)
     bound, _ = bound_over_placements(network, task, rhythm, settings, by)
 
     assert 0 < bound <= best.objective * (1 + 1e-9)

@@ -53,12 +53,13 @@ def test_the_cheaper_of_both_plans_is_taken_over():
 
 
 def test_a_limit_that_the_changed_plan_breaks_leaves_none():
-    limited = PAPER.model_copy(update={"limits": Limits(max_energy_j=4.6)})
+    limited = PAPER.model_copy(update={"limits": Limits(max_energy_j=3.8)})
 
     found = plan_with_periods(limited, "optimised", periods(4, 2), OPTIONS)
+    changed = with_periods(plan(limited, "optimised:4", OPTIONS).plan, periods(4, 2))
 
     assert found.plan is None
-    assert "energy of a round" in found.explanation
+    assert ["energy of a round" in str(violation) for violation in changed.violations] == [True]
 
 
 def test_periods_must_be_those_of_the_trainable_modules():
