@@ -9,7 +9,8 @@ from hfedfm_opt.planning.assemble import assemble
 from hfedfm_opt.planning.check import check_plan
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.costs import predict
-from hfedfm_opt.planning.deadline_turns import place_by_deadline
+from hfedfm_opt.planning.deadline_prices import deadline_prices, hulls_of
+from hfedfm_opt.planning.deadline_turns import Start, place_by_deadline
 from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement, price
 from hfedfm_opt.planning.hops import MissingLink
 from hfedfm_opt.planning.optimise import SearchSettings, optimise
@@ -19,9 +20,10 @@ from hfedfm_opt.planning.placement_bound import (
     BoundSettings,
     bound_over_placements,
     priced_bound,
+    slowable_devices,
 )
 from hfedfm_opt.planning.readiness import readiness
-from hfedfm_opt.planning.time_prices import even_prices, repriced
+from hfedfm_opt.planning.time_prices import TimePrices, even_prices, repriced
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.decisions import GapPart
 from hfedfm_opt.system.network import Network
@@ -98,7 +100,8 @@ def alternate(
     start = place_by_deadline(network, task, method, placement_s, start_ends, seed)
     bound_gap = max(settings.gap, RELAXED_GAP)
     bounds = replace(settings, time_limit_s=settings.time_limit_s * PART_OF_A_BOUND, gap=bound_gap)
-    priced = priced_bound(network, task, rhythm, bounds, start.bound_prices)
+    bound_prices = _bound_prices(network, task, settings, start)
+    priced = priced_bound(network, task, rhythm, bounds, bound_prices)
     best, turns = _first(network, start.placed, rhythm, settings, stop_at)
     longest = best
     home = _all_at_home(network, task)
@@ -111,7 +114,7 @@ def alternate(
             pass  # some modules must leave
     relaxes = stop_at - time.monotonic() > 2.0 * longest.seconds
     relaying_j = best.arrangement.relaying_j if home is None else 0.0  # what moves away sends no updates
-    by = BoundSettings(start.bound_prices, relaying_j, relaxes, priced)
+    by = BoundSettings(bound_prices, relaying_j, relaxes, priced)
     bound, proof = bound_over_placements(network, task, rhythm, bounds, by)
     reserved = 1.0 + (JOINT_TURNS if settings.joint else 0.0)
     prices, since_best, timed_out = even_prices(network), 0, False
@@ -182,6 +185,16 @@ def _first(
         if not settings.joint:
             raise
         return _arranged(network, placed, rhythm, settings, stop_at), settings
+
+
+def _bound_prices(
+    network: Network, task: PlacementTask, settings: SearchSettings, start: Start
+) -> TimePrices:
+    """Return prices of time for a bound, at the best deadline where devices that may slow down do so."""
+    slowable = slowable_devices(network, task, settings) if settings.allocate else set()
+    if not slowable:
+        return start.bound_prices
+    return deadline_prices(network, hulls_of(network, task, {}, slowable), ())[0]
 
 
 def _all_at_home(network: Network, task: PlacementTask) -> PlacementTask | None:

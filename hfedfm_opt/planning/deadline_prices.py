@@ -6,7 +6,7 @@ fit its own memory, with the load of the hosts as it is.  The best common deadli
 best T are the prices of a second on each device, which sum to ``w_T / w_E`` unless a device cannot be faster.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,8 @@ from solvers.common.arrays import FloatArray
 
 MOST_WAYS = 512
 """Ways to run a device's modules that are kept, module after module; beyond, every second one is dropped."""
+PARTS_OF_A_FREQUENCY = np.geomspace(1.0, 1e-2, 47)
+"""Frequencies at which hulls are sampled, as parts of the highest."""
 ABOVE = 1.001
 """How far above the slope a price is set, so that the faster of two ways that cost the same is taken."""
 
@@ -37,7 +39,12 @@ class Hull:
         return saved
 
 
-def hulls_of(network: Network, task: PlacementTask, busy_s: Mapping[str, float]) -> dict[str, Hull]:
+def hulls_of(
+    network: Network,
+    task: PlacementTask,
+    busy_s: Mapping[str, float],
+    slowable: Collection[str] = frozenset(),
+) -> dict[str, Hull]:
     """Return what each device can do.
 
     Parameters
@@ -48,11 +55,30 @@ def hulls_of(network: Network, task: PlacementTask, busy_s: Mapping[str, float])
         Who may run what.
     busy_s : mapping of str to float
         How long a host takes for all that it was given; a module that runs there waits as long.
+    slowable : collection of str
+        Devices that may slow down their CPU if they run everything themselves.
     """
     choices: dict[str, dict[str, list[Candidate]]] = {}
     for candidate in task.candidates:
         choices.setdefault(candidate.device, {}).setdefault(candidate.module, []).append(candidate)
-    return {device: _hull(network, device, found, busy_s) for device, found in choices.items()}
+    hulls = {device: _hull(network, device, found, busy_s) for device, found in choices.items()}
+    return {
+        device: _slowed(hull, device, choices[device]) if device in slowable else hull
+        for device, hull in hulls.items()
+    }
+
+
+def _slowed(hull: Hull, device: str, choices: Mapping[str, list[Candidate]]) -> Hull:
+    """Return the hull of a device that may also run everything itself at a part of its full frequency."""
+    own = [candidate for found in choices.values() for candidate in found if candidate.host == device]
+    if len(own) < len(choices):
+        return hull
+    seconds = sum(candidate.host_seconds for candidate in own)
+    joules = sum(candidate.joules + candidate.update_joules for candidate in own)
+    return _lower_hull(
+        np.concatenate([hull.seconds, seconds / PARTS_OF_A_FREQUENCY]),
+        np.concatenate([hull.joules, joules * PARTS_OF_A_FREQUENCY**2]),
+    )
 
 
 def deadline_prices(

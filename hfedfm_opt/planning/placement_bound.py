@@ -90,7 +90,7 @@ def priced_bound(
     shared = shared_legs(without_movable(network), rhythm)
     alone = price(network, task, TimePrices(prices.device_weight, {}), updates=False)
     if settings.allocate:
-        slowed = _slowed_costs(network, alone, prices, _slowable(network, task, settings))
+        slowed = _slowed_costs(network, alone, prices, slowable_devices(network, task, settings))
         alone = replace(alone, problem=replace(alone.problem, pair_cost=slowed))
     limit = settings.time_limit_s
     options = Options(time_limit_s=None if math.isinf(limit) else max(limit, 1e-3))
@@ -118,7 +118,7 @@ def _relaxed_devices(
     return per_round(network, found.bound, shared, rhythm), proof
 
 
-def _slowable(network: Network, task: PlacementTask, settings: SearchSettings) -> set[str]:
+def slowable_devices(network: Network, task: PlacementTask, settings: SearchSettings) -> set[str]:
     """Return the devices that may slow down: alone, or only where all members of their cluster may."""
     helped = optimistic_readiness(network, task).helped
     return {
