@@ -168,7 +168,8 @@ def learn(  # noqa: PLR0913
     progress = _start(store, resume) or _first_progress(
         schedule, initial_state(schedule, cohorts, seed, model)
     )
-    state, accuracies, kept = dict(progress.state), list(progress.accuracies), progress.kept
+    state: State = dict(progress.state)
+    accuracies, kept = list(progress.accuracies), progress.kept
     del progress  # its state is large, and soon the last but one
     if on_resume is not None and accuracies:
         on_resume(tuple(accuracies))
@@ -186,15 +187,14 @@ def learn(  # noqa: PLR0913
             kind = schedule.kind_of_round(index)
             happened = None if record is None else record.happened(index)
             away = frozenset[str]() if happened is None else happened.untrained
-            trained, missing = train(index, state, away)
+            state, missing = train(index, state, away)  # what was before is let go: it is large
             ways = _ways(schedule, kind, happened, missing) if happened or missing else None
             mixing = mixing_of_kind[kind.name] if ways is None else mixings(*ways)
             carried = transports
             if missing:
                 present = without(schedule, missing)
                 carried = {name: Transport(present, name, of_module) for name, of_module in kept.items()}
-            state = _averaged(trained, mixing, carried, kind, happened)
-            del trained  # it is large
+            state = _averaged(state, mixing, carried, kind, happened)
             accuracies.append(accuracy_of_devices(model, cohorts, prefixes, state))
             if store is not None:
                 store.save(Progress(accuracies=accuracies, state=state, kept=kept))
@@ -349,10 +349,10 @@ def _ways(
     return without(happened.without_untrained(schedule), missing), happened.kind
 
 
-def _frozen(state: dict[str, npt.NDArray[np.float32]]) -> dict[str, npt.NDArray[np.float32]]:
+def _frozen(state: State) -> dict[str, npt.NDArray[np.float32]]:
     for rows in state.values():
         rows.setflags(write=False)
-    return state
+    return dict(state)
 
 
 def _digest(mixing: Mixing) -> str:
