@@ -5,26 +5,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from hfedfm_opt.planning.alternate import alternate
-from hfedfm_opt.planning.arrange import arrange
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.assemble import assemble
-from hfedfm_opt.planning.candidates import Reach
-from hfedfm_opt.planning.cluster_options import Rhythm
-from hfedfm_opt.planning.formulate_placement import formulate_placement
+from hfedfm_opt.planning.decide import decide
 from hfedfm_opt.planning.hops import MissingLink
-from hfedfm_opt.planning.optimise import SearchSettings
-from hfedfm_opt.planning.place import NoPlacement, place
+from hfedfm_opt.planning.place import NoPlacement
 from hfedfm_opt.planning.plan import Plan, PlanResult
 from hfedfm_opt.planning.precision import precision_note, transport_of
-from hfedfm_opt.planning.recipes import RECIPES, Recipe, period_name, recipe_of
+from hfedfm_opt.planning.recipes import RECIPES, period_name, recipe_of
 from hfedfm_opt.planning.settings import PlannerOptions
-from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.planning.violations import PlanViolation, over
 from hfedfm_opt.system.decisions import Decisions, GapPart, precisions_of
 from hfedfm_opt.system.instance import Instance, Objective
 from hfedfm_opt.system.network import resolve_network
-from solvers.common import Options, Status, StopReason, relative_gap
+from solvers.common import Status, StopReason, relative_gap
 
 NO_PART = 1e-12
 """Part of the objective below which a difference is rounding."""
@@ -74,24 +68,8 @@ def plan(
     started = time.monotonic()
     transport = transport_of(priced, settings.transport_bits)
     network = resolve_network(priced, settings.duplex, precisions_of(transport))
-    limit = settings.time_limit_s
-    task = formulate_placement(network, _reach(recipe))
     try:
-        if recipe.arrangement == "optimised":
-            search = SearchSettings(
-                allocate=settings.allocate,
-                joint=settings.allocate and settings.allocate_d2d,
-                gap=settings.gap,
-                time_limit_s=math.inf if limit is None else limit,
-                max_latency_s=_tighter(priced.limits.max_latency_s, settings.max_latency_s),
-                max_energy_j=_tighter(priced.limits.max_energy_j, settings.max_energy_j),
-            )
-            rhythm = Rhythm(recipe.period)
-            placed, arrangement = alternate(network, task, recipe.placement, rhythm, search, settings.seed)
-        else:
-            placed = place(network, task, recipe.placement, Options(time_limit_s=limit, seed=settings.seed))
-            served = with_training(network, placed.servings)
-            arrangement = arrange(served, recipe, placed, settings.seed)
+        placed, arrangement = decide(network, recipe, settings)
     except (NoPlacement, MissingLink) as error:
         return _without_plan(planner, error, time.monotonic() - started)
     decisions = assemble(
@@ -99,17 +77,6 @@ def plan(
     )
     arrangement = replace(arrangement, proof=arrangement.proof + precision_note(transport))
     return _result(priced, decisions, arrangement, settings, time.monotonic() - started)
-
-
-def _tighter(given: float | None, asked: float | None) -> float:
-    return min(math.inf if limit is None else limit for limit in (given, asked))
-
-
-def _reach(recipe: Recipe) -> Reach:
-    """Return where a recipe's averages can take in what is trained elsewhere than on the devices."""
-    if recipe.arrangement in ("alone", "star"):
-        return "device"
-    return "above" if recipe.period == 1 else "server"
 
 
 def _priced(instance: Instance, settings: PlannerOptions) -> Instance:
