@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from hfedfm_opt.planning.check_structure import all_hops, structure_violations
+from hfedfm_opt.planning.check_structure import distinct_hops, structure_violations
 from hfedfm_opt.planning.costs import Prediction, predict
 from hfedfm_opt.planning.phase import Use
 from hfedfm_opt.planning.trained_elsewhere import with_training
@@ -26,12 +26,22 @@ def check_plan(network: Network, decisions: Decisions) -> tuple[PlanViolation, .
     decisions : Decisions
         The plan.
     """
+    return judge(network, decisions)[0]
+
+
+def judge(
+    network: Network, decisions: Decisions
+) -> tuple[tuple[PlanViolation, ...], Prediction | None]:
+    """Return all violations of a plan, and what it costs; ``None`` if it is so unsound that it has no cost.
+
+    The parameters are those of :func:`check_plan`.
+    """
     network = with_training(network, decisions.servings)
     unsound = structure_violations(network, decisions)
     if unsound:
-        return unsound
+        return unsound, None
     prediction = predict(network, decisions)
-    return (
+    violations = (
         *_memory(network, decisions),
         *_processors(network, decisions),
         *_radio(network, decisions),
@@ -39,6 +49,7 @@ def check_plan(network: Network, decisions: Decisions) -> tuple[PlanViolation, .
         *_limits(network, decisions, prediction),
         *_claim(decisions, prediction),
     )
+    return violations, prediction
 
 
 def _memory(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:
@@ -70,12 +81,15 @@ def _processors(network: Network, decisions: Decisions) -> Iterator[PlanViolatio
 
 
 def _radio(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:
-    for hop in dict.fromkeys(all_hops(decisions)):
+    found: dict[PlanViolation, None] = {}
+    for hop in distinct_hops(decisions):
         edge = network.edges[hop.source, hop.target]
         radio = network.nodes[hop.source].radio
-        if isinstance(edge, WirelessEdge) and radio is not None:
+        power_w = hop.power_w or 0.0
+        if isinstance(edge, WirelessEdge) and radio is not None and power_w > radio.max_power_w:
             place = f"hop {hop.source!r} -> {hop.target!r}"
-            yield from over(place, "power_w", hop.power_w or 0.0, radio.max_power_w, "W")
+            found |= dict.fromkeys(over(place, "power_w", power_w, radio.max_power_w, "W"))
+    yield from found
 
 
 def _bands(network: Network, uses: Iterable[Use]) -> Iterator[PlanViolation]:

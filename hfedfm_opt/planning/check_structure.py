@@ -1,6 +1,6 @@
 """Whether a plan is sound: its names exist, its hops have links, its trees are trees, its modules hosts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from hfedfm_opt.planning.check_consensus import consensus_violations
 from hfedfm_opt.planning.check_training import training_violations
@@ -48,6 +48,11 @@ def all_hops(decisions: Decisions) -> Iterator[Hop]:
     yield from decisions.backhaul_down
 
 
+def distinct_hops(decisions: Decisions) -> Iterable[Hop]:
+    """Return every hop of a plan, an object that occurs in many places once."""
+    return {id(hop): hop for hop in all_hops(decisions)}.values()
+
+
 def _identity(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:
     digest = instance_digest(network.instance)
     if decisions.instance_sha256 != digest:
@@ -65,7 +70,7 @@ def _membership(network: Network, decisions: Decisions) -> Iterator[PlanViolatio
         if cluster.id not in network.nodes:
             yield PlanViolation(place, "is named by no node, must be the id of a node")
         for member in cluster.members:
-            if member not in network.devices:
+            if member not in network.device_set:
                 yield PlanViolation(place, f"has the member {member!r}, must be a device")
             elif member in seen:
                 yield PlanViolation(
@@ -96,15 +101,21 @@ def _periods(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:
 
 
 def _hops(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:
-    for hop in dict.fromkeys(all_hops(decisions)):
-        place = f"hop {hop.source!r} -> {hop.target!r}"
-        edge = network.edges.get((hop.source, hop.target))
-        if edge is None:
-            yield PlanViolation(place, "there is no such link")
-        elif isinstance(edge, WirelessEdge) and (hop.band_hz is None or hop.power_w is None):
-            yield PlanViolation(place, "is wireless, must have band_hz and power_w")
-        elif not isinstance(edge, WirelessEdge) and (hop.band_hz is not None or hop.power_w is not None):
-            yield PlanViolation(place, "is wired, must have neither band_hz nor power_w")
+    found = ((hop, _wrong_with(network, hop)) for hop in distinct_hops(decisions))
+    for hop, what in dict.fromkeys((hop, what) for hop, what in found if what):
+        yield PlanViolation(f"hop {hop.source!r} -> {hop.target!r}", what)
+
+
+def _wrong_with(network: Network, hop: Hop) -> str:
+    """Return what is wrong with a hop; nothing of a sound one."""
+    edge = network.edges.get((hop.source, hop.target))
+    if edge is None:
+        return "there is no such link"
+    if isinstance(edge, WirelessEdge) and (hop.band_hz is None or hop.power_w is None):
+        return "is wireless, must have band_hz and power_w"
+    if not isinstance(edge, WirelessEdge) and (hop.band_hz is not None or hop.power_w is not None):
+        return "is wired, must have neither band_hz nor power_w"
+    return ""
 
 
 def _trees(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:

@@ -229,10 +229,9 @@ def shared_legs(network: Network, rhythm: Rhythm) -> Shared:
         union_of[host] = union_of.get(host, frozenset()) | frozenset(modules)
     ledger = Ledger()
     phase = Phase(network, ledger, network.root, "nominal")
-    seconds_up = {hop.source: phase.send(hop, _below(network, hop.source, union_of), 0.0) for hop in up}
-    seconds_down = {
-        hop.target: phase.send(hop, _below(network, hop.target, union_of), 0.0, "model") for hop in down
-    }
+    below = _below(network, union_of)
+    seconds_up = {hop.source: phase.send(hop, below[hop.source], 0.0) for hop in up}
+    seconds_down = {hop.target: phase.send(hop, below[hop.target], 0.0, "model") for hop in down}
     delays, downs = [], []
     for server, members in network.members.items():
         path = network.path_up(server)[:-1]
@@ -244,10 +243,13 @@ def shared_legs(network: Network, rhythm: Rhythm) -> Shared:
     return Shared(tuple(delays), max(downs), sum(ledger.energy_j.values()))
 
 
-def _below(network: Network, node: str, union_of: dict[str, frozenset[str]]) -> frozenset[str]:
-    return frozenset[str]().union(
-        *(modules for server, modules in union_of.items() if node in network.path_up(server))
-    )
+def _below(network: Network, union_of: Mapping[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """Return the modules that servers at or below each node have."""
+    found: dict[str, frozenset[str]] = {}
+    for server, modules in union_of.items():
+        for node in network.path_up(server):
+            found[node] = found.get(node, frozenset()) | modules
+    return found
 
 
 def per_round(network: Network, cycle_cost: float, shared: Shared, rhythm: Rhythm) -> float:

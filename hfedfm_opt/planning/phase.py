@@ -24,7 +24,7 @@ ONE_MOMENT = 1e-12
 """Relative distance of times below which they are one moment, so that rounding decides no contest."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Use:
     """One use of a share of a band, relative to the start of its phase: a cluster's way up or down."""
 
@@ -104,6 +104,9 @@ class Phase:
         """Book a device's training: its own work, then the modules that run elsewhere, one after another."""
         loads = loads_of(self.network, device)
         remote = {serving.module: serving for serving in servings}
+        if not remote:
+            own = sum([load.flops for load in loads.values()])
+            return self.compute(device, own, frequency_hz, 1.0, 0.0)
         own = sum(load.flops for module, load in loads.items() if module not in remote)
         time_s = self.compute(device, own, frequency_hz, 1.0, 0.0)
         for module, load in loads.items():

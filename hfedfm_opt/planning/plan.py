@@ -1,10 +1,10 @@
 """A plan: decisions together with the instance that they are for, and the result that a planner gives."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from fl_runtime.schedule import Schedule
-from hfedfm_opt.planning.check import check_plan
+from hfedfm_opt.planning.check import judge
 from hfedfm_opt.planning.compile import compile_schedule
 from hfedfm_opt.planning.costs import Prediction, predict
 from hfedfm_opt.planning.trained_elsewhere import with_training
@@ -25,27 +25,37 @@ class Plan:
         What was given.
     decisions : Decisions
         What was decided.
+    resolved : Network or None
+        The network of the instance, with the plan's duplex and precisions, where it is at hand.
     """
 
     instance: Instance
     decisions: Decisions
+    resolved: Network | None = field(default=None, compare=False, repr=False)
 
     @cached_property
     def network(self) -> Network:
         """The network, with the plan's duplex, and with who trains what."""
         decided = self.decisions
-        network = resolve_network(self.instance, decided.duplex, precisions_of(decided.transport_bits))
+        network = self.resolved
+        if network is None:
+            network = resolve_network(self.instance, decided.duplex, precisions_of(decided.transport_bits))
         return with_training(network, decided.servings)
 
     @cached_property
     def prediction(self) -> Prediction:
-        """Seconds and joules per round over one cycle on a still channel."""
-        return predict(self.network, self.decisions)
+        """Seconds and joules per round over one cycle on a still channel, without the uses of bands."""
+        return self._judged[1] or predict(self.network, self.decisions)
 
-    @cached_property
+    @property
     def violations(self) -> tuple[PlanViolation, ...]:
         """What is wrong with the plan; empty for a plan that keeps every limit."""
-        return check_plan(self.network, self.decisions)
+        return self._judged[0]
+
+    @cached_property
+    def _judged(self) -> tuple[tuple[PlanViolation, ...], Prediction | None]:
+        violations, prediction = judge(self.network, self.decisions)
+        return violations, None if prediction is None else replace(prediction, uses=())
 
     def compile(self, rounds: int | None = None) -> Schedule:
         """Return the schedule that executes the plan for a number of rounds (default: the instance's)."""
@@ -70,7 +80,10 @@ class Plan:
             proof=proof,
             gap_parts=gap_parts,
         )
-        return Plan(self.instance, self.decisions.model_copy(update={"claim": claim}))
+        decisions = self.decisions.model_copy(update={"claim": claim})
+        claimed = Plan(self.instance, decisions, self.resolved)
+        claimed.__dict__["prediction"] = cost  # a claim changes no cost
+        return claimed
 
 
 @dataclass(frozen=True, kw_only=True)

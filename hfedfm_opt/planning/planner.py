@@ -17,7 +17,7 @@ from hfedfm_opt.planning.settings import PlannerOptions
 from hfedfm_opt.planning.violations import PlanViolation, over
 from hfedfm_opt.system.decisions import Decisions, GapPart, precisions_of
 from hfedfm_opt.system.instance import Instance, Objective
-from hfedfm_opt.system.network import resolve_network
+from hfedfm_opt.system.network import Network, resolve_network
 from solvers.common import Status, StopReason, relative_gap
 
 NO_PART = 1e-12
@@ -76,7 +76,7 @@ def plan(
         network, planner, recipe.period, placed, arrangement, transport, settings.cloud_momentum
     )
     arrangement = replace(arrangement, proof=arrangement.proof + precision_note(transport))
-    return _result(priced, decisions, arrangement, settings, time.monotonic() - started)
+    return _result(network, decisions, arrangement, settings, time.monotonic() - started)
 
 
 def _priced(instance: Instance, settings: PlannerOptions) -> Instance:
@@ -92,13 +92,13 @@ def _priced(instance: Instance, settings: PlannerOptions) -> Instance:
 
 
 def _result(
-    instance: Instance,
+    network: Network,
     decisions: Decisions,
     arrangement: Arrangement,
     settings: PlannerOptions,
     seconds: float,
 ) -> PlanResult:
-    draft = Plan(instance, decisions)
+    draft = Plan(network.instance, decisions, network)
     violations = draft.violations or tuple(_asked_too_much(draft, settings))
     if violations:
         reason = "; ".join(str(violation) for violation in violations[:5])

@@ -55,12 +55,10 @@ def may_leave(network: Network, module: str) -> bool:
 
 def members_helped(network: Network, members: Sequence[str]) -> tuple[str, ...]:
     """Return those of some devices whose modules are partly trained elsewhere, in their order."""
-    helped = {device for device, _ in network.trained_by}
-    return tuple(device for device in members if device in helped)
+    return tuple(device for device in members if device in network.trainers_of)
 
 
 def hosts_above(network: Network, cluster: Cluster) -> tuple[str, ...]:
     """Return the nodes above a cluster that train modules for its members, sorted."""
-    members = set(cluster.members)
-    hosts = {host for (device, _), host in network.trained_by.items() if device in members}
+    hosts = {host for device in cluster.members for host in network.trainers_of.get(device, ())}
     return tuple(sorted(hosts - {cluster.id, NOBODY}))

@@ -40,6 +40,14 @@ def loads_of(network: Network, device: str) -> Mapping[str, Load]:
     device : str
         Id of the device.
     """
+    key = ("loads", network.profile_of[device])
+    if key not in network.memo:
+        network.memo[key] = _loads(network, device)
+    found: Mapping[str, Load] = network.memo[key]
+    return found
+
+
+def _loads(network: Network, device: str) -> dict[str, Load]:
     loads: dict[str, Load] = {}
     epochs = network.instance.training.local_epochs
     for data in network.nodes[device].data:

@@ -1,9 +1,9 @@
 """The network of an instance, resolved: nodes, members of clusters and all links with their gains."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from fl_runtime.packing import FULL_BITS, packed_bits
 from fl_runtime.physics import shannon_rate_bps
@@ -89,6 +89,16 @@ class Network:
         return tuple(node.id for node in self.instance.nodes if node.tier == self.instance.tiers[-1])
 
     @cached_property
+    def device_set(self) -> frozenset[str]:
+        """Ids of the devices."""
+        return frozenset(self.devices)
+
+    @cached_property
+    def memo(self) -> dict[Hashable, Any]:
+        """What functions of this network have found before, by their name and arguments."""
+        return {}
+
+    @cached_property
     def members(self) -> Mapping[str, tuple[str, ...]]:
         """Ids of the devices under each parent, in the order of the file; it names their cluster."""
         found: dict[str, list[str]] = {}
@@ -99,6 +109,8 @@ class Network:
     @cached_property
     def trained_on(self) -> Mapping[str, Mapping[str, int]]:
         """For each device: the trainable modules that it trains itself, with the samples that train them."""
+        if not self.trained_by:
+            return {device: self._used(device) for device in self.devices}
         return {
             device: {
                 module: samples
@@ -109,10 +121,18 @@ class Network:
         }
 
     @cached_property
+    def trainers_of(self) -> Mapping[str, tuple[str, ...]]:
+        """For each device that does not train all by itself: who trains for it, each once."""
+        found: dict[str, dict[str, None]] = {}
+        for (device, _), host in self.trained_by.items():
+            found.setdefault(device, {})[host] = None
+        return {device: tuple(hosts) for device, hosts in found.items()}
+
+    @cached_property
     def trained_at(self) -> Mapping[str, Mapping[str, int]]:
         """For each node that trains for others: the modules, with all the samples that train them."""
         found: dict[str, dict[str, int]] = {}
-        for device in self.devices:
+        for device in self.trainers_of:
             for module, samples in self._used(device).items():
                 host = self.trained_by.get((device, module))
                 if host:
@@ -154,9 +174,23 @@ class Network:
         """Return the bits of one update (or model) of a module on a link, as the plan sends it."""
         return packed_bits(self.state_bits(module), self.precision_bits(module, content))
 
-    def bits_of(self, modules: Iterable[str], content: Content) -> float:
+    def bits_of(self, modules: frozenset[str], content: Content) -> float:
         """Return the bits of updates (or models) of several modules on a link."""
-        return sum(self.update_bits(name, content) for name in sorted(modules))
+        key = ("bits_of", modules, content)
+        if key not in self.memo:
+            self.memo[key] = sum(self.update_bits(name, content) for name in sorted(modules))
+        return float(self.memo[key])
+
+    @cached_property
+    def profile_of(self) -> Mapping[str, Hashable]:
+        """For each device what decides its work, modalities and data; many devices have the same."""
+        known: dict[Hashable, Hashable] = {}
+        found: dict[str, Hashable] = {}
+        for device in self.devices:
+            node = self.nodes[device]
+            profile = (node.modalities, tuple((data.task, data.samples) for data in node.data))
+            found[device] = known.setdefault(profile, profile)
+        return found
 
     def state_bits(self, module: str) -> float:
         """Return the bits of a module that travels as it is."""
@@ -165,8 +199,15 @@ class Network:
             return spec.update_bits
         return spec.parameters * self.instance.training.bits_per_parameter
 
-    def _used(self, device: str) -> dict[str, int]:
+    def _used(self, device: str) -> Mapping[str, int]:
         """Return the trainable modules that a device uses, with its samples of them."""
+        key = ("used", self.profile_of[device])
+        if key not in self.memo:
+            self.memo[key] = self._samples_by_module(device)
+        found: Mapping[str, int] = self.memo[key]
+        return found
+
+    def _samples_by_module(self, device: str) -> dict[str, int]:
         samples: dict[str, int] = {}
         for data in self.nodes[device].data:
             for module in self.modules_of(device, data.task):
