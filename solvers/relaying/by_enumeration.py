@@ -8,6 +8,7 @@ nodes and not in others. Proofs are in docs/mathematics/relaying.md.
 """
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,6 +76,26 @@ def pareto_front(problem: RelayingProblem) -> Front:
     InvalidProblem
         If there are too many nodes to price all trees.
     """
+    node_lists, plans_of = _all_plans(problem)
+    root = np.repeat(np.array(list(plans_of)), [plans.seconds.size for plans in plans_of.values()])
+    seconds = np.concatenate([plans.seconds for plans in plans_of.values()])
+    joules = np.concatenate([plans.joules for plans in plans_of.values()])
+    trees = np.concatenate([plans.trees for plans in plans_of.values()])
+    keep = _nondominated(seconds, joules)
+    return _checked_front(problem, node_lists, root[keep], trees[keep])
+
+
+def pareto_fronts(problem: RelayingProblem) -> tuple[Front, ...]:
+    """Return the front of each candidate root by itself, in their order; see :func:`pareto_front`."""
+    node_lists, plans_of = _all_plans(problem)
+    return tuple(
+        _checked_front(problem, node_lists, np.full(plans.seconds.size, root), plans.trees)
+        for root, plans in ((root, plans_of[root]) for root in problem.roots.tolist())
+    )
+
+
+def _all_plans(problem: RelayingProblem) -> tuple[list[IntArray], dict[int, _Plans]]:
+    """Return the lists of nodes that trees are numbered by, and the non-dominated plans of each root."""
     node_lists: list[IntArray] = []
     choices: dict[int, dict[int, list[_Plans]]] = {}  # by root and phase
     for num_relays, nodes in _groups(problem):
@@ -85,13 +106,7 @@ def pareto_front(problem: RelayingProblem) -> Front:
             for phase, (seconds, joules, times) in priced.items():
                 plans = _choices(seconds[row], joules[row], times, phase, first)
                 choices.setdefault(root, {}).setdefault(phase, []).append(plans)
-    found = [_plans_of_root(problem, root, phases) for root, phases in choices.items()]
-    root = np.repeat(np.array(list(choices)), [plans.seconds.size for plans in found])
-    seconds = np.concatenate([plans.seconds for plans in found])
-    joules = np.concatenate([plans.joules for plans in found])
-    trees = np.concatenate([plans.trees for plans in found])
-    keep = _nondominated(seconds, joules)
-    return _checked_front(problem, node_lists, root[keep], trees[keep])
+    return node_lists, {root: _plans_of_root(problem, root, phases) for root, phases in choices.items()}
 
 
 def _groups(problem: RelayingProblem) -> list[tuple[int, IntArray]]:
@@ -204,18 +219,26 @@ def _price(
     refused: BoolArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Return makespan and joules of each tree for each root, (R, T); inf where refused or without a link."""
-    num_roots, num_trees = seconds.shape[0], refused.size
-    makespan = np.empty((num_roots, num_trees))
-    total_j = np.empty((num_roots, num_trees))
+    num_roots = seconds.shape[0]
+    makespan, total_j = np.full((2, num_roots, refused.size), np.inf)
     flat_s, flat_j = seconds.reshape(num_roots, -1), joules.reshape(num_roots, -1)
-    step = max(_CHUNK // num_roots, 1)
-    for begin in range(0, num_trees, step):
-        part = slice(begin, begin + step)
+    for part in _parts(table, seconds, refused):
         index = table.cost_index[:, part]
         total_j[:, part] = flat_j[:, index].sum(axis=1)
         makespan[:, part] = _makespan(table, part, flat_s[:, index], ready_s, half)
-    makespan[:, refused] = total_j[:, refused] = np.inf
     return makespan, total_j
+
+
+def _parts(table: TreeTable, seconds: FloatArray, refused: BoolArray) -> Iterator[IntArray]:
+    """Yield the trees, some at a time, that are not refused and whose links some root has."""
+    has_link = np.isfinite(seconds).any(axis=-1)  # (R, n, n)
+    linked = np.ones((seconds.shape[0], refused.size), dtype=np.bool_)  # (R, T)
+    for node in range(1, table.num_nodes):
+        linked &= has_link[:, node, table.parent[node]]
+    trees = np.flatnonzero(linked.any(axis=0) & ~refused)
+    step = max(_CHUNK // seconds.shape[0], 1)
+    for begin in range(0, trees.size, step):
+        yield trees[begin : begin + step]
 
 
 def _price_broadcast(
@@ -225,20 +248,17 @@ def _price_broadcast(
 
     A broadcast lasts as long as its slowest child needs; sender and receivers draw power all the while.
     """
-    num_roots, num_trees = seconds.shape[0], refused.size
-    makespan, joules = np.empty((num_roots, num_trees)), np.empty((num_roots, num_trees))
+    num_roots = seconds.shape[0]
+    makespan, joules = np.full((2, num_roots, refused.size), np.inf)
     flat_s = seconds.reshape(num_roots, -1)
-    step = max(_CHUNK // num_roots, 1)
-    for begin in range(0, num_trees, step):
-        part = slice(begin, begin + step)
+    for part in _parts(table, seconds, refused):
         busy_s = flat_s[:, table.cost_index[:, part]]
         makespan[:, part], joules[:, part] = _broadcasts(table, part, busy_s, broadcast_w, receive_w)
-    makespan[:, refused] = joules[:, refused] = np.inf
     return makespan, joules
 
 
 def _broadcasts(
-    table: TreeTable, part: slice, busy_s: FloatArray, broadcast_w: FloatArray, receive_w: FloatArray
+    table: TreeTable, part: IntArray, busy_s: FloatArray, broadcast_w: FloatArray, receive_w: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return seconds and joules of some trees, (R, T), from the seconds of each child, (R, n - 1, T)."""
     node, is_child = table.node[:, part], table.is_child[:, :, part]
@@ -257,7 +277,7 @@ def _broadcasts(
 
 
 def _makespan(
-    table: TreeTable, part: slice, busy_s: FloatArray, ready_s: FloatArray, half: BoolArray
+    table: TreeTable, part: IntArray, busy_s: FloatArray, ready_s: FloatArray, half: BoolArray
 ) -> FloatArray:
     """Return when the root has everything, (R, T), from the seconds of each position's sending (R, n - 1, T).
 
