@@ -4,6 +4,12 @@ from collections.abc import Iterable, Iterator
 
 from hfedfm_opt.planning.check_structure import distinct_hops, structure_violations
 from hfedfm_opt.planning.costs import Prediction, predict
+from hfedfm_opt.planning.device_energy import (
+    device_limits,
+    largest_device_energy,
+    objective_of,
+    prices_of,
+)
 from hfedfm_opt.planning.phase import Use
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.planning.trees import gather_order
@@ -47,7 +53,7 @@ def judge(
         *_radio(network, decisions),
         *_bands(network, prediction.uses),
         *_limits(network, decisions, prediction),
-        *_claim(decisions, prediction),
+        *_claim(network, decisions, prediction),
     )
     return violations, prediction
 
@@ -126,10 +132,9 @@ def _limits(network: Network, decisions: Decisions, prediction: Prediction) -> I
         yield from over("plan", "latency of a round", prediction.latency_s, limits.max_latency_s, "s")
     if limits.max_energy_j is not None:
         yield from over("plan", "energy of a round", prediction.energy_j, limits.max_energy_j, "J")
-    if limits.max_device_energy_j is not None:
-        for device in network.devices:
-            spent = prediction.node_energy_j.get(device, 0.0)
-            yield from over(f"device {device!r}", "energy of a round", spent, limits.max_device_energy_j, "J")
+    for device, limit in device_limits(network.instance).items():
+        spent = prediction.node_energy_j.get(device, 0.0)
+        yield from over(f"device {device!r}", "energy of a round", spent, limit, "J")
     if limits.max_relay_hops is not None:
         for cluster in decisions.clusters:
             hops = _depth(cluster)
@@ -148,19 +153,19 @@ def _depth(cluster: Cluster) -> int:
     return deepest
 
 
-def _claim(decisions: Decisions, prediction: Prediction) -> Iterator[PlanViolation]:
+def _claim(network: Network, decisions: Decisions, prediction: Prediction) -> Iterator[PlanViolation]:
     claim = decisions.claim
     if claim is None:
         return
-    objective = (
-        claim.energy_weight_per_j * prediction.energy_j + claim.time_weight_per_s * prediction.latency_s
-    )
+    objective = objective_of(network.instance, prices_of(claim), prediction)
+    largest_j = largest_device_energy(network.instance, prediction.node_energy_j)[1]
     for name, claimed, found, unit in (
         ("latency_s", claim.latency_s, prediction.latency_s, "s"),
         ("energy_j", claim.energy_j, prediction.energy_j, "J"),
+        ("largest_device_energy_j", claim.largest_device_energy_j, largest_j, "J"),
         ("objective", claim.objective, objective, ""),
     ):
-        if abs(claimed - found) > TOLERANCE * max(abs(found), 1e-300):
+        if claimed is not None and abs(claimed - found) > TOLERANCE * max(abs(found), 1e-300):
             text = f"{name} is said to be {claimed!r}, recomputed {found!r}"
             yield PlanViolation("claim", text, abs(claimed - found), unit)
     if claim.bound is not None and claim.bound > objective * (1 + TOLERANCE):

@@ -7,7 +7,10 @@ from hfedfm_opt.planning.arrange import arrange
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.candidates import Reach
 from hfedfm_opt.planning.cluster_options import Rhythm
+from hfedfm_opt.planning.device_energy import device_limits
+from hfedfm_opt.planning.fair_search import search_fairly
 from hfedfm_opt.planning.formulate_placement import formulate_placement
+from hfedfm_opt.planning.joule_multipliers import Demands
 from hfedfm_opt.planning.optimise import SearchSettings
 from hfedfm_opt.planning.place import Placed, place
 from hfedfm_opt.planning.recipes import Recipe
@@ -37,7 +40,15 @@ def decide(network: Network, recipe: Recipe, settings: PlannerOptions) -> tuple[
     task = formulate_placement(network, reach_of(recipe))
     if recipe.arrangement == "optimised":
         search, rhythm = search_settings(network, settings), Rhythm(recipe.period)
-        return alternate(network, task, recipe.placement, rhythm, search, settings.seed)
+        demands = demands_of(network, settings, search.max_energy_j)
+        if demands.are_plain:
+            return alternate(network, task, recipe.placement, rhythm, search, settings.seed)
+
+        def plainly(priced: Network, how: SearchSettings) -> tuple[Placed, Arrangement]:
+            task = formulate_placement(priced, reach_of(recipe))
+            return alternate(priced, task, recipe.placement, rhythm, how, settings.seed)
+
+        return search_fairly(network, rhythm, demands, search, plainly)
     options = Options(time_limit_s=settings.time_limit_s, seed=settings.seed)
     placed = place(network, task, recipe.placement, options)
     return placed, arrange(with_training(network, placed.servings), recipe, placed, settings.seed)
@@ -54,6 +65,12 @@ def search_settings(network: Network, settings: PlannerOptions) -> SearchSetting
         max_latency_s=_tighter(limits.max_latency_s, settings.max_latency_s),
         max_energy_j=_tighter(limits.max_energy_j, settings.max_energy_j),
     )
+
+
+def demands_of(network: Network, settings: PlannerOptions, max_energy_j: float) -> Demands:
+    """Return what single devices may spend, and what fairness costs."""
+    limits = device_limits(network.instance, settings.max_device_energy_j)
+    return Demands(limits, max_energy_j, network.instance.objective.fairness_weight_per_j)
 
 
 def reach_of(recipe: Recipe) -> Reach:

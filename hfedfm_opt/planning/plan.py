@@ -7,6 +7,7 @@ from fl_runtime.schedule import Schedule
 from hfedfm_opt.planning.check import judge
 from hfedfm_opt.planning.compile import compile_schedule
 from hfedfm_opt.planning.costs import Prediction, predict
+from hfedfm_opt.planning.device_energy import largest_device_energy, objective_of
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.planning.violations import PlanViolation
 from hfedfm_opt.system.decisions import Claim, Decisions, GapPart, precisions_of
@@ -63,18 +64,25 @@ class Plan:
 
     @property
     def objective(self) -> float:
-        """Weighted energy and latency per round at the instance's prices."""
-        prices, cost = self.instance.objective, self.prediction
-        return prices.energy_weight_per_j * cost.energy_j + prices.time_weight_per_s * cost.latency_s
+        """Weighted energy, latency, and joules of the device that spends most, at the instance's prices."""
+        return objective_of(self.instance, self.instance.objective, self.prediction)
+
+    @property
+    def largest_device_energy(self) -> tuple[str, float]:
+        """The device that spends most per round, and its joules."""
+        return largest_device_energy(self.instance, self.prediction.node_energy_j)
 
     def claiming(self, bound: float | None, proof: str, gap_parts: tuple[GapPart, ...] = ()) -> "Plan":
         """Return the plan with a claim: its predicted cost at the instance's prices, and what is proven."""
         prices, cost = self.instance.objective, self.prediction
+        fairness = prices.fairness_weight_per_j
         claim = Claim(
             energy_weight_per_j=prices.energy_weight_per_j,
             time_weight_per_s=prices.time_weight_per_s,
+            fairness_weight_per_j=fairness,
             latency_s=cost.latency_s,
             energy_j=cost.energy_j,
+            largest_device_energy_j=self.largest_device_energy[1] if fairness > 0 else None,
             objective=self.objective,
             bound=bound,
             proof=proof,
@@ -101,7 +109,8 @@ class PlanResult:
     plan : Plan or None
         The plan, which breaks no limit; ``None`` exactly when there is none.
     objective : float
-        Weighted energy and latency per round; ``inf`` without a plan.
+        Weighted energy and latency per round, with the joules of the device that spends most where they have
+        a price; ``inf`` without a plan.
     bound : float
         No plan of the scope in ``proof`` is below; ``-inf`` when none is proven.
     proof : str

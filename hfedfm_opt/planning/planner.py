@@ -80,14 +80,11 @@ def plan(
 
 
 def _priced(instance: Instance, settings: PlannerOptions) -> Instance:
-    energy, seconds = settings.energy_weight_per_j, settings.time_weight_per_s
-    if energy is None and seconds is None:
+    names = ("energy_weight_per_j", "time_weight_per_s", "fairness_weight_per_j")
+    asked = {name: getattr(settings, name) for name in names if getattr(settings, name) is not None}
+    if not asked:
         return instance
-    given = instance.objective
-    objective = Objective(
-        energy_weight_per_j=given.energy_weight_per_j if energy is None else energy,
-        time_weight_per_s=given.time_weight_per_s if seconds is None else seconds,
-    )
+    objective = Objective(**{**instance.objective.model_dump(), **asked})
     return instance.model_copy(update={"objective": objective})
 
 
@@ -148,6 +145,10 @@ def _asked_too_much(draft: Plan, settings: PlannerOptions) -> Iterator[PlanViola
     ):
         if limit is not None:
             yield from over("plan", name, value, limit, unit)
+    if settings.max_device_energy_j is not None:
+        device, spent = draft.largest_device_energy
+        what = "energy of a round"
+        yield from over(f"device {device!r}", what, spent, settings.max_device_energy_j, "J")
 
 
 def _all_parts(draft: Plan, arrangement: Arrangement) -> tuple[GapPart, ...]:

@@ -34,9 +34,9 @@ class PlannerOptions:
     periods : sequence of int or None
         Candidate periods of the optimised planner when its name carries none; the best objective wins.
         ``None`` in it means never.  Empty: the instance's period.
-    energy_weight_per_j, time_weight_per_s : float or None
+    energy_weight_per_j, time_weight_per_s, fairness_weight_per_j : float or None
         Prices in place of the instance's.
-    max_latency_s, max_energy_j : float or None
+    max_latency_s, max_energy_j, max_device_energy_j : float or None
         Limits of a round besides the instance's.
     transport_bits : int, pair of int, or mapping of str to either
         With how many bits a parameter trainable modules travel: 32, 16, 8, 4, 3, 2 or 1; a pair is of updates
@@ -54,7 +54,9 @@ class PlannerOptions:
     periods: Sequence[int | None] = ()
     energy_weight_per_j: float | None = None
     time_weight_per_s: float | None = None
+    fairness_weight_per_j: float | None = None
     max_latency_s: float | None = None
     max_energy_j: float | None = None
+    max_device_energy_j: float | None = None
     transport_bits: BitsBothWays | Mapping[str, BitsBothWays] = FULL_BITS
     cloud_momentum: float = 0.0

@@ -37,7 +37,8 @@ def check_model(draft: Draft, spelling: Spelling) -> Iterator[Defect]:
     if draft.is_whole("tasks"):
         yield from _check_used(draft, spelling)
     prices = draft.objective
-    if prices is not None and prices.energy_weight_per_j == prices.time_weight_per_s == 0:
+    weights = () if prices is None else (prices.energy_weight_per_j, prices.time_weight_per_s)
+    if prices is not None and not any((*weights, prices.fairness_weight_per_j)):
         yield Defect(
             "objective: energy_weight_per_j + time_weight_per_s", "0", "> 0", "give joules or seconds a price"
         )

@@ -121,7 +121,8 @@ def _cycles(draft: Draft) -> list[Sequence[str]]:
 
 
 def _check_holds_nothing(node: Node, device_tier: str) -> Iterator[Defect]:
-    for field, value in (("data", node.data), ("modalities", node.modalities)):
+    limit = node.max_energy_j
+    for field, value in (("data", node.data), ("modalities", node.modalities), ("max_energy_j", limit)):
         if value:
             remedy = f"only devices (nodes of the tier {device_tier!r}) have {field}"
             yield Defect(f"node {node.id!r}: {field}", shown(value), "left out", remedy)

@@ -145,7 +145,7 @@ class ModuleTransport(Part):
 class GapPart(Part):
     """A part of the gap between objective and bound: how much, and what left it open."""
 
-    part: Name = Field(description="clusters, deadline, placement or plan.")
+    part: Name = Field(description="clusters, deadline, placement, prices or plan.")
     amount: float = Field(
         allow_inf_nan=False, description="Part of the objective; all parts sum to objective minus bound."
     )
@@ -157,9 +157,15 @@ class Claim(Part):
 
     energy_weight_per_j: NonNegative = Field(description="Price of a joule.")
     time_weight_per_s: NonNegative = Field(description="Price of a second.")
+    fairness_weight_per_j: NonNegative = Field(
+        0.0, description="Price of a joule of the device that spends most."
+    )
     latency_s: NonNegative = Field(description="Seconds per round, over a cycle.")
     energy_j: NonNegative = Field(description="Joules per round, over a cycle.")
-    objective: NonNegative = Field(description="Weighted sum of both.")
+    largest_device_energy_j: NonNegative | None = Field(
+        None, description="Joules per round of the device that spends most; null: they have no price."
+    )
+    objective: NonNegative = Field(description="Weighted sum of these.")
     bound: NonNegative | None = Field(
         None, description="No plan of the stated scope is below; null: none proven."
     )

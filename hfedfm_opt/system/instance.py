@@ -80,6 +80,9 @@ class Node(Part):
         None, description="x, y and height, m; needed where a channel model makes links."
     )
     memory_bytes: NonNegative | None = Field(None, description="Memory for module replicas; null: unlimited.")
+    max_energy_j: Positive | None = Field(
+        None, description="Most energy that it may spend per round, J; devices only; null: see `limits`."
+    )
     processor: Annotated[Cpu | FixedSpeed, Field(discriminator="type")] | None = Field(
         None, description="null: its computing takes no time and no energy."
     )
@@ -227,10 +230,13 @@ class Training(Part):
 
 
 class Objective(Part):
-    """What is minimised: energy_weight_per_j * joules + time_weight_per_s * seconds, per round."""
+    """What is minimised per round: priced joules, seconds, and joules of the device that spends most."""
 
     energy_weight_per_j: NonNegative = Field(1.0, description="Price of a joule.")
     time_weight_per_s: NonNegative = Field(1.0, description="Price of a second.")
+    fairness_weight_per_j: NonNegative = Field(
+        0.0, description="Price of a joule of the device that spends most, besides the price of any joule."
+    )
 
 
 class Limits(Part):

@@ -1,0 +1,57 @@
+"""Multipliers of limits on energy and of fairness: what they make joules cost, and the next ones to try.
+
+With prices ``lambda_d >= 0`` on the limits ``e_d <= B_d`` of devices, ``mu >= 0`` on that of all joules, and
+``phi_d >= 0`` with a sum of at most ``w_F`` for fairness (``max_d e_d >= sum_d phi_d e_d / w_F``), no plan that
+keeps the limits costs less than
+
+    L  =  min over plans of  sum_n (w_E + mu + lambda_n + phi_n) e_n + w_T T  -  mu E_max - sum_d lambda_d B_d .
+
+The minimum is that of a network with these prices of joules.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Demands:
+    """What a plan must keep besides what any search knows, and what fairness costs.
+
+    Parameters
+    ----------
+    limit_j : mapping of str to float
+        Most joules per round of devices that have a limit.
+    max_energy_j : float
+        Most joules per round of all nodes; inf: any.
+    fairness : float
+        Price of a joule of the device that spends most.
+    """
+
+    limit_j: Mapping[str, float]
+    max_energy_j: float = np.inf
+    fairness: float = 0.0
+
+    @property
+    def are_plain(self) -> bool:
+        """Return whether there is nothing that the plain search does not know."""
+        return not self.limit_j and self.fairness == 0
+
+
+@dataclass(frozen=True)
+class Multipliers:
+    """Prices of the limits of devices, of fairness, and of the limit of all joules."""
+
+    limit: Mapping[str, float] = field(default_factory=dict)
+    fairness: Mapping[str, float] = field(default_factory=dict)
+    total: float = 0.0
+
+    def of_device(self, device: str) -> float:
+        """Return what a joule of a device costs besides any joule."""
+        return self.limit.get(device, 0.0) + self.fairness.get(device, 0.0)
+
+    def constant(self, demands: Demands) -> float:
+        """Return what the limits take off the weighted cost."""
+        total = self.total * demands.max_energy_j if self.total > 0 else 0.0
+        return total + sum(price * demands.limit_j[device] for device, price in self.limit.items())
