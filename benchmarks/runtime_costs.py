@@ -18,6 +18,8 @@ from fl_runtime.learn import initial_state, learn, round_batches
 from fl_runtime.modules.weights import load_frozen
 from fl_runtime.schedule import Training
 from fl_runtime.tasks import digits_workload
+from fl_runtime.training import testing
+from fl_runtime.training.jobs import Job
 
 REPEATS = 5
 MOST_ONE_BY_ONE = 40  # of more clients, so many are trained one by one, and the time is scaled up
@@ -139,9 +141,9 @@ def _timed_passes(seconds):
         return measured
 
     with (
-        patch.object(engine._Job, "add_gradients", timed(engine._Job.add_gradients, "training")),
+        patch.object(Job, "add_gradients", timed(Job.add_gradients, "training")),
         patch.object(torch.optim.AdamW, "step", timed(torch.optim.AdamW.step, "training")),
-        patch.object(engine, "_tested", timed(engine._tested, "testing")),
+        patch.object(testing, "tested", timed(testing.tested, "testing")),
     ):
         yield
 

@@ -22,7 +22,7 @@ MAY_LOAD = {
     "solvers/allocation/loops/": {"numba"},
     "fl_runtime/flower/": {"cryptography", "flwr", "ray"},
     "fl_runtime/modules/": {"torch"},
-    "fl_runtime/training.py": {"torch"},
+    "fl_runtime/training/": {"torch"},
     "fl_runtime/tasks/pretrain.py": {"torch"},
 }
 """Files that are about one heavy package, and are themselves imported only where they are used."""

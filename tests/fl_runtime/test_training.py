@@ -10,7 +10,8 @@ from fl_runtime.learn import initial_state, round_batches  # noqa: E402
 from fl_runtime.modules.weights import load_frozen  # noqa: E402
 from fl_runtime.schedule import Training  # noqa: E402
 from fl_runtime.tasks import digits_workload  # noqa: E402
-from fl_runtime.training import _Sizes, accuracy_of_devices, prefixes_of, train_round  # noqa: E402
+from fl_runtime.training import accuracy_of_devices, prefixes_of, train_round  # noqa: E402
+from fl_runtime.training.pass_sizes import PassSizes  # noqa: E402
 
 TRAINING = Training(local_steps=3, batch_size=4)
 
@@ -55,7 +56,7 @@ def test_stacked_clients_get_the_weights_of_clients_one_after_another(bench, sma
 def test_clients_in_several_passes_get_the_weights_of_one_pass(small, monkeypatch):
     cohorts, prefixes, state, batches = prepared(small)
     at_once = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
-    monkeypatch.setattr("fl_runtime.training._SIZES", {"cpu": _Sizes(train=3, test=1, crew=512)})
+    monkeypatch.setattr("fl_runtime.training.pass_sizes.SIZES", {"cpu": PassSizes(train=3, test=1, crew=512)})
     in_parts = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
     for name, rows in at_once.items():
         np.testing.assert_allclose(in_parts[name], rows, rtol=0, atol=2e-6)
@@ -64,7 +65,7 @@ def test_clients_in_several_passes_get_the_weights_of_one_pass(small, monkeypatc
 def test_clients_in_several_crews_get_the_weights_of_one_crew(kinds, small, monkeypatch):
     cohorts, prefixes, state, batches = prepared(kinds.with_prompts(with_samples(small, "d4", 0)))
     at_once = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
-    monkeypatch.setattr("fl_runtime.training._SIZES", {"cpu": _Sizes(train=4, test=4, crew=3)})
+    monkeypatch.setattr("fl_runtime.training.pass_sizes.SIZES", {"cpu": PassSizes(train=4, test=4, crew=3)})
     in_parts = train_round(load_frozen(), cohorts, prefixes, state, batches, TRAINING)
     for name, rows in at_once.items():
         np.testing.assert_allclose(in_parts[name], rows, rtol=0, atol=2e-6)

@@ -160,7 +160,7 @@ def test_passes_of_one_client_each_learn_the_same(bench, vilt, folder, monkeypat
     everything = of_one_task(bench, ("cloud",), 2, replace(TRAINING, local_steps=2), MORE)
     workload = load_vqa(folder, vilt.inputs)
     together = learn(everything, workload, model=vilt)
-    monkeypatch.setattr("fl_runtime.training._PASS_NUMBERS", 1)
+    monkeypatch.setattr("fl_runtime.training.pass_sizes.PASS_NUMBERS", 1)
     alone = learn(everything, workload, model=vilt)
     assert alone.accuracy == pytest.approx(together.accuracy, abs=0.05)
     for name, rows in together.state.items():
