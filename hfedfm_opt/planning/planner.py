@@ -59,7 +59,7 @@ def plan(
         For transport bits that there are not, or of a module that is not trainable.
     """
     settings = options if options is not None else PlannerOptions(**changes)  # type: ignore[arg-type]
-    priced = _priced(instance, settings)
+    priced = priced_instance(instance, settings)
     recipe = recipe_of(planner, instance.training.period)
     if recipe.arrangement == "optimised" and ":" not in planner and settings.periods:
         names = [f"{planner}:{period_name(period)}" for period in settings.periods]
@@ -76,10 +76,11 @@ def plan(
         network, planner, recipe.period, placed, arrangement, transport, settings.cloud_momentum
     )
     arrangement = replace(arrangement, proof=arrangement.proof + precision_note(transport))
-    return _result(priced, decisions, arrangement, settings, time.monotonic() - started)
+    return checked_result(priced, decisions, arrangement, settings, time.monotonic() - started)
 
 
-def _priced(instance: Instance, settings: PlannerOptions) -> Instance:
+def priced_instance(instance: Instance, settings: PlannerOptions) -> Instance:
+    """Return the instance with the prices of the settings in place of its own."""
     energy, seconds = settings.energy_weight_per_j, settings.time_weight_per_s
     if energy is None and seconds is None:
         return instance
@@ -91,13 +92,28 @@ def _priced(instance: Instance, settings: PlannerOptions) -> Instance:
     return instance.model_copy(update={"objective": objective})
 
 
-def _result(
+def checked_result(
     instance: Instance,
     decisions: Decisions,
     arrangement: Arrangement,
     settings: PlannerOptions,
     seconds: float,
 ) -> PlanResult:
+    """Return what is said of decisions: the plan with its claim if it keeps all limits, or why there is none.
+
+    Parameters
+    ----------
+    instance : Instance
+        What the decisions are for, with the prices in force.
+    decisions : Decisions
+        Without a claim.
+    arrangement : Arrangement
+        What is proven.
+    settings : PlannerOptions
+        How it was planned.
+    seconds : float
+        Wall seconds spent.
+    """
     draft = Plan(instance, decisions)
     violations = draft.violations or tuple(_asked_too_much(draft, settings))
     if violations:
