@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from hfedfm_opt.planning.plan_file import PlanFileError, read_plan, write_plan
     from hfedfm_opt.planning.planner import plan, planners
     from hfedfm_opt.planning.recipes import UnknownPlanner
+    from hfedfm_opt.planning.replan import Replanned, replan
     from hfedfm_opt.planning.settings import PlannerOptions
     from hfedfm_opt.study.compare import compare
     from hfedfm_opt.study.comparison import Comparison
@@ -33,6 +34,7 @@ __all__ = [
     "PlanFront",
     "PlanResult",
     "PlannerOptions",
+    "Replanned",
     "Sweep",
     "SweepOptions",
     "UnknownPlanner",
@@ -43,6 +45,7 @@ __all__ = [
     "planners",
     "read_instance",
     "read_plan",
+    "replan",
     "sweep",
     "write_instance",
     "write_plan",
@@ -61,6 +64,7 @@ __getattr__, __dir__ = lazy_exports(
         "PlanFront": "hfedfm_opt.planning.front",
         "PlanResult": "hfedfm_opt.planning.plan",
         "PlannerOptions": "hfedfm_opt.planning.settings",
+        "Replanned": "hfedfm_opt.planning.replan",
         "Sweep": "hfedfm_opt.study.sweeping.result",
         "SweepOptions": "hfedfm_opt.study.sweeping.settings",
         "UnknownPlanner": "hfedfm_opt.planning.recipes",
@@ -71,6 +75,7 @@ __getattr__, __dir__ = lazy_exports(
         "planners": "hfedfm_opt.planning.planner",
         "read_instance": "hfedfm_opt.system.read",
         "read_plan": "hfedfm_opt.planning.plan_file",
+        "replan": "hfedfm_opt.planning.replan",
         "sweep": "hfedfm_opt.study.sweeping.sweep",
         "write_instance": "hfedfm_opt.system.read",
         "write_plan": "hfedfm_opt.planning.plan_file",

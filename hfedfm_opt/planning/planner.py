@@ -59,7 +59,7 @@ def plan(
         For transport bits that there are not, or of a module that is not trainable.
     """
     settings = options if options is not None else PlannerOptions(**changes)  # type: ignore[arg-type]
-    priced = _priced(instance, settings)
+    priced = priced_instance(instance, settings)
     recipe = recipe_of(planner, instance.training.period)
     if recipe.arrangement == "optimised" and ":" not in planner and settings.periods:
         names = [f"{planner}:{period_name(period)}" for period in settings.periods]
@@ -76,10 +76,11 @@ def plan(
         network, planner, recipe.period, placed, arrangement, transport, settings.cloud_momentum
     )
     arrangement = replace(arrangement, proof=arrangement.proof + precision_note(transport))
-    return _result(network, decisions, arrangement, settings, time.monotonic() - started)
+    return checked_result(network, decisions, arrangement, settings, time.monotonic() - started)
 
 
-def _priced(instance: Instance, settings: PlannerOptions) -> Instance:
+def priced_instance(instance: Instance, settings: PlannerOptions) -> Instance:
+    """Return the instance with the prices of the settings in place of its own."""
     names = ("energy_weight_per_j", "time_weight_per_s", "fairness_weight_per_j")
     asked = {name: getattr(settings, name) for name in names if getattr(settings, name) is not None}
     if not asked:
@@ -88,13 +89,28 @@ def _priced(instance: Instance, settings: PlannerOptions) -> Instance:
     return instance.model_copy(update={"objective": objective})
 
 
-def _result(
+def checked_result(
     network: Network,
     decisions: Decisions,
     arrangement: Arrangement,
     settings: PlannerOptions,
     seconds: float,
 ) -> PlanResult:
+    """Return what is said of decisions: the plan with its claim if it keeps all limits, or why there is none.
+
+    Parameters
+    ----------
+    network : Network
+        What the decisions are for, with the prices, duplex and precisions in force.
+    decisions : Decisions
+        Without a claim.
+    arrangement : Arrangement
+        What is proven.
+    settings : PlannerOptions
+        How it was planned.
+    seconds : float
+        Wall seconds spent.
+    """
     draft = Plan(network.instance, decisions, network)
     violations = draft.violations or tuple(_asked_too_much(draft, settings))
     if violations:

@@ -1,0 +1,167 @@
+"""Time planning again after some devices changed, beside planning anew, on the same instances.
+
+    python benchmarks/replanning.py instances/paper-40.json instances/campus.json
+    python benchmarks/replanning.py city.json --part 0.05 --time-limit 60 --kinds gone,worse
+
+For each kind of change: seconds of processor time of both, their ratio, the objective of the new plan over
+that of planning anew, and what must be sent.  The first plan of all is made once more where it was the first
+call of the process, which compiles loops.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from hfedfm_opt import Instance, plan, read_instance, read_plan, replan, write_plan
+from hfedfm_opt.planning.plan import Plan
+from hfedfm_opt.system.instance import Node, WirelessLink
+from hfedfm_opt.system.network import WirelessEdge, resolve_network
+
+TEN_DB = 0.1
+"""Factor on the gains of the links of a device that a wall came before."""
+MORE = 1.5
+"""Factor on the samples of a device."""
+AWAY_M = 5.0
+"""How far from another device a new one stands."""
+
+
+def chosen(instance: Instance, part: float, seed: int) -> list[Node]:
+    """Return the devices that change: a part of all, at least one, at random."""
+    devices = [node for node in instance.nodes if node.tier == instance.tiers[-1]]
+    count = max(1, round(part * len(devices)))
+    places = np.random.default_rng(seed).choice(len(devices), count, replace=False)
+    return [devices[place] for place in sorted(places.tolist())]
+
+
+def gone(instance: Instance, part: float, seed: int) -> Instance:
+    """Return the instance without some devices."""
+    names = {node.id for node in chosen(instance, part, seed)}
+    groups = []
+    for group in instance.wireless_groups:
+        sources = tuple(name for name in group.sources if name not in names)
+        targets = tuple(name for name in group.targets if name not in names)
+        if sources and targets:
+            groups.append(group.model_copy(update={"sources": sources, "targets": targets}))
+    changes = {
+        "nodes": tuple(node for node in instance.nodes if node.id not in names),
+        "wireless_groups": tuple(groups),
+        "wireless_links": tuple(l for l in instance.wireless_links if not {l.source, l.target} & names),
+        "wired_links": tuple(l for l in instance.wired_links if not {l.source, l.target} & names),
+    }
+    return instance.model_copy(update=changes)
+
+
+def new(instance: Instance, part: float, seed: int) -> Instance:
+    """Return the instance with more devices: each like another, a few metres away, with its links."""
+    name_of = {node.id: f"{node.id}-new" for node in chosen(instance, part, seed)}
+    nodes = list(instance.nodes)
+    for node in chosen(instance, part, seed):
+        x_m, y_m, z_m = node.position_m or (0.0, 0.0, 0.0)
+        nodes.append(node.model_copy(update={"id": name_of[node.id], "position_m": (x_m + AWAY_M, y_m, z_m)}))
+
+    def longer(names: tuple[str, ...]) -> tuple[str, ...]:
+        return names + tuple(name_of[name] for name in names if name in name_of)
+
+    groups = tuple(
+        group.model_copy(update={"sources": longer(group.sources), "targets": longer(group.targets)})
+        for group in instance.wireless_groups
+    )
+    links = list(instance.wireless_links)
+    between = {}
+    for link in instance.wireless_links:
+        ends = [name_of.get(link.source), name_of.get(link.target)]
+        if ends[0]:
+            links.append(link.model_copy(update={"source": ends[0]}))
+            between.setdefault(link.source, link)
+        if ends[1]:
+            links.append(link.model_copy(update={"target": ends[1]}))
+        if ends[0] and ends[1]:
+            links.append(link.model_copy(update={"source": ends[0], "target": ends[1]}))
+    return instance.model_copy(
+        update={"nodes": tuple(nodes), "wireless_groups": groups, "wireless_links": tuple(links)}
+    )
+
+
+def worse(instance: Instance, part: float, seed: int) -> Instance:
+    """Return the instance in which all links of some devices are 10 dB worse."""
+    names = {node.id for node in chosen(instance, part, seed)}
+    edges = resolve_network(instance).edges.values()
+    again = {
+        (edge.source, edge.target): WirelessLink(
+            source=edge.source, target=edge.target, band=edge.band, gain=TEN_DB * edge.gain
+        )
+        for edge in edges
+        if isinstance(edge, WirelessEdge) and {edge.source, edge.target} & names
+    }
+    links = tuple(l for l in instance.wireless_links if (l.source, l.target) not in again)
+    return instance.model_copy(update={"wireless_links": links + tuple(again.values())})
+
+
+def more(instance: Instance, part: float, seed: int) -> Instance:
+    """Return the instance in which some devices have more samples."""
+    names = {node.id for node in chosen(instance, part, seed)}
+
+    def grown(node: Node) -> Node:
+        data = tuple(
+            each.model_copy(update={"samples": round(MORE * each.samples)}) for each in node.data
+        )
+        return node.model_copy(update={"data": data}) if node.id in names else node
+
+    return instance.model_copy(update={"nodes": tuple(map(grown, instance.nodes))})
+
+
+KINDS: dict[str, Callable[[Instance, float, int], Instance]] = {
+    "gone": gone,
+    "new": new,
+    "worse": worse,
+    "more": more,
+}
+
+
+def main() -> None:
+    """Print a line for each instance and kind of change."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--part", type=float, default=0.05, help="part of the devices that change")
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--time-limit", type=float, default=None, help="wall seconds for planning anew")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--old", type=Path, help="file of the first plan: read if it is there, else written")
+    asked = parser.parse_args()
+    print(f"{'instance':14} {'kind':6} {'anew s':>8} {'again s':>8} {'ratio':>7} {'objective':>10} "
+          f"{'of anew':>8} {'way':5} {'kept':>9} {'moved MB':>9}", flush=True)  # fmt: skip
+    for file in asked.files:
+        instance = read_instance(file)
+        old = _old_plan(instance, asked.old, asked.time_limit)
+        for kind in asked.kinds.split(","):
+            changed = KINDS[kind](instance, asked.part, asked.seed)
+            replan(changed, old)  # compiles what it needs
+            began = time.process_time()
+            again = replan(changed, old)
+            again_s = time.process_time() - began
+            began = time.process_time()
+            anew = plan(changed, time_limit_s=asked.time_limit)
+            anew_s = time.process_time() - began
+            total = len({node.parent for node in changed.nodes if node.tier == changed.tiers[-1]})
+            print(f"{instance.name:14} {kind:6} {anew_s:8.2f} {again_s:8.2f} {again_s / anew_s:7.3f} "
+                  f"{again.result.objective:10.5g} {again.result.objective / anew.objective:8.4f} "
+                  f"{again.way:5} {len(again.changes.kept):4}/{total:<4} {again.moves.bytes / 1e6:9.3g}",
+                  flush=True)  # fmt: skip
+
+
+def _old_plan(instance: Instance, file: Path | None, time_limit_s: float | None) -> Plan:
+    if file is not None and file.exists():
+        return read_plan(file, instance)
+    found = plan(instance, time_limit_s=time_limit_s).plan
+    if found is None:
+        raise SystemExit(f"{instance.name}: no plan")
+    if file is not None:
+        write_plan(found, file)
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,246 @@
+"""Plans again after the network changed: what did not change keeps its decisions."""
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from hfedfm_opt.planning.arrangement import Arrangement
+from hfedfm_opt.planning.assemble import assemble
+from hfedfm_opt.planning.candidates import Reach
+from hfedfm_opt.planning.changes import Changes, changes_between
+from hfedfm_opt.planning.cluster_options import Option, Rhythm
+from hfedfm_opt.planning.decide import reach_of, search_settings
+from hfedfm_opt.planning.digest import instance_digest
+from hfedfm_opt.planning.hops import MissingLink
+from hfedfm_opt.planning.joint_cluster import sharers_of
+from hfedfm_opt.planning.kept_options import OldCluster, as_it_was, kept_options, new_options, old_clusters
+from hfedfm_opt.planning.moves import Moves, moves_between
+from hfedfm_opt.planning.near_deadline import search_near
+from hfedfm_opt.planning.optimise import (
+    SearchSettings,
+    assemble_choices,
+    nothing_in_time,
+    shared_legs,
+)
+from hfedfm_opt.planning.place import NoPlacement, Placed
+from hfedfm_opt.planning.place_again import place_again
+from hfedfm_opt.planning.plan import Plan, PlanResult
+from hfedfm_opt.planning.planner import checked_result, plan, priced_instance
+from hfedfm_opt.planning.precision import transport_of
+from hfedfm_opt.planning.readiness import Readiness
+from hfedfm_opt.planning.recipes import recipe_of
+from hfedfm_opt.planning.settings import PlannerOptions
+from hfedfm_opt.planning.trained_elsewhere import with_training
+from hfedfm_opt.system.decisions import Frequency, precisions_of
+from hfedfm_opt.system.instance import Instance
+from hfedfm_opt.system.network import Network, resolve_network
+from solvers.common import Options
+
+NO_BOUND = (
+    "no bound: planned again from an old plan, where clusters in which nothing changed keep their trees and hosts"
+)
+COARSEST_GAP = 1e-4
+"""Relative gap to which clusters are decided at a deadline, unless a larger one is asked for."""
+Way = Literal["kept", "warm", "anew"]
+"""How a plan came about: the old one as it is; from the old one; or anew, as nothing of the old one helped."""
+
+
+@dataclass(frozen=True)
+class Replanned:
+    """What planning again answers.
+
+    Parameters
+    ----------
+    result : PlanResult
+        As :func:`~hfedfm_opt.planning.planner.plan` gives it.
+    way : "kept", "warm" or "anew"
+        How the plan came about.
+    changes : Changes
+        What differs from the network of the old plan.
+    moves : Moves
+        Replicas that must be sent before the new plan can run.
+    moving_cost : float
+        Their bytes at the price of moving; not part of the objective.
+    """
+
+    result: PlanResult
+    way: Way
+    changes: Changes
+    moves: Moves
+    moving_cost: float
+
+
+def replan(
+    instance: Instance,
+    old: Plan,
+    planner: str | None = None,
+    options: PlannerOptions | None = None,
+    *,
+    moving_weight_per_byte: float = 0.0,
+    **changes: object,
+) -> Replanned:
+    """Return a checked plan for a network that changed, from a plan for the network before.
+
+    Clusters in which nothing changed keep their trees, aggregators and hosts; their resources are allocated
+    anew where that pays.  The devices of the others are placed and arranged anew, at a common deadline near
+    the old one.  A plan that would still keep all limits as it is competes with that.  Where neither gives a
+    plan, everything is planned anew.
+
+    Parameters
+    ----------
+    instance : Instance
+        The network now.
+    old : Plan
+        The plan for the network before, with its instance.
+    planner : str or None
+        Name of a planner; ``None``: that of the old plan.  Others than ``optimised`` plan anew.
+    options : PlannerOptions or None
+        How to plan; ``None``: with the old plan's duplex, precisions and momentum, and ``changes``.
+    moving_weight_per_byte : float
+        What a byte of a replica costs on a node that does not hold it in the old plan, in the objective's
+        unit, >= 0.
+    **changes
+        Fields of :class:`PlannerOptions`, in place of ``options``.
+
+    Raises
+    ------
+    UnknownPlanner, UnknownPrecision
+        As planning does.
+    ValueError
+        If the price of moving is negative or not finite.
+    """
+    if not 0.0 <= moving_weight_per_byte < math.inf:
+        raise ValueError(f"moving_weight_per_byte is {moving_weight_per_byte!r}, must be finite and >= 0")
+    started = time.monotonic()
+    settings = options if options is not None else _options_of(old, changes)
+    name = old.decisions.planner if planner is None else planner
+    recipe = recipe_of(name, instance.training.period)
+    priced = priced_instance(instance, settings)
+    transport = transport_of(priced, settings.transport_bits)
+    network = resolve_network(priced, settings.duplex, precisions_of(transport))
+    before = resolve_network(old.instance, settings.duplex, precisions_of(transport))
+    differs = changes_between(before, network)
+
+    def answer(result: PlanResult, way: Way) -> Replanned:
+        moves = Moves()
+        if result.plan is not None:
+            moves = moves_between(network, old.decisions.hosted, result.plan.decisions.hosted)
+        return Replanned(result, way, differs, moves, moving_weight_per_byte * moves.bytes)
+
+    found: list[Replanned] = []
+    if recipe.arrangement == "optimised":
+        same_period = {entry.period for entry in old.decisions.periods} <= {recipe.period}
+        asked = _Asked(
+            Rhythm(recipe.period), reach_of(recipe), search_settings(network, settings),
+            differs.kept if same_period else frozenset(), moving_weight_per_byte, settings.seed,
+        )  # fmt: skip
+        try:
+            placed, arrangement = _warm(network, old, asked)
+        except (NoPlacement, MissingLink):
+            pass  # what is left free of the old plan may be too little: everything is planned anew
+        else:
+            decisions = assemble(
+                network, name, recipe.period, placed, arrangement, transport, settings.cloud_momentum
+            )
+            seconds = time.monotonic() - started
+            found.append(answer(checked_result(network, decisions, arrangement, settings, seconds), "warm"))
+        if not (differs.gone or differs.new):
+            still = old.decisions.model_copy(
+                update={"instance_sha256": instance_digest(priced), "claim": None, "instance_file": None}
+            )
+            stays = Arrangement(still.clusters, still.frequencies, -math.inf, NO_BOUND)
+            seconds = time.monotonic() - started
+            found.append(answer(checked_result(network, still, stays, settings, seconds), "kept"))
+    found = [one for one in found if one.result.plan is not None]
+    if not found:
+        return answer(plan(instance, name, settings), "anew")
+    return min(found, key=lambda one: one.result.objective + one.moving_cost)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """How to plan again: which clusters keep their trees, and what a moved byte costs."""
+
+    rhythm: Rhythm
+    reach: Reach
+    search: SearchSettings
+    kept: frozenset[str]
+    moving_weight_per_byte: float
+    seed: int
+
+
+def _options_of(old: Plan, changes: Mapping[str, object]) -> PlannerOptions:
+    decided = old.decisions
+    as_planned: dict[str, object] = {
+        "duplex": decided.duplex,
+        "transport_bits": {entry.module: (entry.up, entry.down) for entry in decided.transport_bits},
+        "cloud_momentum": decided.cloud_momentum,
+    }
+    return PlannerOptions(**(as_planned | dict(changes)))  # type: ignore[arg-type]
+
+
+def _warm(network: Network, old: Plan, asked: _Asked) -> tuple[Placed, Arrangement]:
+    """Return the placement and arrangement that start from an old plan."""
+    limit_s = asked.search.time_limit_s
+    limited = Options(time_limit_s=None if math.isinf(limit_s) else limit_s, seed=asked.seed)
+    olds = {one.id: one for one in old.decisions.clusters if one.consensus is None and one.relays == "merge"}
+    kept = {server for server in asked.kept if server in olds and _is_local(olds[server].aggregator, server, network)}
+    free = {device for server, members in network.members.items() if server not in kept for device in members}
+    placed, ready = place_again(
+        network, old.decisions, free, asked.reach, asked.moving_weight_per_byte, limited
+    )
+    network = with_training(network, placed.servings)
+    shared = shared_legs(network, asked.rhythm)
+    known = old_clusters(old.decisions.clusters, old.decisions.frequencies, placed.servings)
+    options, unchanged = _options(network, {server: known[server] for server in kept}, ready, asked)
+    near_s = max(old.prediction.latency_s * asked.rhythm.num_rounds - shared.down_s, 1e-9)
+    prices, search = network.instance.objective, asked.search
+    found = search_near(
+        options,
+        shared.delay_s,
+        near_s,
+        energy_weight=prices.energy_weight_per_j,
+        time_weight=prices.time_weight_per_s,
+        gap=max(search.gap, COARSEST_GAP),
+        max_deadline_s=search.max_latency_s * asked.rhythm.num_rounds - shared.down_s,
+        max_energy_j=search.max_energy_j * asked.rhythm.num_rounds - shared.joules,
+        time_limit_s=limit_s,
+    )
+    if not found.choices:
+        raise nothing_in_time(network, options, search.max_latency_s, search.max_energy_j)
+    clusters, frequencies = assemble_choices(network, found.choices)
+    as_before = [
+        entry for choice in found.choices for entry in unchanged.get(id(choice.option), ())
+    ]
+    return placed, Arrangement(clusters, (*frequencies, *as_before), -math.inf, NO_BOUND)
+
+
+def _is_local(aggregator: str, server: str, network: Network) -> bool:
+    """Return whether a cluster averages at its server or at a member, as the planner has it."""
+    return aggregator == server or aggregator in network.members[server]
+
+
+def _options(
+    network: Network, known: Mapping[str, OldCluster], ready: Readiness, asked: _Asked
+) -> tuple[list[Option], dict[int, tuple[Frequency, ...]]]:
+    """Return options of all clusters, and the frequencies of those that are as they were, by identity."""
+    search = asked.search
+    sharers = sharers_of(network) if search.joint else {}
+    options: list[Option] = []
+    unchanged: dict[int, tuple[Frequency, ...]] = {}
+    for index, server in enumerate(network.members):
+        old = known.get(server)
+        if old is None:
+            options += new_options(
+                network, index, asked.rhythm, ready, sharers, allocate=search.allocate, joint=search.joint
+            )
+            continue
+        same = as_it_was(network, index, old, asked.rhythm, ready)
+        unchanged[id(same)] = old.frequencies
+        options.append(same)
+        options += kept_options(
+            network, index, old, asked.rhythm, ready, sharers, allocate=search.allocate, joint=search.joint
+        )
+    return options, unchanged
