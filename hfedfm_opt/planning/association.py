@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.decisions import Decisions
-from hfedfm_opt.system.network import Network
+from hfedfm_opt.system.network import Network, WirelessEdge
 
 
 def with_association(network: Network, server_of: Mapping[str, str]) -> Network:
@@ -23,7 +23,21 @@ def with_association(network: Network, server_of: Mapping[str, str]) -> Network:
         for device, server in server_of.items()
         if network.parent(device) != server
     }
-    return replace(network, nodes={**network.nodes, **changed}) if changed else network
+    if not changed:
+        return network
+    moved = replace(network, nodes={**network.nodes, **changed})
+    return replace(moved, clusters_of_band=_clusters_of_band(moved))
+
+
+def _clusters_of_band(network: Network) -> dict[str, int]:
+    """Return how many clusters may send over each band between devices, where they are several."""
+    cluster_of = {device: network.parent(device) for device in network.devices}
+    found: dict[str, set[str]] = {}
+    for (source, target), edge in network.edges.items():
+        cluster = cluster_of.get(source)
+        if cluster is not None and cluster == cluster_of.get(target) and isinstance(edge, WirelessEdge):
+            found.setdefault(edge.band, set()).add(cluster)
+    return {band: len(clusters) for band, clusters in found.items() if len(clusters) > 1}
 
 
 def as_decided(network: Network, decisions: Decisions) -> Network:
