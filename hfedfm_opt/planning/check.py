@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from hfedfm_opt.planning.association import as_decided
 from hfedfm_opt.planning.check_structure import distinct_hops, structure_violations
 from hfedfm_opt.planning.costs import Prediction, predict
 from hfedfm_opt.planning.device_energy import (
@@ -11,7 +12,6 @@ from hfedfm_opt.planning.device_energy import (
     prices_of,
 )
 from hfedfm_opt.planning.phase import Use
-from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.planning.trees import gather_order
 from hfedfm_opt.planning.violations import TOLERANCE, PlanViolation, over
 from hfedfm_opt.planning.work import loads_of
@@ -42,7 +42,7 @@ def judge(
 
     The parameters are those of :func:`check_plan`.
     """
-    network = with_training(network, decisions.servings)
+    network = as_decided(network, decisions)
     unsound = structure_violations(network, decisions)
     if unsound:
         return unsound, None

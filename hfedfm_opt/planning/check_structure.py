@@ -77,7 +77,9 @@ def _membership(network: Network, decisions: Decisions) -> Iterator[PlanViolatio
                     place, f"has the member {member!r}, which cluster {seen[member]!r} has too"
                 )
             elif cluster.id in network.nodes and cluster.id not in network.path_up(member):
-                yield PlanViolation(place, f"has the member {member!r}, which is not below {cluster.id!r}")
+                yield PlanViolation(
+                    place, f"has the member {member!r}, {_why_not(network, member, cluster.id)}"
+                )
             seen[member] = cluster.id
         if cluster.aggregator != cluster.id and cluster.aggregator not in cluster.members:
             yield PlanViolation(
@@ -86,6 +88,15 @@ def _membership(network: Network, decisions: Decisions) -> Iterator[PlanViolatio
     for device in network.devices:
         if device not in seen:
             yield PlanViolation(f"device {device!r}", "is in no cluster, must be in exactly one")
+
+
+def _why_not(network: Network, member: str, server: str) -> str:
+    """Return why a device cannot belong to a node that is not above it in the file."""
+    if network.nodes[server].tier not in network.instance.tiers[1:-1]:
+        return f"which is not below {server!r}"
+    if (member, server) not in network.edges:
+        return f"which has no link to {server!r}: must be below it, or have links both ways"
+    return f"which has no link from {server!r}: must be below it, or have links both ways"
 
 
 def _periods(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:

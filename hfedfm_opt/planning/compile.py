@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping
 
 from fl_runtime import schedule as runtime
+from hfedfm_opt.planning.association import as_decided
 from hfedfm_opt.planning.payload import carried_from, gathered_modules, kept_modules, models_at_hosts
 from hfedfm_opt.planning.rounds import Kind, cycle_of
 from hfedfm_opt.planning.steps import After, StepWriter
-from hfedfm_opt.planning.trained_elsewhere import hosts_above, members_helped, with_training
+from hfedfm_opt.planning.trained_elsewhere import hosts_above, members_helped
 from hfedfm_opt.planning.trees import (
     Modules,
     deliver_order,
@@ -31,7 +32,7 @@ def compile_schedule(network: Network, decisions: Decisions, rounds: int) -> run
     rounds : int
         Number of rounds, >= 1.
     """
-    network = with_training(network, decisions.servings)
+    network = as_decided(network, decisions)
     cycle = cycle_of(decisions.periods)
     kinds = {kind.name: _round_kind(network, decisions, kind) for kind in dict.fromkeys(cycle)}
     settings = network.instance.training

@@ -7,10 +7,11 @@ two share only the formulas of ``fl_runtime.physics``, and must agree.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hfedfm_opt.planning.association import as_decided
 from hfedfm_opt.planning.payload import carried_from, gathered_modules, kept_modules
 from hfedfm_opt.planning.phase import Ledger, Phase, Use
 from hfedfm_opt.planning.rounds import Kind, cycle_of
-from hfedfm_opt.planning.trained_elsewhere import hosts_above, members_helped, with_training
+from hfedfm_opt.planning.trained_elsewhere import hosts_above, members_helped
 from hfedfm_opt.planning.trees import Modules, deliver_order, gather_order, modules_down, modules_up
 from hfedfm_opt.system.decisions import Cluster, Decisions, Hop, Serving
 from hfedfm_opt.system.network import Network
@@ -48,7 +49,7 @@ def predict(network: Network, decisions: Decisions, rounds: int | None = None) -
     rounds : int or None
         Rounds to predict, >= 1; ``None`` means one cycle.
     """
-    network = with_training(network, decisions.servings)
+    network = as_decided(network, decisions)
     cycle = cycle_of(decisions.periods)
     played = [cycle[index % len(cycle)] for index in range(rounds or len(cycle))]
     cost_of = {kind: _cost_of_round(network, decisions, kind) for kind in dict.fromkeys(played)}

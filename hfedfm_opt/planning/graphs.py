@@ -82,8 +82,9 @@ def write_graphml(graph: "nx.Graph[str]", path: str | os.PathLike[str]) -> None:
 def _nodes(network: Network) -> Iterator[tuple[str, dict[str, Any]]]:
     for node in network.instance.nodes:
         figures: dict[str, Any] = {"tier": node.tier}
-        if node.parent is not None:
-            figures["parent"] = node.parent
+        above = network.nodes[node.id].parent
+        if above is not None:
+            figures["parent"] = above
         if node.position_m is not None:
             figures |= dict(zip(("x_m", "y_m", "z_m"), node.position_m, strict=True))
         yield node.id, figures

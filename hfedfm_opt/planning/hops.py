@@ -15,7 +15,8 @@ def nominal_hop(network: Network, source: str, target: str, sharers: int) -> Hop
     """Return a hop with the link's channel, or an equal share of its band if that is less, at full power.
 
     A device sends each transfer at its full power.  A server serves many at once and spreads its power evenly
-    over its band, so that a share gets the same part of the power as of the band.
+    over its band, so that a share gets the same part of the power as of the band.  Where several clusters
+    may send between devices over the band, each has an even part of it.
 
     Parameters
     ----------
@@ -37,10 +38,12 @@ def nominal_hop(network: Network, source: str, target: str, sharers: int) -> Hop
     if not isinstance(edge, WirelessEdge):
         return Hop(source=source, target=target)
     band = network.bands[edge.band]
+    is_device = network.nodes[source].tier == network.instance.tiers[-1]
+    if is_device and network.nodes[target].tier == network.instance.tiers[-1]:
+        sharers = max(sharers, 1) * network.clusters_of_band.get(edge.band, 1)
     share_hz = min(band.channel_hz or band.band_hz, band.band_hz / max(sharers, 1))
     radio = network.nodes[source].radio
     assert radio is not None, "a wireless link starts at a radio"
-    is_device = network.nodes[source].tier == network.instance.tiers[-1]
     power_w = radio.max_power_w * (1.0 if is_device else share_hz / band.band_hz)
     return Hop(source=source, target=target, band_hz=share_hz, power_w=power_w)
 

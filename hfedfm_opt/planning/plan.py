@@ -4,11 +4,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from fl_runtime.schedule import Schedule
+from hfedfm_opt.planning.association import as_decided
 from hfedfm_opt.planning.check import judge
 from hfedfm_opt.planning.compile import compile_schedule
 from hfedfm_opt.planning.costs import Prediction, predict
 from hfedfm_opt.planning.device_energy import largest_device_energy, objective_of
-from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.planning.violations import PlanViolation
 from hfedfm_opt.system.decisions import Claim, Decisions, GapPart, precisions_of
 from hfedfm_opt.system.instance import Instance
@@ -41,7 +41,7 @@ class Plan:
         network = self.resolved
         if network is None:
             network = resolve_network(self.instance, decided.duplex, precisions_of(decided.transport_bits))
-        return with_training(network, decided.servings)
+        return as_decided(network, decided)
 
     @cached_property
     def prediction(self) -> Prediction:

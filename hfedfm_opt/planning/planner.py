@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.assemble import assemble
+from hfedfm_opt.planning.association_rules import by_rule
 from hfedfm_opt.planning.decide import decide
 from hfedfm_opt.planning.hops import MissingLink
 from hfedfm_opt.planning.place import NoPlacement
@@ -68,6 +69,7 @@ def plan(
     started = time.monotonic()
     transport = transport_of(priced, settings.transport_bits)
     network = resolve_network(priced, settings.duplex, precisions_of(transport))
+    network = by_rule(network, settings.association)
     try:
         placed, arrangement = decide(network, recipe, settings)
     except (NoPlacement, MissingLink) as error:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fl_runtime.packing import FULL_BITS
+from hfedfm_opt.planning.association_rules import AssociationRule
 from hfedfm_opt.planning.precision import BitsBothWays
 from hfedfm_opt.system.network import Duplex
 
@@ -43,6 +44,9 @@ class PlannerOptions:
         and of models on their way back; a mapping gives them by module, and others have 32.
     cloud_momentum : float
         Momentum of the cloud's averages, in [0, 1); it changes what is learned and no cost.
+    association : "given", "strongest", "balanced" or "decided"
+        Which server each device belongs to: its parent in the file, the server of the highest rate, so that
+        no cell is crowded, or as the optimised planner decides (others then keep the file's).
     """
 
     time_limit_s: float | None = None
@@ -60,3 +64,4 @@ class PlannerOptions:
     max_device_energy_j: float | None = None
     transport_bits: BitsBothWays | Mapping[str, BitsBothWays] = FULL_BITS
     cloud_momentum: float = 0.0
+    association: AssociationRule = "given"

@@ -66,6 +66,9 @@ class Network:
     trained_by : mapping of (str, str) to str
         For (device, trainable module): the node that trains it for the device, where that is another; empty
         where it is not known which.
+    clusters_of_band : mapping of str to int
+        How many clusters may send over a band between devices, where an association other than the file's has
+        made them several.
     """
 
     instance: Instance
@@ -77,6 +80,7 @@ class Network:
     duplex: Duplex = "as given"
     precisions: Precisions = field(default_factory=dict)
     trained_by: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    clusters_of_band: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def root(self) -> str:
