@@ -2,30 +2,26 @@
 
 import math
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.assemble import assemble
 from hfedfm_opt.planning.check import check_plan
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.costs import predict
-from hfedfm_opt.planning.deadline_prices import deadline_prices, hulls_of
-from hfedfm_opt.planning.deadline_turns import Start, place_by_deadline
-from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement, price
+from hfedfm_opt.planning.deadline_turns import Turns, place_by_deadline, training_cost
+from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement
 from hfedfm_opt.planning.hops import MissingLink
+from hfedfm_opt.planning.hulls import second_j_of
 from hfedfm_opt.planning.optimise import SearchSettings, optimise
+from hfedfm_opt.planning.pace import best_moment_s, pace_of, slowable_devices
 from hfedfm_opt.planning.place import NoPlacement, Placed, place
-from hfedfm_opt.planning.placement_bound import (
-    PLACEMENT_PROOF,
-    BoundSettings,
-    bound_over_placements,
-    priced_bound,
-    slowable_devices,
-)
+from hfedfm_opt.planning.placement_bound import PLACEMENT_PROOF, BoundSettings, bound_over_placements
 from hfedfm_opt.planning.readiness import readiness
 from hfedfm_opt.planning.time_prices import TimePrices, even_prices, repriced
 from hfedfm_opt.planning.trained_elsewhere import with_training
-from hfedfm_opt.system.decisions import GapPart
+from hfedfm_opt.system.decisions import GapPart, Serving
 from hfedfm_opt.system.network import Network
 from solvers.common import Options, relative_gap
 
@@ -47,6 +43,14 @@ PART_OF_A_GAP = 0.01
 """Part of the gap over all placements to which the clusters of one placement are decided."""
 JOINT_TURNS = 5.0
 """Turns in whose time the clusters of the best placement should be decided at once."""
+WORTH_ARRANGING = 0.02
+"""How much worse than the best, relatively, the training of a placement may be to be arranged."""
+WORTH_DECIDING = 0.003
+"""The same of a plan at nominal D2D links whose clusters are decided at once."""
+MOST_DECIDED = 2
+"""Placements whose clusters are decided at once at most."""
+LATER = (1.5, 2.5, 5.0, 12.0)
+"""Moments, in best ones, that are tried where a limit on energy forbids the best one."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class _Turn:
     placed: Placed
     arrangement: Arrangement
     value: float
+    latency_s: float
     seconds: float
 
 
@@ -68,7 +73,7 @@ def alternate(
     under prices of time, arranges the clusters exactly for that placement, and raises the prices of the
     devices that kept the others waiting.  Under a time limit a turn begins only if it should end in time.
     Where modules may be trained elsewhere, a turn before the first leaves all of them on their devices.
-    Turns take D2D links at nominal resources; the clusters of the best placement are then decided at once.
+    Turns take D2D links at nominal resources; the clusters of the best placements are then decided at once.
 
     Parameters
     ----------
@@ -90,114 +95,192 @@ def alternate(
     NoPlacement, MissingLink
         If there is no placement, or clusters cannot average.
     """
-    began = time.monotonic()
-    stop_at = began + settings.time_limit_s
-    if len(task.candidates) == len(task.demands):
-        placed = place(network, task, method, _options(settings.time_limit_s, seed))
+    alone = all(candidate.host == candidate.device for candidate in task.candidates)
+    if len(task.candidates) == len(task.demands) and (alone or not settings.allocate):
+        limit = None if math.isinf(settings.time_limit_s) else max(settings.time_limit_s, 1e-3)
+        placed = place(network, task, method, Options(time_limit_s=limit, seed=seed))
         return placed, optimise(with_training(network, placed.servings), placed, rhythm, settings)
-    placement_s = settings.time_limit_s * PART_OF_A_PLACEMENT
-    start_ends = began + settings.time_limit_s * PART_OF_THE_START
-    start = place_by_deadline(network, task, method, placement_s, start_ends, seed)
-    bound_gap = max(settings.gap, RELAXED_GAP)
-    bounds = replace(settings, time_limit_s=settings.time_limit_s * PART_OF_A_BOUND, gap=bound_gap)
-    bound_prices = _bound_prices(network, task, settings, start)
-    priced = priced_bound(network, task, rhythm, bounds, bound_prices)
-    best, turns = _first(network, start.placed, rhythm, settings, stop_at)
-    longest = best
-    home = _all_at_home(network, task)
-    if home is not None:
+    return _Alternation(network, task, method, rhythm, settings, seed).run()
+
+
+@dataclass
+class _Alternation:
+    """The turns: what is known, and what was tried."""
+
+    network: Network
+    task: PlacementTask
+    method: str
+    rhythm: Rhythm
+    settings: SearchSettings
+    seed: int
+    began: float = field(default_factory=time.monotonic)
+    tried: dict[tuple[Serving, ...], _Turn] = field(default_factory=dict)
+    bound: float = -math.inf
+    proof: str = ""
+    timed_out: bool = False
+
+    def __post_init__(self) -> None:
+        limit_s = self.settings.time_limit_s
+        self.stop_at = self.began + limit_s
+        self.placement_s = limit_s * PART_OF_A_PLACEMENT
+        self.slowable = slowable_devices(self.network) if self.settings.allocate else frozenset[str]()
+        self.in_turns = replace(
+            self.settings, joint=False, counts_joint=self.settings.joint
+        )  # unless limits forbid that
+        self.turns = Turns(
+            self.method,
+            self.placement_s,
+            self.began + limit_s * PART_OF_THE_START,
+            self.seed,
+            self.slowable,
+        )
+
+    def run(self) -> tuple[Placed, Arrangement]:
+        """Take all turns; return the best."""
+        start = place_by_deadline(self.network, self.task, self.turns)
+        self._first(start.placed)
+        home = self._at_home()
+        self._prove(start.bound_prices, relays=home is None)
+        self._take_turns()
+        best = self._decided_at_once() if self.settings.joint else self.best
+        timed_out = self.timed_out or best.arrangement.timed_out
+        return best.placed, self._bounded(replace(best.arrangement, timed_out=timed_out))
+
+    @property
+    def best(self) -> _Turn:
+        """The best turn at which everything was arranged as in turns."""
+        return min(self.tried.values(), key=lambda turn: turn.value)
+
+    def _longest_s(self) -> float:
+        return max(turn.seconds for turn in self.tried.values())
+
+    def _left_s(self) -> float:
+        return self.stop_at - time.monotonic()
+
+    def _first(self, placed: Placed) -> None:
+        """Arrange the first placement: at nominal D2D links, if the limits allow that."""
         try:
-            placed = place(network, home, method, _options(placement_s, seed))
-            stays = _arranged(network, placed, rhythm, turns, stop_at)
-            best = min(best, stays, key=lambda turn: turn.value)
+            self._arrange(placed)
+        except (MissingLink, NoPlacement):
+            if not self.settings.joint:
+                raise
+            self.in_turns = self.settings
+            self._arrange(placed)
+
+    def _at_home(self) -> PlacementTask | None:
+        """Arrange the placement whose trainable modules stay on their devices; ``None`` if they all do."""
+        home = formulate_placement(self.network)
+        if len(home.candidates) == len(self.task.candidates):
+            return None
+        try:
+            self._arrange(self.turns.place(self.network, home, even_prices(self.network)))
         except NoPlacement:
             pass  # some modules must leave
-    relaxes = stop_at - time.monotonic() > 2.0 * longest.seconds
-    relaying_j = best.arrangement.relaying_j if home is None else 0.0  # what moves away sends no updates
-    by = BoundSettings(bound_prices, relaying_j, relaxes, priced)
-    bound, proof = bound_over_placements(network, task, rhythm, bounds, by)
-    reserved = 1.0 + (JOINT_TURNS if settings.joint else 0.0)
-    prices, since_best, timed_out = even_prices(network), 0, False
-    for number in range(1, MAX_TURNS + 1):
-        if since_best >= PATIENCE or relative_gap(best.value, bound) <= settings.gap:
-            break
-        timed_out = stop_at - time.monotonic() < reserved * longest.seconds + placement_s
-        if timed_out:
-            break
-        placed = place(network, price(network, task, prices), method, _options(placement_s, seed))
-        turn = _arranged(network, placed, rhythm, turns, stop_at)
-        longest = max(longest, turn, key=lambda turn: turn.seconds)
-        best, since_best = (turn, 0) if turn.value < best.value else (best, since_best + 1)
-        seconds = readiness(network, placed.servings).seconds
-        prices = repriced(prices, seconds, placed.servings, FIRST_STEP / math.sqrt(number))
-    time_left = stop_at - time.monotonic() > bounds.time_limit_s or math.isinf(settings.time_limit_s)
-    if time_left and relative_gap(best.value, bound) > settings.gap:
-        other = bound_over_placements(
-            network, task, rhythm, bounds, replace(by, prices=prices, relax_devices=False, priced=None)
-        )
-        bound, proof = max((bound, proof), other)
-    if settings.joint:
-        left_open = min(relative_gap(best.value, bound), 1.0)
-        finer = replace(settings, gap=max(settings.gap, PART_OF_A_GAP * left_open))
-        together = _arranged(network, best.placed, rhythm, finer, stop_at)
-        best = together if together.value <= best.value else best
-    timed_out = timed_out or best.arrangement.timed_out
-    return best.placed, _bounded(replace(best.arrangement, timed_out=timed_out), bound, proof)
+        return home
 
+    def _prove(self, prices: TimePrices, *, relays: bool) -> None:
+        """Bound all placements; where trainable modules may leave, what leaves sends no updates."""
+        limit_s = self.settings.time_limit_s * PART_OF_A_BOUND
+        bounds = replace(self.settings, time_limit_s=limit_s, gap=max(self.settings.gap, RELAXED_GAP))
+        relaying_j = self.best.arrangement.relaying_j if relays else 0.0
+        by = BoundSettings(prices, relaying_j, self._left_s() > 2.0 * self._longest_s())
+        self.bound, self.proof = bound_over_placements(self.network, self.task, self.rhythm, bounds, by)
 
-def _bounded(arrangement: Arrangement, bound: float, proof: str) -> Arrangement:
-    """Return the arrangement with a bound over all placements, and what that leaves open."""
-    parts = arrangement.gap_parts
-    if parts:
-        amount = arrangement.bound - bound
-        parts = (*parts, GapPart(part="placement", amount=amount, proof=PLACEMENT_PROOF))
-    return replace(arrangement, bound=bound, proof=proof, gap_parts=parts)
+    def _is_good(self) -> bool:
+        return relative_gap(self.best.value, self.bound) <= self.settings.gap
 
+    def _take_turns(self) -> None:
+        """Place and arrange in turn, until nothing is gained."""
+        reserved = 1.0 + (JOINT_TURNS if self.settings.joint else 0.0)
+        prices, since_best = even_prices(self.network), 0
+        least = training_cost(self.network, self.best.placed, self.slowable)
+        for number in range(1, MAX_TURNS + 1):
+            if since_best >= PATIENCE or self._is_good():
+                break
+            self.timed_out = self._left_s() < reserved * self._longest_s() + self.placement_s
+            if self.timed_out:
+                break
+            placed = self.turns.place(self.network, self.task, prices)
+            cost, before = training_cost(self.network, placed, self.slowable), self.best.value
+            if cost <= least * (1.0 + WORTH_ARRANGING):
+                self._arrange(placed)
+            least = min(least, cost)
+            since_best = 0 if self.best.value < before else since_best + 1
+            seconds = readiness(self.network, placed.servings).seconds
+            prices = repriced(prices, seconds, placed.servings, FIRST_STEP / math.sqrt(number))
 
-def _options(limit_s: float, seed: int) -> Options:
-    return Options(time_limit_s=None if math.isinf(limit_s) else max(limit_s, 1e-3), seed=seed)
+    def _decided_at_once(self) -> _Turn:
+        """Decide the clusters of the best placements at once; return the best turn of all."""
+        best = self.best
+        left_open = min(relative_gap(best.value, self.bound), 1.0)
+        finer = replace(self.settings, gap=max(self.settings.gap, PART_OF_A_GAP * left_open))
+        promising = sorted(self.tried.values(), key=lambda turn: turn.value)[:MOST_DECIDED]
+        worth = [turn for turn in promising if turn.value <= promising[0].value * (1.0 + WORTH_DECIDING)]
+        for number, turn in enumerate(worth):
+            if number and self._left_s() < best.seconds:
+                break
+            together = self._turn(turn.placed, finer)
+            best = together if together.value <= best.value else best
+        return best
 
+    def _arrange(self, placed: Placed) -> None:
+        """Arrange a placement as in turns, unless it was."""
+        if placed.servings not in self.tried:
+            self.tried[placed.servings] = self._turn(placed, self.in_turns)
 
-def _arranged(
-    network: Network, placed: Placed, rhythm: Rhythm, settings: SearchSettings, stop_at: float
-) -> _Turn:
-    """Return a placement with its best arrangement."""
-    began = time.monotonic()
-    limited = replace(settings, time_limit_s=max(stop_at - began, 1e-3))
-    served = with_training(network, placed.servings)
-    arrangement = optimise(served, placed, rhythm, limited)
-    decisions = assemble(served, "alternation", rhythm.period, placed, arrangement)
-    cost, weights = predict(served, decisions), network.instance.objective
-    value = weights.energy_weight_per_j * cost.energy_j + weights.time_weight_per_s * cost.latency_s
-    if settings.joint and check_plan(served, decisions):
-        value = math.inf
-    return _Turn(placed, arrangement, value, time.monotonic() - began)
+    def _turn(self, placed: Placed, settings: SearchSettings) -> _Turn:
+        """Return a placement with its best arrangement, at the first moment that the limits allow."""
+        errors: list[MissingLink | NoPlacement] = []
+        for moment_s in self._moments(placed):
+            try:
+                turn = self._turn_at(placed, settings, moment_s)
+            except (MissingLink, NoPlacement) as error:
+                errors.append(error)
+                continue
+            if errors and moment_s is None:
+                return self._slower(placed, settings, turn)
+            return turn
+        raise errors[-1]
 
+    def _moments(self, placed: Placed) -> Iterator[float | None]:
+        """Yield when all devices may be ready: the best moment, others that limits may allow, at once."""
+        if self.slowable:
+            pace = pace_of(self.network, readiness(self.network, placed.servings))
+            best_s = best_moment_s(pace, second_j_of(self.network))
+            yield best_s
+            if math.isfinite(self.settings.max_energy_j):
+                yield from (part * best_s for part in LATER)
+        yield None
 
-def _first(
-    network: Network, placed: Placed, rhythm: Rhythm, settings: SearchSettings, stop_at: float
-) -> tuple[_Turn, SearchSettings]:
-    """Return the first turn and how to search in turns: at nominal D2D links, if the limits allow that."""
-    turns = replace(settings, joint=False, counts_joint=settings.joint)
-    try:
-        return _arranged(network, placed, rhythm, turns, stop_at), turns
-    except (MissingLink, NoPlacement):
-        if not settings.joint:
-            raise
-        return _arranged(network, placed, rhythm, settings, stop_at), settings
+    def _slower(self, placed: Placed, settings: SearchSettings, fast: _Turn) -> _Turn:
+        """Return the better of a turn at full speed and one that uses what a limit on latency leaves."""
+        spare_s = self.settings.max_latency_s - fast.latency_s
+        ready_s = max(readiness(self.network, placed.servings).seconds.values())
+        if not self.slowable or not math.isfinite(spare_s):
+            return fast
+        try:
+            slow = self._turn_at(placed, settings, ready_s + spare_s)
+        except (MissingLink, NoPlacement):
+            return fast
+        return min(fast, slow, key=lambda turn: turn.value)
 
+    def _turn_at(self, placed: Placed, settings: SearchSettings, moment_s: float | None) -> _Turn:
+        """Return a placement with its best arrangement where devices are ready at a moment."""
+        began = time.monotonic()
+        limited = replace(settings, time_limit_s=max(self.stop_at - began, 1e-3))
+        served = with_training(self.network, placed.servings)
+        arrangement = optimise(served, placed, self.rhythm, limited, moment_s)
+        decisions = assemble(served, "alternation", self.rhythm.period, placed, arrangement)
+        cost, weights = predict(served, decisions), self.network.instance.objective
+        value = weights.energy_weight_per_j * cost.energy_j + weights.time_weight_per_s * cost.latency_s
+        if settings.joint and check_plan(served, decisions):
+            value = math.inf
+        return _Turn(placed, arrangement, value, cost.latency_s, time.monotonic() - began)
 
-def _bound_prices(
-    network: Network, task: PlacementTask, settings: SearchSettings, start: Start
-) -> TimePrices:
-    """Return prices of time for a bound, at the best deadline where devices that may slow down do so."""
-    slowable = slowable_devices(network, task, settings) if settings.allocate else set()
-    if not slowable:
-        return start.bound_prices
-    return deadline_prices(network, hulls_of(network, task, {}, slowable), ())[0]
-
-
-def _all_at_home(network: Network, task: PlacementTask) -> PlacementTask | None:
-    """Return the task whose trainable modules stay on their devices; ``None`` if they all do anyway."""
-    home = formulate_placement(network)
-    return home if len(home.candidates) < len(task.candidates) else None
+    def _bounded(self, arrangement: Arrangement) -> Arrangement:
+        """Return the arrangement with the bound over all placements, and what that leaves open."""
+        parts = arrangement.gap_parts
+        if parts:
+            amount = arrangement.bound - self.bound
+            parts = (*parts, GapPart(part="placement", amount=amount, proof=PLACEMENT_PROOF))
+        return replace(arrangement, bound=self.bound, proof=self.proof, gap_parts=parts)

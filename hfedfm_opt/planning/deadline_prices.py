@@ -6,85 +6,26 @@ fit its own memory, with the load of the hosts as it is.  The best common deadli
 best T are the prices of a second on each device, which sum to ``w_T / w_E`` unless a device cannot be faster.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 
-from hfedfm_opt.planning.candidates import Candidate
 from hfedfm_opt.planning.formulate_placement import PlacementTask
+from hfedfm_opt.planning.hulls import Hull, second_j_of
 from hfedfm_opt.planning.time_prices import TimePrices
 from hfedfm_opt.system.decisions import Serving
 from hfedfm_opt.system.network import Network
-from solvers.common.arrays import FloatArray
 
-MOST_WAYS = 512
-"""Ways to run a device's modules that are kept, module after module; beyond, every second one is dropped."""
-PARTS_OF_A_FREQUENCY = np.geomspace(1.0, 1e-2, 47)
-"""Frequencies at which hulls are sampled, as parts of the highest."""
-ABOVE = 1.001
-"""How far above the slope a price is set, so that the faster of two ways that cost the same is taken."""
-
-
-@dataclass(frozen=True)
-class Hull:
-    """The lower convex hull of a device's ways to train: seconds rise, joules fall, both (n,)."""
-
-    seconds: FloatArray
-    joules: FloatArray
-
-    def slopes_w(self) -> FloatArray:
-        """Return joules saved for each second more, from each point to the next, (n - 1,), falling."""
-        saved: FloatArray = -np.diff(self.joules) / np.diff(self.seconds)
-        return saved
-
-
-def hulls_of(
-    network: Network,
-    task: PlacementTask,
-    busy_s: Mapping[str, float],
-    slowable: Collection[str] = frozenset(),
-) -> dict[str, Hull]:
-    """Return what each device can do.
-
-    Parameters
-    ----------
-    network : Network
-        The network.
-    task : PlacementTask
-        Who may run what.
-    busy_s : mapping of str to float
-        How long a host takes for all that it was given; a module that runs there waits as long.
-    slowable : collection of str
-        Devices that may slow down their CPU if they run everything themselves.
-    """
-    choices: dict[str, dict[str, list[Candidate]]] = {}
-    for candidate in task.candidates:
-        choices.setdefault(candidate.device, {}).setdefault(candidate.module, []).append(candidate)
-    hulls = {device: _hull(network, device, found, busy_s) for device, found in choices.items()}
-    return {
-        device: _slowed(hull, device, choices[device]) if device in slowable else hull
-        for device, hull in hulls.items()
-    }
-
-
-def _slowed(hull: Hull, device: str, choices: Mapping[str, list[Candidate]]) -> Hull:
-    """Return the hull of a device that may also run everything itself at a part of its full frequency."""
-    own = [candidate for found in choices.values() for candidate in found if candidate.host == device]
-    if len(own) < len(choices):
-        return hull
-    seconds = sum(candidate.host_seconds for candidate in own)
-    joules = sum(candidate.joules + candidate.update_joules for candidate in own)
-    return _lower_hull(
-        np.concatenate([hull.seconds, seconds / PARTS_OF_A_FREQUENCY]),
-        np.concatenate([hull.joules, joules * PARTS_OF_A_FREQUENCY**2]),
-    )
+ROUNDING = 1e-12
+"""Relative distance of times below which they are one."""
 
 
 def deadline_prices(
     network: Network, hulls: Mapping[str, Hull], servings: tuple[Serving, ...]
 ) -> tuple[TimePrices, TimePrices]:
     """Return the prices of time at the best common deadline: for a bound, and, a little higher, for a plan.
+
+    Those of a plan are such that each device takes a way that ends in time.
 
     Parameters
     ----------
@@ -95,7 +36,7 @@ def deadline_prices(
     servings : tuple of Serving
         Who worked for whom in the last plan: a host is pressed by all whom it serves.
     """
-    target_w = _watts(network)
+    target_w = second_j_of(network)
     deadline_s = deadline_of(network, hulls)
     slope_w = {device: _slope_at(hull, deadline_s) for device, hull in hulls.items()}
     total = sum(slope_w.values())
@@ -103,7 +44,9 @@ def deadline_prices(
     last = max(hulls, key=lambda device: float(hulls[device].seconds[0]))
     slope_w[last] += rest
     share = {device: slope / max(total + rest, 1e-300) for device, slope in slope_w.items()}
-    higher = {device: ABOVE * slope / max(target_w, 1e-300) for device, slope in slope_w.items()}
+    in_time_w = {device: _price_at(hull, deadline_s) for device, hull in hulls.items()}
+    in_time_w[last] = max(in_time_w[last], slope_w[last])
+    higher = {device: price_w / max(target_w, 1e-300) for device, price_w in in_time_w.items()}
     pressure: dict[str, float] = {}
     for device, host in dict.fromkeys((serving.device, serving.host) for serving in servings):
         pressure[host] = pressure.get(host, 0.0) + share[device]
@@ -113,7 +56,7 @@ def deadline_prices(
 def deadline_of(network: Network, hulls: Mapping[str, Hull]) -> float:
     """Return the deadline at which the energy of all hulls and the time cost least together."""
     floor_s = max(float(hull.seconds[0]) for hull in hulls.values())
-    return max(floor_s, _crossing_s(hulls, _watts(network)))
+    return max(floor_s, _crossing_s(hulls, second_j_of(network)))
 
 
 def busy_seconds(network: Network, task: PlacementTask, servings: tuple[Serving, ...]) -> dict[str, float]:
@@ -124,72 +67,6 @@ def busy_seconds(network: Network, task: PlacementTask, servings: tuple[Serving,
         seconds = alone[serving.device, serving.module, serving.host]
         busy[serving.host] = busy.get(serving.host, 0.0) + seconds
     return busy
-
-
-def _watts(network: Network) -> float:
-    """Return how many joules a second is worth."""
-    weights = network.instance.objective
-    return weights.time_weight_per_s / max(weights.energy_weight_per_j, 1e-12)
-
-
-def _hull(
-    network: Network, device: str, choices: Mapping[str, list[Candidate]], busy_s: Mapping[str, float]
-) -> Hull:
-    """Return the hull of all ways: each module at each of its hosts, within the device's memory."""
-    memory = network.nodes[device].memory_bytes
-    ways = np.zeros((1, 3))  # (ways, seconds joules bytes)
-    for module, found in choices.items():
-        size = network.modules[module].memory_bytes
-        steps = np.array(
-            [
-                (
-                    candidate.link_seconds + _host_seconds(candidate, busy_s) + candidate.update_seconds,
-                    candidate.joules + candidate.update_joules,
-                    size if candidate.host == device else 0.0,
-                )
-                for candidate in found
-            ]
-        )
-        ways = (ways[:, None] + steps[None]).reshape(-1, 3)
-        if memory is not None and (ways[:, 2] <= memory).any():
-            ways = ways[ways[:, 2] <= memory]
-        while len(ways) > MOST_WAYS:
-            ways = _thinned(ways)
-    return _lower_hull(ways[:, 0], ways[:, 1])
-
-
-def _host_seconds(candidate: Candidate, busy_s: Mapping[str, float]) -> float:
-    if candidate.host == candidate.device:
-        return candidate.host_seconds
-    return max(candidate.host_seconds, busy_s.get(candidate.host, 0.0))
-
-
-def _thinned(ways: FloatArray) -> FloatArray:
-    """Return the ways that no way with as few bytes betters; if all are left, every second one."""
-    order = np.lexsort((ways[:, 1], ways[:, 0], ways[:, 2]))
-    ways = ways[order]
-    keep = np.ones(len(ways), dtype=np.bool_)
-    for size in np.unique(ways[:, 2]):
-        at = np.flatnonzero(ways[:, 2] == size)
-        least = np.minimum.accumulate(ways[at, 1])
-        keep[at[1:]] = ways[at[1:], 1] < least[:-1]
-    return ways[keep] if not keep.all() else ways[::2]
-
-
-def _lower_hull(seconds: FloatArray, joules: FloatArray) -> Hull:
-    points: list[tuple[float, float]] = []
-    for x, y in sorted(zip(seconds.tolist(), joules.tolist(), strict=True)):
-        if points and y >= points[-1][1]:
-            continue
-        while len(points) > 1 and (points[-1][1] - points[-2][1]) * (x - points[-2][0]) >= (
-            y - points[-2][1]
-        ) * (points[-1][0] - points[-2][0]):
-            points.pop()
-        if points and x == points[-1][0]:
-            points.pop()
-        points.append((x, y))
-    array = np.array(points)
-    return Hull(array[:, 0], array[:, 1])
 
 
 def _crossing_s(hulls: Mapping[str, Hull], target_w: float) -> float:
@@ -218,3 +95,9 @@ def _slope_at(hull: Hull, deadline_s: float) -> float:
         return 0.0
     index = int(np.searchsorted(hull.seconds, deadline_s, side="left"))
     return float(hull.slopes_w()[max(index - 1, 0)])
+
+
+def _price_at(hull: Hull, deadline_s: float) -> float:
+    """Return a price at which a device takes the last way of its hull that ends by a deadline, in joules."""
+    index = int(np.searchsorted(hull.seconds, deadline_s * (1.0 + ROUNDING), side="right")) - 1
+    return float(hull.price_w[max(index, 0)])

@@ -2,13 +2,16 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from hfedfm_opt.planning.deadline_prices import Hull, busy_seconds, deadline_of, deadline_prices, hulls_of
+from hfedfm_opt.planning.deadline_prices import busy_seconds, deadline_of, deadline_prices
 from hfedfm_opt.planning.formulate_placement import PlacementTask, price
+from hfedfm_opt.planning.hulls import Hull, hulls_of, second_j_of
+from hfedfm_opt.planning.pace import best_moment_s, pace_of, paced
 from hfedfm_opt.planning.place import Placed, place
-from hfedfm_opt.planning.readiness import readiness
+from hfedfm_opt.planning.polish import polished
+from hfedfm_opt.planning.readiness import Readiness, readiness
 from hfedfm_opt.planning.time_prices import TimePrices
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.network import Network
@@ -16,6 +19,8 @@ from solvers.common import Options
 
 MOST_TURNS = 6
 """Placements tried at most."""
+POLISHINGS = 3
+"""Times that the devices of a placement are improved one by one at most."""
 LATE = 1.05
 """A device that is ready after so many times the deadline is late: its price doubles."""
 LEAST_PRICE = 1e-5
@@ -32,9 +37,44 @@ class Start:
     bound_prices: TimePrices
 
 
-def place_by_deadline(
-    network: Network, task: PlacementTask, method: str, turn_limit_s: float, stop_at: float, seed: int
-) -> Start:
+@dataclass(frozen=True)
+class Turns:
+    """How placements are made.
+
+    Parameters
+    ----------
+    method : str
+        Method of the placement solver.
+    limit_s : float
+        Wall seconds for each placement.
+    stop_at : float
+        On the monotonic clock, when to end at the latest; the first placement is made in any case.
+    seed : int
+        Seed of the placement method.
+    slowable : collection of str
+        Devices that may slow down their CPU.
+    """
+
+    method: str
+    limit_s: float
+    stop_at: float
+    seed: int
+    slowable: Collection[str] = frozenset()
+
+    def place(self, network: Network, task: PlacementTask, prices: TimePrices) -> Placed:
+        """Return a placement under prices of time, its devices then improved one by one."""
+        options = Options(time_limit_s=None if math.isinf(self.limit_s) else self.limit_s, seed=self.seed)
+        priced = price(network, task, prices, slowable=self.slowable)
+        placed = place(network, priced, self.method, options)
+        for _ in range(POLISHINGS):
+            better = polished(network, task, placed, self.slowable)
+            if training_cost(network, better, self.slowable) >= training_cost(network, placed, self.slowable):
+                break
+            placed = better
+        return placed
+
+
+def place_by_deadline(network: Network, task: PlacementTask, turns: Turns) -> Start:
     """Return the placement whose devices train with the least energy and longest training, weighted.
 
     Each turn prices time at the best common deadline, as the hosts are loaded, and doubles the price of the
@@ -46,43 +86,58 @@ def place_by_deadline(
         The network.
     task : PlacementTask
         Who may run what.
-    method : str
-        Method of ``solvers.placement``.
-    turn_limit_s : float
-        Wall seconds for each placement.
-    stop_at : float
-        On the monotonic clock, when to end at the latest; the first placement is made in any case.
-    seed : int
-        Seed of the placement method.
+    turns : Turns
+        How to place.
 
     Raises
     ------
     NoPlacement
         If there is none.
     """
-    weights = network.instance.objective
-    options = Options(time_limit_s=None if math.isinf(turn_limit_s) else turn_limit_s, seed=seed)
     raised: dict[str, float] = {}
     best: Start | None = None
     best_value = math.inf
-    hulls = hulls_of(network, task, {})
+    hulls = hulls_of(network, task, {}, turns.slowable)
     placed: Placed | None = None
     for _ in range(MOST_TURNS):
         lower, prices = deadline_prices(network, hulls, placed.servings if placed else ())
-        placed = place(network, price(network, task, _raised(prices, raised)), method, options)
-        ready = readiness(with_training(network, placed.servings), placed.servings)
-        value = weights.energy_weight_per_j * sum(ready.joules.values())
-        value += weights.time_weight_per_s * max(ready.seconds.values())
+        placed = turns.place(network, task, _raised(prices, raised))
+        value = training_cost(network, placed, turns.slowable)
         gained = value < best_value * (1.0 - GAIN)
         if value < best_value:
-            best, best_value = Start(placed, lower), value
-        late = _late(network, hulls, ready.seconds)
-        if not (gained or late - raised.keys()) or time.monotonic() >= stop_at:
+            best, best_value = Start(placed, best.bound_prices if best else lower), value
+        late = _late(network, hulls, _ready(network, placed).seconds)
+        if not (gained or late - raised.keys()) or time.monotonic() >= turns.stop_at:
             break
         raised |= {device: 2.0 * raised.get(device, 1.0) for device in late}
-        hulls = hulls_of(network, task, busy_seconds(network, task, placed.servings))
+        hulls = hulls_of(network, task, busy_seconds(network, task, placed.servings), turns.slowable)
     assert best is not None, "the first turn gives a placement or raises"
     return best
+
+
+def training_cost(network: Network, placed: Placed, slowable: Collection[str]) -> float:
+    """Return what a placement's training costs in a round: its joules, and the longest of it.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    placed : Placed
+        The placement.
+    slowable : collection of str
+        Devices that may slow down their CPU: if any may, all are ready at the best common moment.
+    """
+    weights, ready = network.instance.objective, _ready(network, placed)
+    if slowable:
+        pace = pace_of(network, ready)
+        ready, _ = paced(ready, pace, best_moment_s(pace, second_j_of(network)))
+    return weights.energy_weight_per_j * sum(ready.joules.values()) + weights.time_weight_per_s * max(
+        ready.seconds.values()
+    )
+
+
+def _ready(network: Network, placed: Placed) -> Readiness:
+    return readiness(with_training(network, placed.servings), placed.servings)
 
 
 def _late(network: Network, hulls: Mapping[str, Hull], seconds: Mapping[str, float]) -> set[str]:

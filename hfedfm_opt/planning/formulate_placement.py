@@ -50,11 +50,11 @@ def price(
     updates : bool
         Whether updates count; relays may send them for less, so that a bound must not count them.
     slowable : collection of str
-        Devices whose CPU runs each module at the frequency that costs least; their updates do not count.
+        Devices whose CPU runs each module at the frequency that costs least.
     """
     weights = network.instance.objective
     cost = [
-        _slowed(weights, candidate, prices.device_weight[candidate.device])
+        _slowed(weights, candidate, prices.device_weight[candidate.device], updates=updates)
         if candidate.device in slowable and _runs_on_cpu(network, candidate)
         else weights.energy_weight_per_j * (candidate.joules + (candidate.update_joules if updates else 0.0))
         + weights.time_weight_per_s * _price_of_time(candidate, prices, updates=updates)
@@ -75,14 +75,21 @@ def _runs_on_cpu(network: Network, candidate: Candidate) -> bool:
     return own and isinstance(network.nodes[candidate.device].processor, Cpu)
 
 
-def _slowed(weights: Objective, candidate: Candidate, device_weight: float) -> float:
-    """Return the least of ``w_E J x^2 + w_T w_d S / x`` over the part x in (0, 1] of the full frequency."""
+def _slowed(weights: Objective, candidate: Candidate, device_weight: float, *, updates: bool) -> float:
+    """Return the least of ``w_E J x^2 + w_T w_d S / x`` over the part x in (0, 1] of the full frequency.
+
+    The best x is that of the device's capacitance, frequency and weight alone: all its modules agree on it.
+    """
     energy = weights.energy_weight_per_j * candidate.joules
-    seconds = weights.time_weight_per_s * device_weight * candidate.host_seconds
+    second = weights.time_weight_per_s * device_weight
+    seconds = second * candidate.host_seconds
+    fixed = 0.0
+    if updates:
+        fixed = weights.energy_weight_per_j * candidate.update_joules + second * candidate.update_seconds
     if energy == 0.0:
-        return seconds
+        return seconds + fixed
     part = min(1.0, (seconds / (2.0 * energy)) ** (1.0 / 3.0))
-    return energy * part**2 + seconds / part if part > 0.0 else 0.0
+    return fixed + (energy * part**2 + seconds / part if part > 0.0 else 0.0)
 
 
 def formulate_placement(network: Network, reach: Reach = "device") -> PlacementTask:

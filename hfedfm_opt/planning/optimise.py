@@ -20,9 +20,11 @@ from hfedfm_opt.planning.hops import MissingLink, backhaul
 from hfedfm_opt.planning.joint_cluster import Joint, joint_options, sharers_of
 from hfedfm_opt.planning.joint_plan import joint_cluster_of
 from hfedfm_opt.planning.option_curves import Choice
+from hfedfm_opt.planning.pace import ready_at
 from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import NoPlacement, Placed
 from hfedfm_opt.planning.proofs import Evidence, cluster_parts, evidence_of, proof_of, unbounded
+from hfedfm_opt.planning.relaying_floor import floor_at_member
 from hfedfm_opt.planning.readiness import Readiness, readiness
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.decisions import Cluster, Frequency, GapPart, Hop
@@ -58,8 +60,17 @@ class SearchSettings:
     counts_joint: bool = False
 
 
-def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchSettings) -> Arrangement:
+def optimise(
+    network: Network,
+    placed: Placed,
+    rhythm: Rhythm,
+    settings: SearchSettings,
+    moment_s: float | None = None,
+) -> Arrangement:
     """Return the best arrangement of clusters for a placement and a period.
+
+    Devices whose frequency is decided with their cluster may be ready whenever it is best; those that others
+    help, and those of clusters at nominal resources, at a moment that is given, if they can be.
 
     Parameters
     ----------
@@ -71,6 +82,8 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
         How often the cloud averages.
     settings : SearchSettings
         How to search.
+    moment_s : float or None
+        When all devices that can wait are ready with training; ``None``: as soon as they can.
 
     Raises
     ------
@@ -80,7 +93,7 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
         If no arrangement within these limits was found.
     """
     network = with_training(network, placed.servings)
-    ready = readiness(network, placed.servings)
+    ready, slowed_hz = ready_at(network, readiness(network, placed.servings), moment_s)
     shared = shared_legs(network, rhythm)
     options = options_of(network, rhythm, ready, allocate=settings.allocate, joint=settings.joint)
     found = search(network, options, shared, rhythm, settings)
@@ -91,9 +104,9 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
             f"max_latency_s = {settings.max_latency_s:g} s and max_energy_j = {settings.max_energy_j:g} J"
         )
         raise NoPlacement(f"no plan was found within {limits}: relax one", StopReason.NO_PROGRESS)
-    clusters, frequencies = assemble_choices(network, found.choices)
+    clusters, frequencies = assemble_choices(network, found.choices, slowed_hz)
     counted = evidence_of(network, joint=settings.joint or settings.counts_joint)
-    relaying_j = least_relaying_j(options, ready, rhythm, counted)
+    relaying_j = least_relaying_j(network, options, ready, rhythm, counted)
     evidence = evidence_of(network, joint=settings.joint)
     missing = unbounded(network, evidence)
     if missing:
@@ -111,16 +124,22 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
 
 
 def least_relaying_j(
-    options: Sequence[Option], ready: Readiness, rhythm: Rhythm, evidence: Mapping[str, Evidence]
+    network: Network,
+    options: Sequence[Option],
+    ready: Readiness,
+    rhythm: Rhythm,
+    evidence: Mapping[str, Evidence],
 ) -> float:
     """Return the least joules of a cycle for the clusters' updates and models, whatever the placement.
 
     What an option sends does not depend on when its devices are ready.  An allocated cell needs at least what
-    it would need with all time and band in the world, ``bits N0 ln 2 / gain``.  Clusters whose trees are
-    decided with their resources, or are too large to be priced, count nothing.
+    it would need with all time and band in the world, ``bits N0 ln 2 / gain``; trees that are decided with
+    their resources what :func:`floor_at_member` says.  Clusters too large to be priced count nothing.
 
     Parameters
     ----------
+    network : Network
+        The network.
     options : sequence of Option
         Options of all clusters.
     ready : Readiness
@@ -130,9 +149,15 @@ def least_relaying_j(
     evidence : mapping of str to Evidence
         How the clusters are bounded, by server.
     """
-    small = [kind in (Evidence.NOMINAL, Evidence.SERVER) for kind in evidence.values()]
-    least = [math.inf] * len(small)
+    least = [
+        floor_at_member(network, server, rhythm).joules
+        if kind in (Evidence.EXACT, Evidence.SEARCHED)
+        else math.inf
+        for server, kind in evidence.items()
+    ]
     for option in options:
+        if option.joint is not None:
+            continue
         cell_at_server = option.cell is not None and option.plan.aggregator == option.plan.id
         included = set(option.plan.members)
         if option.cell is not None and cell_at_server:
@@ -141,9 +166,12 @@ def least_relaying_j(
         if option.cell is not None:
             cell = option.cell
             joules += option.repeat * float((cell.bits * cell.noise_w_per_hz / cell.gain).sum()) * math.log(2)
-        joules = 0.0 if option.joint is not None else max(joules, 0.0)
-        least[option.cluster] = min(least[option.cluster], joules)
-    return sum(joules for joules, counts in zip(least, small, strict=True) if counts)
+        least[option.cluster] = min(least[option.cluster], max(joules, 0.0))
+    return sum(
+        joules
+        for joules, kind in zip(least, evidence.values(), strict=True)
+        if kind is not Evidence.NONE and math.isfinite(joules)
+    )
 
 
 def options_of(
@@ -268,9 +296,12 @@ def too_large(network: Network, server: str) -> str:
 
 
 def assemble_choices(
-    network: Network, choices: Sequence[Choice]
+    network: Network, choices: Sequence[Choice], slowed_hz: Mapping[str, float] | None = None
 ) -> tuple[tuple[Cluster, ...], tuple[Frequency, ...]]:
-    """Return the clusters with their allocated hops, and the frequencies that were allocated."""
+    """Return the clusters with their allocated hops, and the frequencies that were allocated.
+
+    ``slowed_hz`` has the frequencies of devices whose cluster does not decide them.
+    """
     clusters: list[Cluster] = []
     frequencies: list[Frequency] = []
     for choice in choices:
@@ -302,6 +333,12 @@ def assemble_choices(
             for device, frequency_hz in zip(cell.senders, choice.frequency_hz, strict=True)
             if device in cell.scaled and frequency_hz > 0
         )
+    decided = {entry.device for entry in frequencies}
+    frequencies.extend(
+        Frequency(device=device, frequency_hz=hz)
+        for device, hz in (slowed_hz or {}).items()
+        if device not in decided
+    )
     return tuple(clusters), tuple(frequencies)
 
 

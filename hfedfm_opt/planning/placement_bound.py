@@ -1,25 +1,26 @@
-"""A bound over all placements: the better of relaxed devices and a placement with time priced by device."""
+"""A bound over all placements: the best of three relaxations, each of which keeps what others give up."""
 
 import math
-from collections import Counter
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.formulate_placement import PlacementTask, price
-from hfedfm_opt.planning.optimise import SearchSettings, options_of, per_round, search, shared_legs
+from hfedfm_opt.planning.moment_bound import moment_bound
+from hfedfm_opt.planning.optimise import SearchSettings, Shared, options_of, per_round, search, shared_legs
 from hfedfm_opt.planning.optimistic import optimistic_readiness
+from hfedfm_opt.planning.pace import slowable_devices
 from hfedfm_opt.planning.proofs import evidence_of, proof_of, unbounded
 from hfedfm_opt.planning.recipes import period_name
+from hfedfm_opt.planning.relaying_floor import floor_seconds
 from hfedfm_opt.planning.time_prices import TimePrices
 from hfedfm_opt.planning.trained_elsewhere import without_movable
-from hfedfm_opt.system.instance import Cpu
 from hfedfm_opt.system.network import Network
 from solvers.common import Options
-from solvers.common.arrays import FloatArray
 from solvers.placement import solve
 
-PLACEMENT_PROOF = "bound on this placement, less the bound on any placement"
+PLACEMENT_PROOF = "bound on this placement and its paces, less the bound on any placement"
+GAP_OF_MOMENTS = 1e-4
+"""Relative gap that the lengths of the intervals of moments may leave."""
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,17 @@ class BoundSettings:
     Parameters
     ----------
     prices : TimePrices
-        What a second of training costs on each device; the weights sum to one.
+        What a second of training costs on each device; the weights sum to at most one.
     relaying_j : float
         See :class:`Arrangement`.
     relax_devices : bool
-        Whether to search the clusters with relaxed devices too, which takes as long as an arrangement.
-    priced : float or None
-        :func:`priced_bound` of the prices, if it is known.
+        Whether to search the clusters with relaxed devices too, which takes as long as an arrangement; only
+        where no CPU is slowed down.
     """
 
     prices: TimePrices
     relaying_j: float
     relax_devices: bool = True
-    priced: float | None = None
 
 
 def bound_over_placements(
@@ -49,9 +48,10 @@ def bound_over_placements(
 ) -> tuple[float, str]:
     """Return a lower bound on the objective per round over all placements, and what proves it.
 
-    The better of two: each device relaxed to its best hosts, with the exact search over the clusters; and
-    the placement problem under the given prices of time, with hosts that delay nobody, plus what the cloud
-    leg and averaging in the clusters cost in any case.
+    The best of three: each device with its least energy within the best common moment; the placement problem
+    under the given prices of time, with the memories of all nodes; and, where no CPU is slowed down, each
+    device relaxed to its best hosts, with the exact search over the clusters.  Hosts delay nobody; what the
+    cloud leg and averaging in the clusters cost in any case is added.
 
     Parameters
     ----------
@@ -62,21 +62,37 @@ def bound_over_placements(
     rhythm : Rhythm
         How often the cloud averages.
     settings : SearchSettings
-        How to search, and how long at most each of the two.
+        How to search, and how long at most each of them.
     by : BoundSettings
         Prices of time, and what is known.
     """
-    placed = priced_bound(network, task, rhythm, settings, by.prices) if by.priced is None else by.priced
-    placed += network.instance.objective.energy_weight_per_j * by.relaying_j / rhythm.num_rounds
-    if by.relax_devices:
-        searched, proof = _relaxed_devices(network, task, rhythm, settings)
-        if searched > placed:
-            return searched, proof
-    return placed, (
-        "the placement problem with time priced by device, plus the cloud leg and the least energy of "
-        "averaging in clusters whose trees are all priced: holds for any placement and any relaying, period "
-        f"{period_name(rhythm.period)} and the given association"
+    averaging = network.instance.objective.energy_weight_per_j * by.relaying_j / rhythm.num_rounds
+    besides = (
+        ", plus the cloud leg and the least energy of averaging in clusters: holds for any placement, any "
+        f"CPU frequencies and any relaying, period {period_name(rhythm.period)} and the given association"
     )
+    within = _moment_bound(network, task, rhythm, settings) + averaging
+    found = [(within, f"each device its least energy within the best common moment{besides}")]
+    priced = priced_bound(network, task, rhythm, settings, by.prices) + averaging
+    found.append((priced, f"the placement problem with time priced by device{besides}"))
+    if by.relax_devices and not settings.allocate:
+        found.append(_relaxed_devices(network, task, rhythm, settings))
+    return max(found)
+
+
+def _moment_bound(
+    network: Network, task: PlacementTask, rhythm: Rhythm, settings: SearchSettings
+) -> float:
+    """Return the bound of devices within a common moment, with the cloud leg."""
+    least = without_movable(network)
+    shared = shared_legs(least, rhythm)
+    later_s = {}
+    for (server, members), delay_s in zip(least.members.items(), shared.delay_s, strict=True):
+        after_s = (floor_seconds(least, server, rhythm) + delay_s) / rhythm.num_rounds
+        # nobody waits for a device that trains nothing
+        later_s |= {device: after_s if network.trained_on[device] else -math.inf for device in members}
+    trained = moment_bound(network, task, later_s, slows=settings.allocate, gap=GAP_OF_MOMENTS)
+    return trained + _of_shared(network, shared, shared.down_s) / rhythm.num_rounds
 
 
 def priced_bound(
@@ -84,21 +100,26 @@ def priced_bound(
 ) -> float:
     """Return the bound of the placement problem with time priced by device, with the cloud leg.
 
-    Devices that run everything themselves may slow down their CPUs.  The parameters are those of
-    :func:`bound_over_placements`.
+    Where resources are allocated, each device has the CPU frequency that costs least at its price.  The
+    parameters are those of :func:`bound_over_placements`.
     """
     shared = shared_legs(without_movable(network), rhythm)
-    alone = price(network, task, TimePrices(prices.device_weight, {}), updates=False)
-    if settings.allocate:
-        slowed = _slowed_costs(network, alone, prices, slowable_devices(network, task, settings))
-        alone = replace(alone, problem=replace(alone.problem, pair_cost=slowed))
+    slowable = slowable_devices(network) if settings.allocate else ()
+    weight = {
+        device: value if network.trained_on[device] else 0.0
+        for device, value in prices.device_weight.items()
+    }
+    alone = price(network, task, TimePrices(weight, {}), updates=False, slowable=slowable)
     limit = settings.time_limit_s
     options = Options(time_limit_s=None if math.isinf(limit) else max(limit, 1e-3))
-    cost = network.instance.objective
-    rest = cost.energy_weight_per_j * shared.joules + cost.time_weight_per_s * (
-        shared.down_s + min(shared.delay_s)
-    )
+    rest = _of_shared(network, shared, shared.down_s + min(shared.delay_s))
     return float(solve(alone.problem, options=options).bound) + rest / rhythm.num_rounds
+
+
+def _of_shared(network: Network, shared: Shared, seconds: float) -> float:
+    """Return what the ways between servers and root cost in a cycle, with so many seconds of them."""
+    cost = network.instance.objective
+    return cost.energy_weight_per_j * shared.joules + cost.time_weight_per_s * seconds
 
 
 def _relaxed_devices(
@@ -116,64 +137,3 @@ def _relaxed_devices(
     anywhere = "any placement (each device relaxed to its best hosts, whatever fits their memories)"
     proof = proof_of(evidence, rhythm, allocate=settings.allocate, placement=anywhere)
     return per_round(network, found.bound, shared, rhythm), proof
-
-
-def slowable_devices(network: Network, task: PlacementTask, settings: SearchSettings) -> set[str]:
-    """Return the devices that may slow down: alone, or only where all members of their cluster may."""
-    helped = optimistic_readiness(network, task).helped
-    return {
-        device
-        for members in network.members.values()
-        if settings.joint or not helped & set(members)
-        for device in members
-        if device not in helped
-    }
-
-
-def _slowed_costs(
-    network: Network, task: PlacementTask, prices: TimePrices, slowable: Collection[str]
-) -> FloatArray:
-    """Return costs of pairs that sum to at most what a placement costs with the best CPU frequencies.
-
-    Only a device that runs all its modules itself may be slowed down.  What it saves is taken off its own
-    pairs, first off the largest modules that could run elsewhere: where these do, nothing else is lost.
-    """
-    cost = task.problem.pair_cost.copy()
-    choices = Counter(task.problem.pair_demand.tolist())
-    own: dict[str, list[int]] = {}
-    for pair, candidate in enumerate(task.candidates):
-        if candidate.host == candidate.device and candidate.device in slowable:
-            own.setdefault(candidate.device, []).append(pair)
-    for device, pairs in own.items():
-        flops = sum(task.candidates[pair].flops for pair in pairs)
-        saved = float(cost[pairs].sum()) - _slowed(network, device, flops, prices.device_weight[device])
-
-        def rank(pair: int) -> tuple[bool, float]:
-            return choices[int(task.problem.pair_demand[pair])] == 1, -task.candidates[pair].flops
-
-        for pair in sorted(pairs, key=rank):
-            taken = min(max(saved, 0.0), float(cost[pair]))
-            cost[pair] -= taken
-            saved -= taken
-    return cost
-
-
-def _slowed(network: Network, device: str, flops: float, weight: float) -> float:
-    """Return the least cost of a device's work at any CPU frequency; inf where it cannot be changed.
-
-    C cycles at f Hz cost ``w_E k C f^2 + p C / f`` with the price p of the device's seconds; the best f has
-    ``2 w_E k f^3 = p``.
-    """
-    processor, cost = network.nodes[device].processor, network.instance.objective
-    if not isinstance(processor, Cpu):
-        return math.inf
-    second, joule = (
-        cost.time_weight_per_s * weight,
-        cost.energy_weight_per_j * processor.effective_capacitance,
-    )
-    cycles, frequency_hz = flops / processor.flops_per_cycle, processor.max_frequency_hz
-    if joule > 0:
-        frequency_hz = min((0.5 * second / joule) ** (1 / 3), frequency_hz)
-    if frequency_hz == 0:
-        return 0.0
-    return cycles * (joule * frequency_hz**2 + second / frequency_hz)
