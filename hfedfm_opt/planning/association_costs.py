@@ -16,7 +16,7 @@ import numpy as np
 from hfedfm_opt.planning.association import reachable_servers, with_association
 from hfedfm_opt.planning.candidates import Reach
 from hfedfm_opt.planning.cluster_options import Rhythm
-from hfedfm_opt.planning.device_costs import Training, link_costs, training_at
+from hfedfm_opt.planning.device_costs import Ways, link_costs, ways_below
 from hfedfm_opt.planning.formulate_placement import formulate_placement
 from hfedfm_opt.planning.hops import nominal_hop
 from hfedfm_opt.planning.optimise import SearchSettings
@@ -68,10 +68,65 @@ class CellCosts:
     rest: float
 
 
-def cell_costs(
-    network: Network, reach: Reach, rhythm: Rhythm, settings: SearchSettings, prices: TimePrices
-) -> CellCosts:
-    """Return the least costs of all devices at all servers in their reach.
+@dataclass(frozen=True)
+class CellModel:
+    """What does not depend on the prices of time; :meth:`costs` adds what does.
+
+    ``fixed`` has, by link, what is added to the training in a mixed, pure and relayed cell, (L, 3, N), and
+    ``fixed_alone`` for a device that is alone, (L,).
+    """
+
+    network: Network
+    settings: SearchSettings
+    devices: tuple[str, ...]
+    servers: tuple[str, ...]
+    device: IntArray
+    server: IntArray
+    ways: tuple[Ways, ...]
+    fixed: FloatArray
+    relay: FloatArray
+    fixed_alone: FloatArray
+    opening: FloatArray
+    rest: float
+
+    def costs(self, prices: TimePrices) -> CellCosts:
+        """Return the least costs of all devices at all servers in their reach.
+
+        Parameters
+        ----------
+        prices : TimePrices
+            What a second of training costs on each device; the weights sum to one.
+        """
+        cost, settings = self.network.instance.objective, self.settings
+        mixed, pure, relayed = np.moveaxis(self.fixed, 1, 0).copy()
+        alone = self.fixed_alone.copy()
+        joint = settings.joint or settings.counts_joint
+        for link, (device, ways) in enumerate(zip(self.device.tolist(), self.ways, strict=True)):
+            second = cost.time_weight_per_s * prices.device_weight[self.devices[device]]
+            training = ways.training(cost.energy_weight_per_j, second)
+            by_itself = training.slowed if settings.allocate else training.own
+            best = np.minimum(training.full, by_itself)
+            mixed[link] += training.full
+            pure[link] += by_itself
+            relayed[link] += best if joint else training.full
+            alone[link] += best[0]
+        return CellCosts(
+            devices=self.devices,
+            servers=self.servers,
+            device=self.device,
+            server=self.server,
+            mixed=mixed,
+            pure=pure,
+            relayed=relayed,
+            relay=self.relay,
+            alone=alone,
+            opening=self.opening,
+            rest=self.rest,
+        )
+
+
+def cell_model(network: Network, reach: Reach, rhythm: Rhythm, settings: SearchSettings) -> CellModel:
+    """Return what cells cost whatever the prices of time.
 
     Parameters
     ----------
@@ -83,84 +138,70 @@ def cell_costs(
         How often the cloud averages.
     settings : SearchSettings
         What is allocated.
-    prices : TimePrices
-        What a second of training costs on each device; the weights sum to one.
     """
-    links = [(device, server) for device, found in reachable_servers(network).items() for server in found]
+    servers_of = reachable_servers(network)
+    links = [(device, server) for device, found in servers_of.items() for server in found]
     devices, servers = network.devices, tuple(dict.fromkeys(server for _, server in links))
     number = {name: place for names in (devices, servers) for place, name in enumerate(names)}
     server = np.array([number[name] for _, name in links], dtype=np.int64)
     sizes = int(min(np.bincount(server).max(), MOST_SIZES))
-    training = {link: made for link, made in _trainings(network, reach, prices, sizes)}
-    least = without_movable(network)
-    near = _neighbours(network)
-    relay_j = {} if settings.joint or settings.counts_joint else _relays_j(least, near, rhythm, sizes)
-    rows = []
-    for link in links:
-        joules = relay_j.get(link[0], np.zeros(sizes)) if near[link[0]] else np.full(sizes, np.inf)
-        rows.append(_row(least, link, training[link], joules, rhythm, settings))
-    mixed, pure, relayed, relay = (np.stack([row[name] for row in rows]) for name in range(4))
+    ways = dict(_all_ways(network, servers_of, reach, sizes))
+    least, near = without_movable(network), _neighbours(network)
+    relays_j = {} if settings.joint or settings.counts_joint else _relays_j(least, near, rhythm, sizes)
+    alone, never = np.zeros(sizes), np.full(sizes, np.inf)
+    relay_j = np.stack([relays_j.get(name, alone) if near[name] else never for name, _ in links])
+    rows = [_row(least, link, joules, rhythm, settings) for link, joules in zip(links, relay_j, strict=True)]
     legs = [_leg(least, link, rhythm) for link in links]
     opening = np.full(len(servers), np.inf)
     np.minimum.at(opening, server, [leg[0] for leg in legs])
-    return CellCosts(
+    price = network.instance.objective.energy_weight_per_j / rhythm.num_rounds
+    return CellModel(
+        network=network,
+        settings=settings,
         devices=devices,
         servers=servers,
         device=np.array([number[name] for name, _ in links], dtype=np.int64),
         server=server,
-        mixed=mixed,
-        pure=pure,
-        relayed=relayed,
-        relay=relay,
-        alone=np.array([row[4] for row in rows]),
+        ways=tuple(ways[link] for link in links),
+        fixed=np.stack([row[0] for row in rows]),
+        relay=np.where(np.isfinite(relay_j), price * relay_j, 0.0),
+        fixed_alone=np.array([row[1] for row in rows]),
         opening=opening,
         rest=_rest(network, rhythm, links, legs),
     )
 
 
-def _trainings(
-    network: Network, reach: Reach, prices: TimePrices, sizes: int
-) -> Iterator[tuple[tuple[str, str], Training]]:
-    """Yield the cost of training of each link: the k-th servers of all devices are looked at together."""
-    servers_of = reachable_servers(network)
+def _all_ways(
+    network: Network, servers_of: Mapping[str, tuple[str, ...]], reach: Reach, sizes: int
+) -> Iterator[tuple[tuple[str, str], Ways]]:
+    """Yield how devices can train at their servers: the k-th servers of all are looked at together."""
     for rank in range(max(len(found) for found in servers_of.values())):
         chosen = {device: found[rank] for device, found in servers_of.items() if rank < len(found)}
         ranked = with_association(network, chosen)
         task = formulate_placement(ranked, reach)
-        yield from (
-            ((device, ranked.parent(device)), made)
-            for device, made in training_at(ranked, task, prices, sizes)
-            if device in chosen
-        )
+        for device, ways in ways_below(ranked, task, sizes):
+            if device in chosen:
+                yield (device, chosen[device]), ways
 
 
 def _row(
-    network: Network,
-    link: tuple[str, str],
-    training: Training,
-    relay_j: FloatArray,
-    rhythm: Rhythm,
-    settings: SearchSettings,
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, float]:
-    """Return the costs of one link: mixed, pure, relayed, the part for relaying, alone."""
+    network: Network, link: tuple[str, str], relay_j: FloatArray, rhythm: Rhythm, settings: SearchSettings
+) -> tuple[FloatArray, float]:
+    """Return what one link costs besides training: mixed, pure and relayed, (3, N), and alone."""
     (device, server), sizes = link, len(relay_j)
     price = network.instance.objective.energy_weight_per_j / rhythm.num_rounds
     up, down = _own_bits(network, device)
-    up_j, down_j = link_costs(network, device, server, up, sizes), link_costs(network, server, device, down, sizes)
-    from_cloud = price * rhythm.num_cloud_rounds * down_j.joules
-    nominal_j = rhythm.num_rounds * up_j.joules + rhythm.num_edge_rounds * down_j.joules
-    mixed = training.full + from_cloud + price * nominal_j
-    least_up = _least_up_j(network, device, server, up) if settings.allocate else float(up_j.joules[0])
-    slowed = training.slowed if settings.allocate else training.own
-    pure_j = rhythm.num_rounds * (least_up if settings.allocate else up_j.joules)
-    pure = slowed + from_cloud + price * (pure_j + rhythm.num_edge_rounds * down_j.joules)
-    best = np.minimum(training.full, slowed) if settings.allocate else training.full
-    alone = float(best[0] + from_cloud[0]) + price * rhythm.num_cloud_rounds * least_up
-    joint = settings.joint or settings.counts_joint
-    relay = price * relay_j
-    relayed = (best if joint else training.full) + from_cloud + relay
+    up_j = link_costs(network, device, server, up, sizes).joules
+    down_j = link_costs(network, server, device, down, sizes).joules
+    least_up = _least_up_j(network, device, server, up) if settings.allocate else float(up_j[0])
+    from_cloud = price * rhythm.num_cloud_rounds * down_j
+    back = price * rhythm.num_edge_rounds * down_j
+    mixed = from_cloud + back + price * rhythm.num_rounds * up_j
+    pure = from_cloud + back + price * rhythm.num_rounds * (least_up if settings.allocate else up_j)
+    relayed = from_cloud + price * relay_j
     relayed[0] = np.inf
-    return mixed, pure, relayed, np.where(np.isfinite(relay), relay, 0.0), alone
+    alone = float(from_cloud[0]) + price * rhythm.num_cloud_rounds * least_up
+    return np.stack([mixed, pure, relayed]), alone
 
 
 def _least_up_j(network: Network, device: str, server: str, bits: float) -> float:
@@ -219,7 +260,7 @@ def _relays_j(
 
 
 def _leg(network: Network, link: tuple[str, str], rhythm: Rhythm) -> tuple[float, float, float]:
-    """Return the least cost of a server's way to the node above for a device's modules, and seconds up, down."""
+    """Return the least cost of a server's way up and back for a device's modules, and seconds up, down."""
     device, server = link
     if not rhythm.num_cloud_rounds:
         return 0.0, 0.0, 0.0
@@ -246,7 +287,7 @@ def _rest(
     links: list[tuple[str, str]],
     legs: list[tuple[float, float, float]],
 ) -> float:
-    """Return the least time of the cloud leg, priced: the fastest way up, the slowest of the best ways down."""
+    """Return the least time of the cloud leg, priced: the fastest way up, the slowest best way down."""
     down: dict[str, float] = {}
     for (device, _), leg in zip(links, legs, strict=True):
         down[device] = min(down.get(device, math.inf), leg[2])

@@ -67,7 +67,7 @@ class Cells:
         for device, server in moves.items():
             changed.setdefault(self.server_of[device], set(self.members[self.server_of[device]]))
             changed.setdefault(server, set(self.members[server]))
-        for device, server in moves.items():
+        for device in moves:
             changed[self.server_of[device]].discard(device)
         for device, server in moves.items():
             changed[server].add(device)

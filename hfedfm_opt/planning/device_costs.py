@@ -1,4 +1,4 @@
-"""What training costs a device at a server, and transfers over a link, by the number of devices that share it."""
+"""What training and transfers cost a device at a server, by the number of devices that share it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ import numpy as np
 from fl_runtime import physics
 from hfedfm_opt.planning.candidates import Candidate
 from hfedfm_opt.planning.formulate_placement import PlacementTask
-from hfedfm_opt.planning.time_prices import TimePrices
 from hfedfm_opt.planning.work import Load, loads_of
 from hfedfm_opt.system.instance import Cpu
 from hfedfm_opt.system.network import Network, WirelessEdge
@@ -45,6 +44,56 @@ class Training:
     slowed: FloatArray
 
 
+@dataclass(frozen=True)
+class Ways:
+    """How a device's M modules can run below a server, whatever time costs.
+
+    Parameters
+    ----------
+    home_j, home_s : FloatArray
+        Joules and seconds on the device, (M,).
+    away_j, away_s : FloatArray
+        The same on hosts above, (M, H, N), where n + 1 devices share the server.
+    home_off, away_off : FloatArray
+        inf where a module cannot run at home, (M,), or has no such host, (M, H, 1); otherwise 0.
+    fitting : BoolArray
+        Which modules stay on the device, (K, M): the largest sets that its memory holds, and smaller ones.
+    fits_all : bool
+        Whether it holds all.
+    scales : bool
+        Whether the device has a CPU.
+    """
+
+    home_j: FloatArray
+    home_s: FloatArray
+    away_j: FloatArray
+    away_s: FloatArray
+    home_off: FloatArray
+    away_off: FloatArray
+    fitting: BoolArray
+    fits_all: bool
+    scales: bool
+
+    def training(self, energy: float, second: float) -> Training:
+        """Return the least cost of training at some prices of a joule and a second."""
+        sizes = self.away_j.shape[2]
+        home = energy * self.home_j + second * self.home_s + self.home_off  # (M,)
+        away = (energy * self.away_j + second * self.away_s + self.away_off).min(axis=1)  # (M, N)
+        low = np.minimum(home[:, None], away)
+        free = np.isfinite(home) & np.isfinite(away).all(axis=1)
+        total = low[~free].sum(axis=0)
+        masks = self.fitting[:, free]
+        chosen: FloatArray = masks @ home[free][:, None] + (~masks).astype(np.float64) @ away[free]
+        full = total + (chosen.min(axis=0) if len(masks) else low[free].sum(axis=0))
+        if not self.fits_all:
+            never = np.full(sizes, np.inf)
+            return Training(full, never, never)
+        own = float(home.sum())
+        joules, seconds = energy * float(self.home_j.sum()), second * float(self.home_s.sum())
+        slowed = _slowed(joules, seconds) if self.scales else own
+        return Training(full, np.full(sizes, own), np.full(sizes, slowed))
+
+
 def link_costs(network: Network, source: str, target: str, bits: float, sizes: int) -> LinkCosts:
     """Return what a transfer takes at nominal resources where 1, 2, ... devices share the band.
 
@@ -78,10 +127,8 @@ def link_costs(network: Network, source: str, target: str, bits: float, sizes: i
     return LinkCosts(taken_s, drawn_w * taken_s)
 
 
-def training_at(
-    network: Network, task: PlacementTask, prices: TimePrices, sizes: int
-) -> Iterator[tuple[str, Training]]:
-    """Yield each device with what its training costs below the server that it has in a network.
+def ways_below(network: Network, task: PlacementTask, sizes: int) -> Iterator[tuple[str, Ways]]:
+    """Yield each device with how its modules can run below the server that it has in a network.
 
     Parameters
     ----------
@@ -89,52 +136,35 @@ def training_at(
         The network.
     task : PlacementTask
         Who may run what there.
-    prices : TimePrices
-        What a second of training costs on each device.
     sizes : int
-        Numbers of devices of a server that are told apart.
+        Numbers of devices of a server that are told apart, N.
     """
     found: dict[str, dict[str, list[Candidate]]] = {device: {} for device in network.devices}
     for candidate in task.candidates:
         found[candidate.device].setdefault(candidate.module, []).append(candidate)
     for device, choices in found.items():
-        yield device, _training(network, device, choices, prices.device_weight[device], sizes)
+        yield device, _ways(network, device, choices, sizes)
 
 
-def _training(
-    network: Network, device: str, choices: dict[str, list[Candidate]], weight: float, sizes: int
-) -> Training:
-    if not choices:
-        return Training(np.zeros(sizes), np.zeros(sizes), np.zeros(sizes))
-    cost = network.instance.objective
-    energy, second = cost.energy_weight_per_j, cost.time_weight_per_s * weight
-    loads = loads_of(network, device)
-    ways = _Ways(network, device, sizes)
-    home, away, size = [], [], []
-    own: list[Candidate] = []
-    for module, candidates in choices.items():
-        elsewhere = np.full(sizes, np.inf)
-        at_home = np.inf
-        for candidate in candidates:
+def _ways(network: Network, device: str, choices: dict[str, list[Candidate]], sizes: int) -> Ways:
+    loads, share = loads_of(network, device), _Share(network, device, sizes)
+    hosts = max([1, *(len(found) for found in choices.values())])
+    home, home_off = np.zeros((2, len(choices))), np.full(len(choices), np.inf)
+    away, away_off = np.zeros((2, len(choices), hosts, sizes)), np.full((len(choices), hosts, 1), np.inf)
+    for row, (module, candidates) in enumerate(choices.items()):
+        for place, candidate in enumerate(candidates):
             if candidate.host == device:
-                own.append(candidate)
-                at_home = energy * candidate.joules + second * candidate.host_seconds
+                home[:, row], home_off[row] = (candidate.joules, candidate.host_seconds), 0.0
             else:
-                elsewhere = np.minimum(elsewhere, ways.cost(candidate, loads[module], energy, second))
-        home.append(at_home)
-        away.append(elsewhere)
-        size.append(network.modules[module].memory_bytes)
+                away[:, row, place], away_off[row, place] = share.costs(candidate, loads[module]), 0.0
+    size = np.array([network.modules[module].memory_bytes for module in choices])
     memory = network.nodes[device].memory_bytes
     capacity = np.inf if memory is None else memory
-    full = _best(np.array(home), np.stack(away), np.array(size), capacity)
-    if len(own) < len(choices) or sum(size) > capacity:
-        never = np.full(sizes, np.inf)
-        return Training(full, never, never)
-    joules, seconds = sum(c.joules for c in own), sum(c.host_seconds for c in own)
-    alone = energy * joules + second * seconds
+    fits = bool(not home_off.any() and size.sum() <= capacity)
     scales = isinstance(network.nodes[device].processor, Cpu)
-    slowed = _slowed(energy * joules, second * seconds) if scales else alone
-    return Training(full, np.full(sizes, alone), np.full(sizes, slowed))
+    elsewhere = (away_off == 0.0).any(axis=(1, 2))
+    fitting = _fitting(home_off == 0.0, elsewhere, size, capacity)
+    return Ways(*home, *away, home_off, away_off, fitting, fits, scales)
 
 
 def _slowed(joules: float, seconds: float) -> float:
@@ -145,60 +175,46 @@ def _slowed(joules: float, seconds: float) -> float:
     return joules * part**2 + seconds / part if part > 0.0 else 0.0
 
 
-def _best(home: FloatArray, away: FloatArray, size: FloatArray, capacity: float) -> FloatArray:
-    """Return the least cost, (N,), of modules at home (M,) or elsewhere (M, N), as many as memory holds.
+def _fitting(home: BoolArray, elsewhere: BoolArray, size: FloatArray, capacity: float) -> BoolArray:
+    """Return which modules may stay at home at once, (K, M), of those that have the choice.
 
-    With many modules that have the choice, the memory holds all of them: that costs no more.
+    There is nothing to choose, (0, M), where all fit, or where there are too many sets to try: a device then
+    has room for all of them, which costs no more.
     """
-    elsewhere = np.isfinite(away).all(axis=1)
-    fixed_home = ~elsewhere
-    fixed = float(home[fixed_home].sum())
-    free = elsewhere & np.isfinite(home)
-    total: FloatArray = fixed + away[elsewhere & ~free].sum(axis=0)
-    left = capacity - float(size[fixed_home].sum())
-    if int(free.sum()) > MOST_FREE_MODULES:
-        return total + np.minimum(home[free, None], away[free]).sum(axis=0)
-    masks = _masks(int(free.sum()))
+    free = elsewhere & home
+    left = capacity - float(size[~elsewhere].sum())
+    if int(free.sum()) > MOST_FREE_MODULES or float(size[free].sum()) <= left:
+        return np.zeros((0, len(home)), dtype=np.bool_)
+    count = int(free.sum())
+    masks = (np.arange(2**count)[:, None] >> np.arange(count)) % 2 == 1
     masks = masks[(masks @ size[free] <= left) | ~masks.any(axis=1)]
-    chosen: FloatArray = (masks @ home[free])[:, None] + (~masks).astype(np.float64) @ away[free]
-    return total + chosen.min(axis=0)
+    whole = np.zeros((len(masks), len(home)), dtype=np.bool_)
+    whole[:, free] = masks
+    return whole
 
 
-def _masks(count: int) -> BoolArray:
-    return (np.arange(2**count)[:, None] >> np.arange(count)) % 2 == 1
-
-
-class _Ways:
-    """Costs of the ways from a device to hosts above it, where its server has any number of devices."""
+class _Share:
+    """Joules and seconds of ways to hosts above a device, where its server has any number of devices."""
 
     def __init__(self, network: Network, device: str, sizes: int) -> None:
         server = network.parent(device)
-        self.sharers = len(network.members[server])
-        self.ends = (device, server), (server, device)
-        self.network, self.sizes = network, sizes
-        self.per_bit: tuple[LinkCosts, LinkCosts] | None = None
-        self.then: tuple[LinkCosts, LinkCosts] | None = None
+        ends = (device, server), (server, device)
+        self.sizes = sizes
+        self.changes: list[tuple[FloatArray, FloatArray]] = []
+        for way in ends:
+            if isinstance(network.edges.get(way), WirelessEdge):
+                now = link_costs(network, *way, 1.0, sizes)
+                then = link_costs(network, *way, 1.0, len(network.members[server]))
+                change = now.joules - then.joules[-1], now.seconds - then.seconds[-1]
+            else:
+                change = np.zeros(sizes), np.zeros(sizes)
+            self.changes.append(change)
 
-    def cost(self, candidate: Candidate, load: Load, energy: float, second: float) -> FloatArray:
-        """Return the priced cost of a candidate, (N,): its own but for the link to the server."""
-        total = np.full(self.sizes, energy * candidate.joules)
-        total += second * (candidate.link_seconds + candidate.host_seconds)
-        if not isinstance(self.network.edges[self.ends[0]], WirelessEdge):
-            return total
-        if self.per_bit is None or self.then is None:
-            up, down = self.ends
-            self.per_bit = (
-                link_costs(self.network, *up, 1.0, self.sizes),
-                link_costs(self.network, *down, 1.0, self.sizes),
-            )
-            self.then = _last(self.network, up, self.sharers), _last(self.network, down, self.sharers)
-        for bits, now, then in zip((load.out_bits, load.back_bits), self.per_bit, self.then, strict=True):
-            total += bits * energy * (now.joules - then.joules)
-            total += bits * second * (now.seconds - then.seconds)
-        return total
-
-
-def _last(network: Network, ends: tuple[str, str], sharers: int) -> LinkCosts:
-    """Return what a bit takes where so many devices share the band, as arrays of one number."""
-    costs = link_costs(network, *ends, 1.0, sharers)
-    return LinkCosts(costs.seconds[-1:], costs.joules[-1:])
+    def costs(self, candidate: Candidate, load: Load) -> tuple[FloatArray, FloatArray]:
+        """Return the joules and seconds of a candidate, (N,) each: its own but for the link to the server."""
+        joules = np.full(self.sizes, candidate.joules)
+        seconds = np.full(self.sizes, candidate.link_seconds + candidate.host_seconds)
+        for bits, (more_j, more_s) in zip((load.out_bits, load.back_bits), self.changes, strict=True):
+            joules += bits * more_j
+            seconds += bits * more_s
+        return joules, seconds
