@@ -17,13 +17,13 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp import ServerApp
 from flwr.serverapp.strategy import FedAvg
 
-from fl_runtime import run
+from fl_runtime import LearningSettings, run
 from fl_runtime.cohorts import form_cohorts
 from fl_runtime.device import part_of, train_devices, training_devices
 from fl_runtime.flower import GridTraining, client, client_app
 from fl_runtime.flower.messages import JOB
 from fl_runtime.flower.simulation import run_server
-from fl_runtime.learn import initial_state
+from fl_runtime.learning_draws import initial_state
 from fl_runtime.modules.weights import load_frozen
 from fl_runtime.schedule_json import schedule_text
 from fl_runtime.tasks import digits_workload
@@ -72,7 +72,7 @@ def _array(values):
 def compare_models(grid, schedules, stop):
     for name, schedule in schedules.items():
         training = GridTraining(grid, schedule, 0, num_nodes=40, stop=stop)
-        there = run(schedule, local=training).learning
+        there = run(schedule, learning=LearningSettings(local=training)).learning
         start = time.perf_counter()
         here = run(schedule).learning
         local = (time.perf_counter() - start) / schedule.rounds
@@ -104,7 +104,8 @@ def compare_overheads(grid, schedule, stop, turns, rounds):
     seconds = {"schedule": [], "FedAvg": []}
     for number in range(turns + 1):
         start = time.perf_counter()
-        run(turn, local=GridTraining(grid, turn, 0, num_nodes=40, stop=stop))
+        training = GridTraining(grid, turn, 0, num_nodes=40, stop=stop)
+        run(turn, learning=LearningSettings(local=training))
         seconds["schedule"].append((time.perf_counter() - start) / rounds)
         strategy = FedAvg(fraction_evaluate=0.0, min_train_nodes=40, min_available_nodes=40)
         arrays = ArrayRecord({name: _array(rows[0]) for name, rows in first.items()})

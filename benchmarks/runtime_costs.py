@@ -11,10 +11,12 @@ from unittest.mock import patch
 import torch
 
 from benchmarks.runtime import federation, train_one_by_one
+from fl_runtime import LearningSettings
 from fl_runtime import training as engine
 from fl_runtime.accelerator import choose_device, reproducible
 from fl_runtime.cohorts import form_cohorts
-from fl_runtime.learn import initial_state, learn, round_batches
+from fl_runtime.learn import learn
+from fl_runtime.learning_draws import initial_state, round_batches
 from fl_runtime.modules.weights import load_frozen
 from fl_runtime.schedule import Training
 from fl_runtime.tasks import digits_workload
@@ -123,7 +125,11 @@ def _rounds_by_kind(clients, bits, options):
         last = time.process_time()
 
     with _timed_passes(passes):
-        learn(schedule, observer=observer, device=options.device, precision=options.precision)
+        learn(
+            schedule,
+            observer=observer,
+            settings=LearningSettings(device=options.device, precision=options.precision),
+        )
     return found
 
 
@@ -167,7 +173,7 @@ def run_alone(clients, bits, modules, rounds, device):
     schedule = federation(
         ("edge", "cloud"), clusters=clients // 4, rounds=rounds, kinds=modules, transport_bits=bits
     )
-    learn(schedule, device=device)
+    learn(schedule, settings=LearningSettings(device=device))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 

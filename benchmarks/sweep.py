@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fl_runtime.learn import learning_key
+from fl_runtime.learning_key import learning_key
 from hfedfm_opt import plan, read_instance
 from hfedfm_opt.study.sweeping.candidates import uniform
 from hfedfm_opt.study.sweeping.files import write_sweep

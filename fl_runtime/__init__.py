@@ -5,6 +5,7 @@ from fl_runtime.check import check_schedule
 from fl_runtime.clock import play
 from fl_runtime.errors import CheckpointError, ScheduleError, ScheduleFileError
 from fl_runtime.fading import Fading
+from fl_runtime.learning_settings import LearningSettings
 from fl_runtime.measurements import (
     Measurements,
     write_events_csv,
@@ -61,6 +62,7 @@ __all__ = [
     "Evaluate",
     "Fading",
     "FixedSpeed",
+    "LearningSettings",
     "LinkGains",
     "LivingNetwork",
     "Losses",

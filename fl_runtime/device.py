@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fl_runtime.cohorts import Cohort, form_cohorts, without_data
-from fl_runtime.learn import round_batches
+from fl_runtime.learning_draws import round_batches
 from fl_runtime.local import State
 from fl_runtime.modules.shared import SharedModel
 from fl_runtime.schedule import Schedule, Training

@@ -13,7 +13,7 @@ from fl_runtime.timeline import COLUMNS, Timeline
 from fl_runtime.whole_files import write_whole
 
 if TYPE_CHECKING:
-    from fl_runtime.learn import LearningCurve
+    from fl_runtime.learning_curve import LearningCurve
 
 MODULE_SEPARATOR = "+"
 """Between the names of a step's modules in a CSV file."""

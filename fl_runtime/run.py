@@ -1,38 +1,30 @@
 """Runs a schedule: checks it, plays it on the clock, and trains as it says."""
 
-import os
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fl_runtime.accelerator import Precision
 from fl_runtime.clock import play
-from fl_runtime.errors import CheckpointError
 from fl_runtime.fading import Fading
+from fl_runtime.learning_settings import LearningSettings
 from fl_runtime.measurements import Measurements
 from fl_runtime.round_report import Reporter, RoundObserver, RoundReport
 from fl_runtime.schedule import LivingNetwork, Schedule
 
 if TYPE_CHECKING:
-    from fl_runtime.local import LocalTraining
-    from fl_runtime.modules.shared import SharedModel
     from fl_runtime.tasks.workload import Workload
 
+DEFAULT_LEARNING = LearningSettings()
+"""Trains the compact model in this process."""
 
-def run(  # noqa: PLR0913
+
+def run(
     schedule: Schedule,
     workload: "Workload | None" = None,
     seed: int = 0,
     *,
-    learn: bool = True,
+    learning: LearningSettings | None = DEFAULT_LEARNING,
     fading: Fading | None = None,
     observer: RoundObserver | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    model: "SharedModel | None" = None,
-    device: str | None = None,
-    precision: Precision = "float32",
-    local: "LocalTraining | None" = None,
 ) -> Measurements:
     """Return what ``schedule`` costs and what it learns.
 
@@ -45,28 +37,14 @@ def run(  # noqa: PLR0913
     seed : int
         Draws data, initial modules, batches, fading and all that chance decides in a living network, >= 0;
         the same seed gives the same figures.
-    learn : bool
-        Whether to train; without, only time and energy are measured and torch is not needed.
+    learning : LearningSettings or None
+        How to train; with ``None`` only time and energy are measured, and torch is not needed.
     fading : Fading or None
         Law of block fading; ``None`` takes that of the schedule's living network, if it has one.
     observer : callable or None
         Told of each round as soon as it is trained (:class:`fl_runtime.RoundReport`): costs, accuracy, time
         left.  A run that is resumed tells first of the rounds of the earlier one; one that trains nothing,
         of all rounds at once.
-    checkpoint : str or path-like or None
-        Folder that keeps the state after each round, made if need be; ``None`` keeps none.
-    resume : bool
-        Whether to go on from the newest state there, if there is one.  A run that was killed at any moment
-        and is resumed ends with the same bytes as one that was not.
-    model : SharedModel or None
-        What all clients share; ``None`` takes the compact model that comes with the package.
-    device : str or None
-        Where training computes: ``cpu``, ``cuda`` or ``cuda:N``; ``None``: on CUDA if torch finds some.
-    precision : str
-        ``float32``, or ``bfloat16`` for products (see :func:`fl_runtime.learn.learn`).
-    local : callable or None
-        Trains the devices in each round (:class:`fl_runtime.local.LocalTraining`); ``None`` trains all of
-        them stacked in this process.
 
     Returns
     -------
@@ -80,35 +58,27 @@ def run(  # noqa: PLR0913
     ValueError
         For a workload that does not fit the schedule, or a device or precision that there is not.
     CheckpointError
-        If a state cannot be kept, is damaged or of another run; if the folder holds one and ``resume`` is
-        false; or if nothing is to be learned that could be kept.
+        If a state cannot be kept, is damaged or of another run; or if the folder holds one and ``resume`` is
+        false.
     """
-    if not learn and (checkpoint is not None or resume):
-        raise CheckpointError("checkpoints keep what was learned: run with learn=True, or without them")
     if fading is not None:  # where rounds do not wait, it decides who is missing: so states must know it
         schedule = replace(schedule, living=replace(schedule.living or LivingNetwork(), fading=fading))
     timeline = play(schedule, seed=seed)
     reporter = Reporter(schedule, timeline, observer or _nobody)
     curve = None
-    if not learn:
+    if learning is None:
         reporter.tell_all()
     else:
-        from fl_runtime.learn import learn as train  # torch is loaded here and nowhere earlier
+        from fl_runtime.learn import learn  # torch is loaded here and nowhere earlier
 
-        folder = None if checkpoint is None else Path(checkpoint)
-        curve = train(
+        curve = learn(
             schedule,
             workload,
             seed,
+            learning,
             observer=reporter.tell,
-            checkpoint=folder,
-            resume=resume,
             on_resume=reporter.tell_replayed,
-            model=model,
-            device=device,
-            precision=precision,
             record=timeline.record,
-            local=local,
         )
     return Measurements(schedule_name=schedule.name, seed=seed, timeline=timeline, learning=curve)
 

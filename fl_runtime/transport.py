@@ -56,6 +56,13 @@ def travels_packed(schedule: Schedule, module: str) -> bool:
     )
 
 
+def packed_modules(schedule: Schedule) -> tuple[str, ...]:
+    """Return the trainable modules that travel packed, in the order of the schedule."""
+    return tuple(
+        module.id for module in schedule.modules if module.trainable and travels_packed(schedule, module.id)
+    )
+
+
 def played_kinds(schedule: Schedule) -> tuple[RoundKind, ...]:
     """Return the kinds of round that the cycle names."""
     return tuple(kind for kind in schedule.kinds if kind.name in schedule.cycle)

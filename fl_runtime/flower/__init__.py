@@ -21,18 +21,20 @@ for _variable, _value in {
     os.environ.setdefault(_variable, _value)
 
 from fl_runtime.flower.client import client_app, make_client_app  # noqa: E402
-from fl_runtime.flower.deployment import Deployment, deploy  # noqa: E402
+from fl_runtime.flower.deployment import DeployedNodes, Deployment, deploy  # noqa: E402
 from fl_runtime.flower.record import FlowerRun, NodeFailure, RoundOnFlower  # noqa: E402
 from fl_runtime.flower.server import GridTraining, Patience  # noqa: E402
-from fl_runtime.flower.simulation import simulate  # noqa: E402
+from fl_runtime.flower.simulation import SimulatedNodes, simulate  # noqa: E402
 
 __all__ = [
+    "DeployedNodes",
     "Deployment",
     "FlowerRun",
     "GridTraining",
     "NodeFailure",
     "Patience",
     "RoundOnFlower",
+    "SimulatedNodes",
     "client_app",
     "deploy",
     "make_client_app",

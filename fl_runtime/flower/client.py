@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from uuid import uuid4
 
 from flwr.app import ConfigRecord, Context, Message, MetricRecord, RecordDict
@@ -15,6 +15,7 @@ from fl_runtime.accelerator import reproducible
 from fl_runtime.flower.messages import JOB, METRICS, pack, state_in
 
 if TYPE_CHECKING:
+    from fl_runtime.accelerator import Precision
     from fl_runtime.device import OwnData
     from fl_runtime.modules.shared import SharedModel
     from fl_runtime.schedule import Schedule
@@ -66,8 +67,9 @@ def make_client_app(
         start_s, start_cpu_s = time.perf_counter(), time.process_time()
         part, seed = _part(str(job["part"])), int(str(job["seed"]))
         before, away, model = state_in(message.content), json.loads(str(job["away"])), _made(shared)
-        with reproducible(model.device):
-            own = _own(str(job["part"]), seed, data, shared)
+        precision = cast("Precision", str(job["precision"]))  # another one is refused before anything is made
+        own = _own(str(job["part"]), seed, data, shared, precision)
+        with reproducible(model.device, precision):
             after = train_devices(own, model, part.training, seed, before, round_index, away)
         trained = {module.id for module in part.modules if module.trainable}
         content = pack(
@@ -93,10 +95,18 @@ def _part(text: str) -> "Schedule":
 
 
 @lru_cache(maxsize=64)  # a process of a simulation trains many devices; each has about 1 MB
-def _own(part: str, seed: int, workload: "_Maker[Workload]", model: "_Maker[SharedModel]") -> "OwnData":
+def _own(
+    part: str,
+    seed: int,
+    workload: "_Maker[Workload]",
+    model: "_Maker[SharedModel]",
+    precision: "Precision" = "float32",
+) -> "OwnData":
     from fl_runtime.device import own_data
 
-    return own_data(_part(part), _made(workload), _made(model), seed)
+    shared = _made(model)
+    with reproducible(shared.device, precision):
+        return own_data(_part(part), _made(workload), shared, seed)
 
 
 @cache

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
@@ -24,9 +25,11 @@ from fl_runtime.flower.client import NUM_SHARES, SHARE
 from fl_runtime.flower.leftovers import end_marked
 from fl_runtime.flower.record import FlowerRun, NodeFailure, RoundOnFlower
 from fl_runtime.flower.server_app import ERROR, RESULT, STATE
-from fl_runtime.learn import LearningCurve
+from fl_runtime.learning_curve import LearningCurve
+from fl_runtime.learning_settings import LearningSettings
 from fl_runtime.measurements import Measurements
 from fl_runtime.round_report import Reporter, RoundObserver
+from fl_runtime.run import DEFAULT_LEARNING
 from fl_runtime.schedule import Schedule
 from fl_runtime.schedule_json import write_schedule
 
@@ -34,31 +37,45 @@ _HERE = "127.0.0.1"
 _END_S = 5.0  # for processes to end by themselves before they are killed
 
 
-def deploy(
-    schedule: Schedule,
-    seed: int = 0,
-    *,
-    num_nodes: int = 4,
-    round_s: float | None = None,
-    observer: RoundObserver | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    resume: bool = False,
-    on_start: "Callable[[Deployment], None] | None" = None,
-) -> FlowerRun:
-    """Return what ``schedule`` costs and learns, its devices trained by SuperNodes of this machine.
-
-    A SuperLink and ``num_nodes`` SuperNodes are started, each a process of its own, and end with this call.
-    They speak over TLS on the loopback, with certificates that are made for it.
+@dataclass(frozen=True, kw_only=True)
+class DeployedNodes:
+    """What a deployment starts, and how patient it is.
 
     Parameters
     ----------
-    schedule, seed, checkpoint, resume
-        As of :func:`fl_runtime.run`.
     num_nodes : int
         SuperNodes, >= 1; each trains an equal share of the devices.
     round_s : float or None
         How long to wait for the replies of a round, s; the devices of a SuperNode that has not replied are
         missing in it.  ``None``: until Flower gives it up, about a minute after it was last heard of.
+    """
+
+    num_nodes: int = 4
+    round_s: float | None = None
+
+
+def deploy(
+    schedule: Schedule,
+    seed: int = 0,
+    *,
+    learning: LearningSettings = DEFAULT_LEARNING,
+    nodes: DeployedNodes | None = None,
+    observer: RoundObserver | None = None,
+    on_start: "Callable[[Deployment], None] | None" = None,
+) -> FlowerRun:
+    """Return what ``schedule`` costs and learns, its devices trained by SuperNodes of this machine.
+
+    A SuperLink and SuperNodes are started, each a process of its own, and end with this call.  They speak
+    over TLS on the loopback, with certificates that are made for it, and train on the data of the package.
+
+    Parameters
+    ----------
+    schedule, seed
+        As of :func:`fl_runtime.run`.
+    learning : LearningSettings
+        The precision, and where to keep states.
+    nodes : DeployedNodes or None
+        What to start; ``None``: four SuperNodes.
     observer : callable or None
         Told of all rounds at the end.
     on_start : callable or None
@@ -66,13 +83,21 @@ def deploy(
 
     Raises
     ------
+    ValueError
+        If ``learning`` names what SuperNodes do not take: a model, a device or a local training.
     NodeFailure
         If a process cannot be started or ends too early, or the ServerApp fails; with what it wrote.
     """
+    for name in ("model", "device", "local"):
+        if getattr(learning, name) is not None:
+            raise ValueError(
+                f"learning.{name} is given, but SuperNodes train the compact model, on processors: omit it"
+            )
+    nodes = nodes or DeployedNodes()
     timeline = play(schedule, seed=seed)
     part_of(schedule, training_devices(schedule))  # before anything starts
-    with Deployment(num_nodes) as deployment:
-        deployment.submit(schedule, seed, round_s, checkpoint, resume)
+    with Deployment(nodes.num_nodes) as deployment:
+        deployment.submit(schedule, seed, learning, nodes.round_s)
         if on_start is not None:
             on_start(deployment)
         facts, state = deployment.result()
@@ -145,11 +170,11 @@ class Deployment:
         self,
         schedule: Schedule,
         seed: int,
+        learning: LearningSettings = DEFAULT_LEARNING,
         round_s: float | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
-        resume: bool = False,
     ) -> None:
         """Hand a run to the SuperLink."""
+        folder = learning.checkpoint
         write_schedule(schedule, self.folder / "schedule.json")
         app = write_app(
             self.folder / "app",
@@ -159,8 +184,9 @@ class Deployment:
                 "seed": seed,
                 "num-nodes": self._num_nodes,
                 "round-s": float(round_s or 0.0),
-                "checkpoint": "" if checkpoint is None else str(Path(checkpoint).absolute()),
-                "resume": resume,
+                "checkpoint": "" if folder is None else str(Path(folder).absolute()),
+                "resume": learning.resume,
+                "precision": learning.precision,
             },
         )
         (self.folder / "config.toml").write_text(

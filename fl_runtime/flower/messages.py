@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from flwr.app import ArrayRecord, ConfigRecord, MetricRecord, RecordDict
 
-State = Mapping[str, npt.NDArray[np.float32]]
+from fl_runtime.local import State
 
 JOB = "job"
 METRICS = "metrics"

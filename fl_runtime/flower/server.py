@@ -11,6 +11,7 @@ import numpy.typing as npt
 from flwr.app import ConfigRecord, Message, MessageType, RecordDict
 from flwr.serverapp import Grid
 
+from fl_runtime.accelerator import Precision
 from fl_runtime.device import part_of, rows_of, training_devices
 from fl_runtime.flower.client import NUM_SHARES, SHARE
 from fl_runtime.flower.messages import JOB, num_bytes, pack, state_in
@@ -67,6 +68,8 @@ class GridTraining:
         Of the run.
     num_nodes : int
         How many SuperNodes there are to be.
+    precision : str
+        Of products in training, as of :class:`fl_runtime.LearningSettings`.
     patience : Patience
         How long to wait.
     stop : Event or None
@@ -80,11 +83,13 @@ class GridTraining:
         seed: int,
         *,
         num_nodes: int,
+        precision: Precision = "float32",
         patience: Patience | None = None,
         stop: threading.Event | None = None,
     ) -> None:
         schedule = with_drawn_quantities(schedule, seed)
         self._grid, self._schedule, self._seed, self._num_nodes = grid, schedule, seed, num_nodes
+        self._precision = precision
         self._patience, self._stop = patience or Patience(), stop or threading.Event()
         devices = training_devices(schedule)
         shares = [_share(schedule, devices[number::num_nodes]) for number in range(num_nodes)]
@@ -143,6 +148,7 @@ class GridTraining:
         share = self._shares[number]
         own = {name: state[name][rows] for name, rows in share.rows.items() if name in state}
         job: dict[str, str | int] = {"part": share.text, "seed": self._seed, "round": round_index}
+        job["precision"] = self._precision
         job["away"] = json.dumps(sorted(away.intersection(share.devices)))
         return Message(pack(own, job), self._node_of_share[number], MessageType.TRAIN)
 

@@ -6,12 +6,15 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
+from fl_runtime.accelerator import Precision
 from fl_runtime.flower.server import GridTraining, Patience
-from fl_runtime.learn import LearningCurve
+from fl_runtime.learning_curve import LearningCurve
+from fl_runtime.learning_settings import LearningSettings
 from fl_runtime.run import run
 from fl_runtime.schedule_json import read_schedule
 from fl_runtime.whole_files import write_whole
@@ -27,27 +30,29 @@ def main(grid: Grid, context: Context) -> None:
     """Run the schedule of the run configuration.
 
     Keys: ``schedule`` (file), ``output`` (folder), ``seed``, ``num-nodes``, ``round-s`` (how long to wait for
-    the replies of a round, s; 0: for ever), ``checkpoint`` (folder; empty: none), ``resume``.
+    the replies of a round, s; 0: for ever), ``checkpoint`` (folder; empty: none), ``resume``, ``precision``.
     """
     config = context.run_config
     output, seconds = Path(str(config["output"])), float(config["round-s"])
     with _error_told(output / ERROR):
         schedule, seed = read_schedule(str(config["schedule"])), int(config["seed"])
+        precision = cast("Precision", str(config.get("precision", "float32")))
         training = GridTraining(
             grid,
             schedule,
             seed,
             num_nodes=int(config["num-nodes"]),
+            precision=precision,
             patience=Patience(round_s=seconds or None),
         )
         start_s = time.perf_counter()
-        measurements = run(
-            schedule,
-            seed=seed,
+        learning = LearningSettings(
+            precision=precision,
             local=training,
             checkpoint=str(config["checkpoint"]) or None,
             resume=bool(config["resume"]),
         )
+        measurements = run(schedule, seed=seed, learning=learning)
         assert measurements.learning is not None
         _write(output, measurements.learning, training, time.perf_counter() - start_s)
 

@@ -1,6 +1,5 @@
 """Runs a schedule on Flower's simulation: SuperNodes in this machine's processes, by Ray."""
 
-import inspect
 import logging
 import os
 import signal
@@ -9,8 +8,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from types import FrameType
-from typing import Any
 
 import ray
 from flwr.app import Context
@@ -19,13 +18,17 @@ from flwr.serverapp import Grid, ServerApp
 from flwr.simulation import run_simulation
 
 from fl_runtime.device import part_of, training_devices
+from fl_runtime.fading import Fading
 from fl_runtime.flower.client import client_app
 from fl_runtime.flower.leftovers import end_marked
 from fl_runtime.flower.record import FlowerRun, NodeFailure
 from fl_runtime.flower.server import GridTraining
+from fl_runtime.learning_settings import LearningSettings
 from fl_runtime.measurements import Measurements
-from fl_runtime.run import run
+from fl_runtime.round_report import RoundObserver
+from fl_runtime.run import DEFAULT_LEARNING, run
 from fl_runtime.schedule import Schedule
+from fl_runtime.tasks.workload import Workload
 
 MARK = "HFEDFM_SIMULATION"
 """Variable in the environment of all that is started for a simulation; it names its temporary folder."""
@@ -34,14 +37,34 @@ OBJECT_STORE_BYTES = 128 * 1024 * 1024
 """Memory that Ray's processes share; a message of the compact model has 20 to 50 kB."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SimulatedNodes:
+    """What a simulation starts.
+
+    Parameters
+    ----------
+    client : ClientApp
+        From :func:`fl_runtime.flower.make_client_app`; its data and model must be those of the run.
+    num_nodes : int or None
+        Number of SuperNodes; ``None``: one for each device that trains.
+    num_cpus : int
+        Processes that train, >= 1.
+    """
+
+    client: ClientApp = client_app
+    num_nodes: int | None = None
+    num_cpus: int = 2
+
+
 def simulate(
     schedule: Schedule,
+    workload: Workload | None = None,
     seed: int = 0,
     *,
-    client: ClientApp = client_app,
-    num_nodes: int | None = None,
-    num_cpus: int = 2,
-    **options: Any,
+    learning: LearningSettings = DEFAULT_LEARNING,
+    fading: Fading | None = None,
+    observer: RoundObserver | None = None,
+    nodes: SimulatedNodes | None = None,
 ) -> FlowerRun:
     """Return what ``schedule`` costs and learns, its devices trained on Flower's simulation.
 
@@ -49,42 +72,41 @@ def simulate(
 
     Parameters
     ----------
-    schedule : Schedule
-        What to run.
-    seed : int
+    schedule, workload, seed, fading, observer
         As of :func:`fl_runtime.run`.
-    client : ClientApp
-        From :func:`fl_runtime.flower.make_client_app`; its data and model must be those in ``options``.
-    num_nodes : int or None
-        Number of SuperNodes; ``None``: one for each device that trains.
-    num_cpus : int
-        Processes that train, >= 1.
-    **options
-        Of :func:`fl_runtime.run`: ``workload``, ``model``, ``fading``, ``observer``, ``checkpoint`` and
-        ``resume``.
+    learning : LearningSettings
+        How to learn.  SuperNodes train on processors; ``device`` says where models are tested.
+    nodes : SimulatedNodes or None
+        What to start; ``None``: nodes with the data and the model that come with the package.
 
     Raises
     ------
     ScheduleError, ValueError, CheckpointError
-        As :func:`fl_runtime.run`.
+        As :func:`fl_runtime.run`; and ``ValueError`` if ``learning`` has a ``local`` training already.
     NodeFailure
         If a ClientApp fails.
     """
-    inspect.signature(run).bind(schedule, seed=seed, local=None, **options)  # before anything starts
+    if learning.local is not None:
+        raise ValueError("learning.local is given, but SuperNodes train here: leave it out, or call run")
+    nodes = nodes or SimulatedNodes()
     devices = training_devices(schedule)
     part_of(schedule, devices)
-    nodes = num_nodes or len(devices)
+    num_nodes = nodes.num_nodes or len(devices)
     found: list[tuple[Measurements, GridTraining]] = []
     stop = threading.Event()
     server = ServerApp()
 
     @server.main()
     def main(grid: Grid, context: Context) -> None:
-        training = GridTraining(grid, schedule, seed, num_nodes=nodes, stop=stop)
-        found.append((run(schedule, seed=seed, local=training, **options), training))
+        training = GridTraining(
+            grid, schedule, seed, num_nodes=num_nodes, precision=learning.precision, stop=stop
+        )
+        on_nodes = replace(learning, local=training)
+        measured = run(schedule, workload, seed, learning=on_nodes, fading=fading, observer=observer)
+        found.append((measured, training))
 
     start_s = time.perf_counter()
-    run_server(server, client, nodes, num_cpus=num_cpus, stop=stop)
+    run_server(server, nodes.client, num_nodes, num_cpus=nodes.num_cpus, stop=stop)
     ((measurements, training),) = found
     return FlowerRun(
         measurements=measurements, rounds=tuple(training.rounds), wall_s=time.perf_counter() - start_s

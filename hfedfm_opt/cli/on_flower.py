@@ -1,7 +1,6 @@
 """Options of ``hfedfm run`` that let Flower train, and what Flower saw."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -9,7 +8,7 @@ import typer
 from hfedfm_opt.cli.terminal import CommandError, figure
 
 if TYPE_CHECKING:
-    from fl_runtime import Schedule
+    from fl_runtime import LearningSettings, Schedule
     from fl_runtime.flower.record import FlowerRun
     from fl_runtime.round_report import RoundObserver
 
@@ -78,11 +77,10 @@ def flower_options(
 def run_on_flower(
     schedule: "Schedule",
     seed: int,
+    learning: "LearningSettings",
     how: OnFlower,
     *,
     observer: "RoundObserver",
-    checkpoint: Path | None,
-    resume: bool,
 ) -> "FlowerRun":
     """Return what a schedule costs and learns, and what Flower saw.
 
@@ -92,21 +90,14 @@ def run_on_flower(
         If Flower is not installed, or its nodes fail.
     """
     try:
-        from fl_runtime.flower import NodeFailure, deploy, simulate
+        from fl_runtime.flower import DeployedNodes, NodeFailure, deploy, simulate
     except ImportError as error:
         raise CommandError(f"{error}, or run with --engine local") from error
     try:
         if how.supernodes is None:
-            return simulate(schedule, seed, observer=observer, checkpoint=checkpoint, resume=resume)
-        return deploy(
-            schedule,
-            seed,
-            num_nodes=how.supernodes,
-            round_s=how.patience_s,
-            observer=observer,
-            checkpoint=checkpoint,
-            resume=resume,
-        )
+            return simulate(schedule, seed=seed, learning=learning, observer=observer)
+        nodes = DeployedNodes(num_nodes=how.supernodes, round_s=how.patience_s)
+        return deploy(schedule, seed, learning=learning, nodes=nodes, observer=observer)
     except NodeFailure as error:
         raise CommandError(str(error), status=1) from error
 

@@ -2,7 +2,7 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,7 +39,7 @@ from hfedfm_opt.cli.terminal import CommandError, figure, say_facts, say_json
 from hfedfm_opt.cli.watching import watched
 
 if TYPE_CHECKING:
-    from fl_runtime import Measurements, Schedule
+    from fl_runtime import LearningSettings, Measurements, Schedule
     from fl_runtime.flower.record import FlowerRun
     from fl_runtime.round_report import RoundObserver
     from hfedfm_opt.planning.plan import Plan
@@ -110,7 +110,7 @@ def run(
     """
     if resume and checkpoint is None and output is not None:
         checkpoint = output / "checkpoint"
-    _refuse_wrong_checkpoint(_Kept(checkpoint, resume), not no_learning)
+    _refuse_wrong_checkpoint(checkpoint, resume, not no_learning)
     how = flower_options(
         engine,
         supernodes,
@@ -119,6 +119,7 @@ def run(
     )
     if output is not None:
         make_folder(output)
+    from fl_runtime import LearningSettings
     from hfedfm_opt.planning.plan_file import read_plan
     from hfedfm_opt.system.read import read_instance
 
@@ -137,11 +138,20 @@ def run(
     )
     schedule = scheduled(found, rounds, wanted, seed, trace=trace, still=still)
     learned = learned_from(data, model, not no_learning)
-    kept = _Kept(checkpoint, resume)
-    computing = _Computing(device, precision)
+    learning = (
+        None
+        if no_learning
+        else LearningSettings(
+            model=learned.model,
+            device=device,
+            precision=precision.value,
+            checkpoint=checkpoint,
+            resume=resume,
+        )
+    )
     rounds_csv = None if output is None else output / "rounds.csv"
     with watched(not no_learning, rounds_csv, tensorboard) as observer:
-        measured = _measured(schedule, seed, not no_learning, kept, observer, learned, computing, how)
+        measured = _measured(schedule, learned, seed, learning, observer, how)
     if output is not None:
         _write(measured, schedule, output)
     if as_json:
@@ -151,24 +161,10 @@ def run(
     return 0
 
 
-class _Computing(NamedTuple):
-    """Where and how training computes."""
-
-    device: str | None
-    precision: Precision
-
-
-class _Kept(NamedTuple):
-    """Where states are kept, and whether to go on from them."""
-
-    folder: Path | None
-    resume: bool
-
-
-def _refuse_wrong_checkpoint(kept: _Kept, learn: bool) -> None:
-    if kept.resume and kept.folder is None:
+def _refuse_wrong_checkpoint(folder: Path | None, resume: bool, learn: bool) -> None:
+    if resume and folder is None:
         raise CommandError("--resume needs a folder for the states: give -o DIR or --checkpoint DIR as well")
-    if kept.folder is not None and not learn:
+    if folder is not None and not learn:
         raise CommandError(
             "states keep what was learned: leave out --no-learning, or --checkpoint and --resume"
         )
@@ -176,45 +172,25 @@ def _refuse_wrong_checkpoint(kept: _Kept, learn: bool) -> None:
 
 def _measured(
     schedule: "Schedule",
-    seed: int,
-    learn: bool,
-    kept: _Kept,
-    observer: "RoundObserver",
     learned: "OwnData",
-    computing: "_Computing",
+    seed: int,
+    learning: "LearningSettings | None",
+    observer: "RoundObserver",
     how: OnFlower | None,
 ) -> "Measurements | FlowerRun":
     from fl_runtime import CheckpointError
     from fl_runtime import run as execute
 
     try:
-        if how is not None:
-            return run_on_flower(
-                schedule,
-                seed,
-                how,
-                observer=observer,
-                checkpoint=kept.folder,
-                resume=kept.resume,
-            )
-        return execute(
-            schedule,
-            learned.workload,
-            seed,
-            learn=learn,
-            observer=observer,
-            checkpoint=kept.folder,
-            resume=kept.resume,
-            model=learned.model,
-            device=computing.device,
-            precision=computing.precision.value,
-        )
+        if how is not None and learning is not None:
+            return run_on_flower(schedule, seed, learning, how, observer=observer)
+        return execute(schedule, learned.workload, seed, learning=learning, observer=observer)
     except CheckpointError as error:
         raise CommandError(str(error)) from error
     except ImportError as error:
         raise CommandError(f"{error}, or run with --no-learning") from error
     except ValueError as error:
-        remedy = "; --no-learning measures time and energy only" if learn else ""
+        remedy = "" if learning is None else "; --no-learning measures time and energy only"
         raise CommandError(f"{error}{remedy}") from error
 
 

@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fl_runtime import Schedule
-from fl_runtime.learn import LearningCurve, learn, learning_key
+from fl_runtime import LearningSettings, Schedule
+from fl_runtime.learn import learn
+from fl_runtime.learning_curve import LearningCurve
+from fl_runtime.learning_key import learning_key
 from fl_runtime.modules.shared import SharedModel
 from fl_runtime.tasks import Workload
 from hfedfm_opt.study.comparison import TrainingRun
@@ -72,9 +74,10 @@ def train_all(
     for position, keys in enumerate(sharing.values()):
         schedule = schedules[keys[0]]
         tell = _teller(progress, keys[0], position * len(seeds), len(sharing) * len(seeds), schedule.rounds)
+        settings = LearningSettings(model=own.model)
         try:
             curves = [
-                learn(schedule, own.workload, seed, observer=tell(index), model=own.model)
+                learn(schedule, own.workload, seed, settings, observer=tell(index))
                 for index, seed in enumerate(seeds)
             ]
         except (ImportError, ValueError) as error:  # no torch, or nothing that this workload can train

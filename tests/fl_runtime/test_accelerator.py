@@ -2,6 +2,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
+from fl_runtime import LearningSettings  # noqa: E402
 from fl_runtime.accelerator import choose_device, reproducible  # noqa: E402
 from fl_runtime.learn import learn  # noqa: E402
 from fl_runtime.modules.weights import load_frozen  # noqa: E402
@@ -55,12 +56,12 @@ def test_a_model_is_the_same_one_on_the_same_device():
 
 def test_bfloat16_learns_about_the_same_with_other_bytes(bench):
     schedule = bench.federation(("cloud",), clusters=2, size=2, rounds=2, samples=24)
-    exact, rough = learn(schedule), learn(schedule, precision="bfloat16")
+    exact, rough = learn(schedule), learn(schedule, settings=LearningSettings(precision="bfloat16"))
     for name, rows in exact.state.items():
         assert rough.state[name].dtype == rows.dtype
         assert rough.state[name].tobytes() != rows.tobytes()
         moved = abs(rows - rows.mean()).mean()
         assert abs(rough.state[name] - rows).mean() < 0.1 * moved
     assert abs(exact.accuracy - rough.accuracy).max() < 0.1
-    again = learn(schedule, precision="bfloat16")
+    again = learn(schedule, settings=LearningSettings(precision="bfloat16"))
     assert all(rows.tobytes() == again.state[name].tobytes() for name, rows in rough.state.items())

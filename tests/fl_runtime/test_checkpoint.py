@@ -12,7 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
-from fl_runtime import checkpoint  # noqa: E402
+from fl_runtime import LearningSettings, checkpoint  # noqa: E402
 from fl_runtime.errors import CheckpointError  # noqa: E402
 from fl_runtime.learn import learn  # noqa: E402
 from fl_runtime.order import in_order  # noqa: E402
@@ -88,8 +88,8 @@ def test_a_run_that_was_killed_and_resumed_ends_with_the_same_bytes(
     with monkeypatch.context() as patch:
         killed_at(patch, target, call)
         with pytest.raises(Killed):
-            learn(schedule, seed=3, checkpoint=tmp_path)
-    assert_same(learn(schedule, seed=3, checkpoint=tmp_path, resume=True), whole)
+            learn(schedule, seed=3, settings=LearningSettings(checkpoint=tmp_path))
+    assert_same(learn(schedule, seed=3, settings=LearningSettings(checkpoint=tmp_path, resume=True)), whole)
 
 
 def test_killed_again_and_again_after_each_round_it_ends_the_same(schedule, whole, tmp_path):
@@ -98,16 +98,22 @@ def test_killed_again_and_again_after_each_round_it_ends_the_same(schedule, whol
 
     for _ in range(ROUNDS):
         with pytest.raises(Killed):
-            learn(schedule, seed=3, observer=kill, checkpoint=tmp_path, resume=True)
-    assert_same(learn(schedule, seed=3, observer=kill, checkpoint=tmp_path, resume=True), whole)
+            learn(
+                schedule, seed=3, observer=kill, settings=LearningSettings(checkpoint=tmp_path, resume=True)
+            )
+    assert_same(
+        learn(schedule, seed=3, observer=kill, settings=LearningSettings(checkpoint=tmp_path, resume=True)),
+        whole,
+    )
 
 
 def test_a_process_that_is_killed_at_a_random_moment_and_resumed_ends_the_same(schedule, whole, tmp_path):
     """SIGKILL leaves no time to tidy up."""
     write_schedule(schedule, tmp_path / "schedule.json")
     code = (
-        "from pathlib import Path; from fl_runtime.learn import learn; from fl_runtime import read_schedule\n"
-        "learn(read_schedule('schedule.json'), seed=3, checkpoint=Path('kept'), resume=True)"
+        "from fl_runtime import LearningSettings, read_schedule; from fl_runtime.learn import learn\n"
+        "settings = LearningSettings(checkpoint='kept', resume=True)\n"
+        "learn(read_schedule('schedule.json'), seed=3, settings=settings)"
     )
     root = Path(__file__).parents[2]
     process = subprocess.Popen(
@@ -118,14 +124,16 @@ def test_a_process_that_is_killed_at_a_random_moment_and_resumed_ends_the_same(s
     time.sleep(np.random.default_rng().uniform(0.0, 0.1))
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert_same(learn(schedule, seed=3, checkpoint=tmp_path / "kept", resume=True), whole)
+    assert_same(
+        learn(schedule, seed=3, settings=LearningSettings(checkpoint=tmp_path / "kept", resume=True)), whole
+    )
     assert not list((tmp_path / "kept").glob(".*"))
 
 
 def test_a_finished_run_is_told_again_without_training(schedule, whole, tmp_path, monkeypatch):
-    learn(schedule, seed=3, checkpoint=tmp_path)
+    learn(schedule, seed=3, settings=LearningSettings(checkpoint=tmp_path))
     killed_at(monkeypatch, "fl_runtime.training.train_round", 1)
-    assert_same(learn(schedule, seed=3, checkpoint=tmp_path, resume=True), whole)
+    assert_same(learn(schedule, seed=3, settings=LearningSettings(checkpoint=tmp_path, resume=True)), whole)
 
 
 def test_a_resumed_run_measures_the_same_time_energy_and_summary(schedule, tmp_path):
@@ -135,26 +143,26 @@ def test_a_resumed_run_measures_the_same_time_energy_and_summary(schedule, tmp_p
 
     expected = run(schedule, seed=3)
     with pytest.raises(Killed):
-        run(schedule, seed=3, observer=kill, checkpoint=tmp_path / "new")
-    measured = run(schedule, seed=3, checkpoint=tmp_path / "new", resume=True)
+        run(schedule, seed=3, observer=kill, learning=LearningSettings(checkpoint=tmp_path / "new"))
+    measured = run(schedule, seed=3, learning=LearningSettings(checkpoint=tmp_path / "new", resume=True))
     assert measured.summary() == expected.summary()
     assert measured.timeline.bits.tobytes() == expected.timeline.bits.tobytes()
 
 
 def test_the_newest_two_states_stay(schedule, tmp_path):
-    learn(schedule, seed=3, checkpoint=tmp_path)
+    learn(schedule, seed=3, settings=LearningSettings(checkpoint=tmp_path))
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == [f"round-00000{n}.{ending}" for n in (4, 5) for ending in ("json", "safetensors")]
 
 
 @pytest.fixture
 def kept(schedule, tmp_path):
-    learn(replace(schedule), seed=3, checkpoint=tmp_path)
+    learn(replace(schedule), seed=3, settings=LearningSettings(checkpoint=tmp_path))
     return tmp_path
 
 
 def resumed(schedule, folder, seed=3, **options):
-    return learn(schedule, seed=seed, checkpoint=folder, resume=True, **options)
+    return learn(schedule, seed=seed, settings=LearningSettings(checkpoint=folder, resume=True, **options))
 
 
 def damage(path, what):
@@ -242,7 +250,7 @@ def test_a_full_disk_is_one_error_and_the_last_good_state_stays(schedule, whole,
             CheckpointError,
             match=r"round-000003' cannot be written: No space left on device; the state after round 2 stays",
         ):
-            learn(schedule, seed=3, checkpoint=tmp_path)
+            learn(schedule, seed=3, settings=LearningSettings(checkpoint=tmp_path))
     assert_same(resumed(schedule, tmp_path), whole)
 
 
@@ -253,7 +261,7 @@ def test_a_write_that_the_system_refuses_leaves_no_part_of_a_file(schedule, tmp_
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
     try:
         with pytest.raises(CheckpointError, match=r"cannot be written: File too large; there is no earlier"):
-            learn(schedule, seed=3, checkpoint=tmp_path)
+            learn(schedule, seed=3, settings=LearningSettings(checkpoint=tmp_path))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
@@ -261,17 +269,15 @@ def test_a_write_that_the_system_refuses_leaves_no_part_of_a_file(schedule, tmp_
 
 def test_a_folder_with_a_run_is_not_overwritten(schedule, kept):
     with pytest.raises(CheckpointError, match="holds a run already: resume it, or give another folder"):
-        learn(schedule, seed=3, checkpoint=kept)
+        learn(schedule, seed=3, settings=LearningSettings(checkpoint=kept))
 
 
 def test_wrong_use_is_refused(schedule, tmp_path):
     with pytest.raises(CheckpointError, match="resume needs the folder of the checkpoints"):
-        run(schedule, resume=True)
-    with pytest.raises(CheckpointError, match="checkpoints keep what was learned: run with learn=True"):
-        run(schedule, learn=False, checkpoint=tmp_path)
+        LearningSettings(resume=True)
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="File exists"):
-        run(schedule, checkpoint=tmp_path / "file")
+        run(schedule, learning=LearningSettings(checkpoint=tmp_path / "file"))
 
 
 def test_nothing_is_pickled(kept):

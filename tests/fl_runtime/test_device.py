@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch", reason="training needs torch")
 
-from fl_runtime import Momentum, run, with_precision, with_server_optimiser
+from fl_runtime import LearningSettings, Momentum, run, with_precision, with_server_optimiser
 from fl_runtime.accelerator import reproducible
 from fl_runtime.device import own_data, part_of, rows_of, train_devices, training_devices
 from fl_runtime.learn import learn
@@ -55,7 +55,7 @@ def same_bytes(one, other):
 @pytest.mark.parametrize("cycle", [("cloud",), ("edge", "cloud"), ("local",)])
 def test_devices_by_themselves_make_the_same_bytes_as_stacked(bench, workload, cycle, group_size):
     schedule = bench.federation(cycle, clusters=2, size=4, rounds=4, samples=24)
-    apart = learn(schedule, workload, local=InTurn(schedule, workload, group_size))
+    apart = learn(schedule, workload, settings=LearningSettings(local=InTurn(schedule, workload, group_size)))
 
     assert same_bytes(apart, learn(schedule, workload))
 
@@ -63,7 +63,7 @@ def test_devices_by_themselves_make_the_same_bytes_as_stacked(bench, workload, c
 @pytest.mark.parametrize("kind", ["with_experts_of_task", "with_frozen_heads", "with_prompts"])
 def test_so_they_do_with_modules_of_every_kind(bench, kinds, workload, kind):
     schedule = getattr(kinds, kind)(bench.federation(("cloud",), clusters=1, size=3, rounds=2, samples=16))
-    apart = learn(schedule, workload, local=InTurn(schedule, workload))
+    apart = learn(schedule, workload, settings=LearningSettings(local=InTurn(schedule, workload)))
 
     assert same_bytes(apart, learn(schedule, workload))
 
@@ -72,7 +72,7 @@ def test_so_they_do_with_modules_of_every_kind(bench, kinds, workload, kind):
 def test_with_loras_or_encoders_they_make_the_same_far_closer_than_a_step(bench, kinds, workload, kind, most):
     schedule = getattr(kinds, kind)(bench.federation(("cloud",), clusters=1, size=3, rounds=1, samples=16))
     stacked = learn(schedule, workload)
-    apart = learn(schedule, workload, local=InTurn(schedule, workload))
+    apart = learn(schedule, workload, settings=LearningSettings(local=InTurn(schedule, workload)))
 
     for name in stacked.state:
         difference = abs(apart.state[name] - stacked.state[name])
@@ -88,8 +88,8 @@ def test_a_run_takes_what_trains(bench, workload):
         rounds.append(round_index)
         return Trained(state)
 
-    before = learn(replace(schedule, rounds=1), workload, local=local)
-    after = run(schedule, workload, local=local)
+    before = learn(replace(schedule, rounds=1), workload, settings=LearningSettings(local=local))
+    after = run(schedule, workload, learning=LearningSettings(local=local))
 
     assert rounds == [0, 0, 1]
     assert same_bytes(before, after.learning)  # nobody trains, and all start alike
@@ -116,7 +116,9 @@ def test_a_device_that_trains_what_another_node_hosts_is_refused(bench):
 def adapters_of(bench, workload, missing_in, changed=lambda schedule: schedule, rounds=1):
     """The adapters of three devices that average at the cloud in each round."""
     schedule = changed(bench.federation(("cloud",), clusters=1, size=3, rounds=rounds, samples=16))
-    curve = learn(schedule, workload, local=InTurn(schedule, workload, missing_in=missing_in))
+    curve = learn(
+        schedule, workload, settings=LearningSettings(local=InTurn(schedule, workload, missing_in=missing_in))
+    )
     return curve.state["adapter"].astype(np.float64)
 
 

@@ -7,7 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
-from fl_runtime.learn import LearningCurve, learn, learning_key  # noqa: E402
+from fl_runtime.learn import learn  # noqa: E402
+from fl_runtime.learning_curve import LearningCurve  # noqa: E402
+from fl_runtime.learning_key import learning_key  # noqa: E402
 from fl_runtime.order import in_order  # noqa: E402
 from fl_runtime.schedule import Merge, Module, Replica, Training, Transfer, Wired  # noqa: E402
 from fl_runtime.server_optimisers import Momentum  # noqa: E402

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fl_runtime import LearningSettings
 from fl_runtime.observers import RoundCsv, RoundTensorBoard, several
 from fl_runtime.round_report import Reporter, RoundReport
 from fl_runtime.run import run
@@ -40,7 +41,7 @@ def report(index, **fields):
 
 def test_a_run_that_trains_nothing_tells_all_rounds_with_the_figures_of_the_page(schedule):
     told = []
-    run(schedule, learn=False, observer=told.append)
+    run(schedule, observer=told.append, learning=None)
     assert [(r.index, r.num_rounds, r.kind) for r in told] == [(i, 3, "round") for i in range(3)]
     assert [r.end_s for r in told] == pytest.approx([4.06, 8.12, 12.18])
     assert [r.energy_j for r in told] == pytest.approx([2.85] * 3, abs=5e-3)
@@ -49,7 +50,7 @@ def test_a_run_that_trains_nothing_tells_all_rounds_with_the_figures_of_the_page
 
 
 def test_time_left_is_what_the_trained_rounds_took_on_average(schedule, monkeypatch):
-    timeline = run(schedule, learn=False).timeline
+    timeline = run(schedule, learning=None).timeline
     now = iter([0.0, 0.0, 10.0, 14.0, 20.0])  # made; a replayed round; replay over; two rounds trained
     monkeypatch.setattr("fl_runtime.round_report.time.monotonic", lambda: next(now))
     told = []
@@ -71,11 +72,15 @@ def test_a_killed_and_resumed_run_writes_the_same_file_and_hears_all_rounds(sche
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), RoundCsv(tmp_path / "part.csv") as part:
-        run(schedule, observer=several(part, kill), checkpoint=tmp_path / "states")
+        run(schedule, observer=several(part, kill), learning=LearningSettings(checkpoint=tmp_path / "states"))
     assert len((tmp_path / "part.csv").read_text().splitlines()) == 3
     told = []
     with RoundCsv(tmp_path / "part.csv") as part:
-        run(schedule, observer=several(part, told.append), checkpoint=tmp_path / "states", resume=True)
+        run(
+            schedule,
+            observer=several(part, told.append),
+            learning=LearningSettings(checkpoint=tmp_path / "states", resume=True),
+        )
     assert (tmp_path / "part.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
     assert [r.is_replayed for r in told] == [True, True, False]
 

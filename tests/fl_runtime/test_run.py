@@ -27,7 +27,7 @@ def schedule(tmp_path_factory):
 
 
 def test_run_without_learning_is_what_the_clock_plays(schedule):
-    measurements = run(schedule, learn=False, seed=3, fading=Fading())
+    measurements = run(schedule, seed=3, fading=Fading(), learning=None)
     assert measurements.learning is None
     assert measurements.seed == 3
     assert np.array_equal(measurements.timeline.end_s, play(schedule, fading=Fading(), seed=3).end_s)

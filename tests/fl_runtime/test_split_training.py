@@ -11,7 +11,8 @@ torch = pytest.importorskip("torch", reason="training needs torch")
 from fl_runtime.check import check_schedule  # noqa: E402
 from fl_runtime.cohorts import form_cohorts  # noqa: E402
 from fl_runtime.crews import crews_of  # noqa: E402
-from fl_runtime.learn import initial_state, learn, round_batches  # noqa: E402
+from fl_runtime.learn import learn  # noqa: E402
+from fl_runtime.learning_draws import initial_state, round_batches  # noqa: E402
 from fl_runtime.modules.weights import load_frozen  # noqa: E402
 from fl_runtime.schedule import Training  # noqa: E402
 from fl_runtime.tasks import digits_workload  # noqa: E402

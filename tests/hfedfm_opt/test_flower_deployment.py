@@ -16,9 +16,9 @@ import pytest
 pytest.importorskip("torch", reason="training needs torch")
 pytest.importorskip("flwr", reason="the engine is flwr: pip install 'hfedfm-opt[flower]'")
 
-from fl_runtime import run
+from fl_runtime import LearningSettings, run
 from fl_runtime.device import training_devices
-from fl_runtime.flower import Deployment, NodeFailure, deploy
+from fl_runtime.flower import DeployedNodes, Deployment, NodeFailure, deploy
 from fl_runtime.flower.certificates import make_certificates
 from hfedfm_opt import plan
 from hfedfm_opt.system.generate.city import city_instance
@@ -73,7 +73,8 @@ def test_a_killed_node_is_missing_in_its_round_alone(schedule, tmp_path):
         threads.append(threading.Thread(target=kill_one_in_round, args=arguments))
         threads[0].start()
 
-    result = deploy(schedule, round_s=PATIENCE_S, checkpoint=tmp_path, on_start=on_start)
+    learning, nodes = LearningSettings(checkpoint=tmp_path), DeployedNodes(round_s=PATIENCE_S)
+    result = deploy(schedule, learning=learning, nodes=nodes, on_start=on_start)
     threads[0].join()
     lost = tuple(sorted(training_devices(schedule)[1::4]))
 
@@ -94,7 +95,11 @@ def test_an_error_in_the_server_app_is_told_and_all_processes_end(schedule, tmp_
     folders = []
 
     with pytest.raises(NodeFailure, match="the ServerApp failed: CheckpointError"):
-        deploy(schedule, checkpoint=tmp_path, on_start=lambda d: folders.append(d.folder))
+        deploy(
+            schedule,
+            learning=LearningSettings(checkpoint=tmp_path),
+            on_start=lambda d: folders.append(d.folder),
+        )
     assert left_behind(folders[0]) == []
 
 
@@ -109,6 +114,12 @@ def test_a_program_that_cannot_start_leaves_nothing_behind(monkeypatch):
     with pytest.raises(FileNotFoundError), Deployment(1):
         pass
     assert not folders[0].exists()
+
+
+@pytest.mark.parametrize(("field", "value"), [("device", "cpu"), ("model", object()), ("local", print)])
+def test_what_supernodes_do_not_take_is_refused_before_anything_starts(schedule, field, value):
+    with pytest.raises(ValueError, match=f"learning.{field} is given, but SuperNodes train the compact"):
+        deploy(schedule, learning=LearningSettings(**{field: value}))
 
 
 def test_certificates_are_for_this_machine_alone(tmp_path):

@@ -21,7 +21,7 @@ pytest.importorskip("flwr", reason="the engine is flwr: pip install 'hfedfm-opt[
 from flwr.app import ConfigRecord, Message, MessageType, RecordDict
 from flwr.serverapp import ServerApp
 
-from fl_runtime import run
+from fl_runtime import LearningSettings, run
 from fl_runtime.flower import FlowerRun, GridTraining, NodeFailure, make_client_app, simulate
 from fl_runtime.flower.simulation import run_server
 from fl_runtime.tasks.digits import digits_workload
@@ -53,7 +53,7 @@ def on_flower(schedules):
     def main(grid, context):
         for name, schedule in schedules.items():
             training = GridTraining(grid, schedule, 0, num_nodes=num_nodes, stop=stop)
-            measured = run(schedule, data(), local=training)
+            measured = run(schedule, data(), learning=LearningSettings(local=training))
             found[name] = FlowerRun(measurements=measured, rounds=tuple(training.rounds), wall_s=1.0)
         wrong = GridTraining(grid, schedules["star"], 0, num_nodes=5, stop=stop)
         with pytest.raises(NodeFailure) as failure:
@@ -97,7 +97,7 @@ def test_messages_are_counted_array_by_array(schedules, on_flower):
 
 def test_virtual_and_real_figures_never_share_a_name(schedules, on_flower, tmp_path):
     of_flower = on_flower["hierarchical:2"]
-    here = run(schedules["hierarchical:2"], learn=False)
+    here = run(schedules["hierarchical:2"], learning=None)
     summary = of_flower.summary()
     of_flower.write_rounds_csv(tmp_path / "flower.csv")
     with (tmp_path / "flower.csv").open() as stream:
@@ -132,8 +132,8 @@ def test_what_cannot_run_is_refused_before_anything_starts(schedules, monkeypatc
     elsewhere = replace(route, hosts={**route.hosts, module: star.nodes[0].id})
     monkeypatch.setattr("fl_runtime.flower.simulation.run_server", lambda *_, **__: pytest.fail("started"))
 
-    with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
-        simulate(star, colour="red")
+    with pytest.raises(ValueError, match=r"learning\.local is given, but SuperNodes train here"):
+        simulate(star, learning=LearningSettings(local=print))
     with pytest.raises(ValueError, match=f"the trainable module '{module}' is hosted at"):
         simulate(replace(star, routes=(elsewhere, *star.routes[1:])))
 

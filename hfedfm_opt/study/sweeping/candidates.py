@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from fl_runtime import Schedule
-from fl_runtime.learn import learning_key
+from fl_runtime.learning_key import learning_key
 from hfedfm_opt.planning.module_periods import plan_with_periods
 from hfedfm_opt.planning.plan import Plan, PlanResult
 from hfedfm_opt.planning.recipes import period_name

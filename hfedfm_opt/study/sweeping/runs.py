@@ -10,8 +10,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fl_runtime import Schedule
-from fl_runtime.learn import learn, learning_key
+from fl_runtime import LearningSettings, Schedule
+from fl_runtime.learn import learn
+from fl_runtime.learning_key import learning_key
 
 RUNS, CHECKPOINTS = "runs.jsonl", "checkpoints"
 Metric = Literal["sync", "late"]
@@ -99,9 +100,8 @@ class Runs:
             schedule,
             None,
             seed,
+            LearningSettings(checkpoint=states, resume=states is not None),
             observer=None if observer is None else lambda index, _: observer(index + 1),
-            checkpoint=states,
-            resume=states is not None,
         )
         run = KeptRun(
             key=key,

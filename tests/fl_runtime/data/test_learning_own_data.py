@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
+from fl_runtime import LearningSettings  # noqa: E402
 from fl_runtime.data import VqaFolder, load_vqa  # noqa: E402
 from fl_runtime.learn import learn  # noqa: E402
 from fl_runtime.modules.weights import compact_model  # noqa: E402
@@ -78,7 +79,7 @@ def of_one_task(bench, cycle, rounds, training, more):
 
 
 def test_a_federation_learns_a_rule_on_vilt(schedule, vilt, folder):
-    curve = run(schedule, load_vqa(folder, vilt.inputs), model=vilt).learning
+    curve = run(schedule, load_vqa(folder, vilt.inputs), learning=LearningSettings(model=vilt)).learning
     assert curve.accuracy[0, 0] < 0.5
     assert curve.accuracy[-1, 0] > 0.65  # five answers: a guess gets 0.2
 
@@ -87,7 +88,7 @@ def test_the_same_schedule_learns_the_rule_on_the_compact_model(schedule, folder
     workload = load_vqa(folder)
     length = workload.task("things").train.inputs["text"].shape[1]
     model = compact_model(len(workload.words), length)
-    curve = learn(schedule, workload, model=model)
+    curve = learn(schedule, workload, settings=LearningSettings(model=model))
     assert curve.accuracy[0, 0] < 0.5
     assert curve.accuracy[-1, 0] > 0.65
 
@@ -96,9 +97,11 @@ def test_every_kind_of_module_is_trained_on_vilt_and_again_with_the_same_bytes(b
     training = replace(TRAINING, local_steps=2, batch_size=4, num_shards=2, quantity_skew=4.0)
     everything = of_one_task(bench, ("cloud",), 2, training, MORE)
     workload = load_vqa(folder, vilt.inputs)
-    first = learn(everything, workload, model=vilt, checkpoint=tmp_path)
-    again = learn(everything, workload, model=vilt, checkpoint=tmp_path, resume=True)
-    begin = learn(replace(everything, rounds=1), workload, model=vilt)
+    first = learn(everything, workload, settings=LearningSettings(model=vilt, checkpoint=tmp_path))
+    again = learn(
+        everything, workload, settings=LearningSettings(model=vilt, checkpoint=tmp_path, resume=True)
+    )
+    begin = learn(replace(everything, rounds=1), workload, settings=LearningSettings(model=vilt))
     for name, rows in first.state.items():
         assert rows.tobytes() == again.state[name].tobytes()
         assert (rows[0] != begin.state[name][0]).any()
@@ -119,15 +122,15 @@ def test_devices_without_a_modality_train_without_it(bench, vilt, folder):
     for kept, missing in (("image", "text"), ("text", "image")):
         routes = tuple(replace(route, modalities=(kept,)) for route in everything.routes)
         schedule = replace(everything, routes=routes)
-        state = learn(schedule, workload, model=vilt).state
+        state = learn(schedule, workload, settings=LearningSettings(model=vilt)).state
         for other, same in ((changed(missing), True), (changed(kept), False)):
-            found = learn(schedule, other, model=vilt).state
+            found = learn(schedule, other, settings=LearningSettings(model=vilt)).state
             assert (found["adapter"].tobytes() == state["adapter"].tobytes()) is same
 
 
 def test_data_in_another_form_than_the_models_is_refused(schedule, vilt, folder):
     with pytest.raises(ValueError, match="has images of 24 x 24, but the model 'vilt' takes 32 x 32 x 3"):
-        learn(schedule, load_vqa(folder), model=vilt)
+        learn(schedule, load_vqa(folder), settings=LearningSettings(model=vilt))
     with pytest.raises(
         ValueError, match="questions of 7 tokens up to number 11, but the model 'compact' takes 2"
     ):
@@ -141,27 +144,27 @@ def test_prefixes_that_no_memory_holds_are_refused(schedule, vilt, folder, monke
     needed = (len(task.train) + len(task.test)) * tokens * 32 * 4
     once = replace(schedule, rounds=1)
     monkeypatch.setattr("fl_runtime.fitting.memory_bytes", lambda: needed)
-    learn(once, workload, model=vilt)
+    learn(once, workload, settings=LearningSettings(model=vilt))
     monkeypatch.setattr("fl_runtime.fitting.memory_bytes", lambda: needed - 1)
     with pytest.raises(
         ValueError, match=r"takes 0\.0 GB, the memory of this machine has 0\.0 GB; take fewer"
     ):
-        learn(once, workload, model=vilt)
+        learn(once, workload, settings=LearningSettings(model=vilt))
 
 
 def test_a_modality_that_the_model_does_not_take_is_refused(bench, vilt):
     digits = bench.federation(("cloud",), clusters=1, size=2, rounds=1)
     heard = replace(digits, routes=tuple(route for route in digits.routes if route.task == "spoken"))
     with pytest.raises(ValueError, match="has the modality 'audio', but the model 'vilt' takes image, text"):
-        learn(heard, model=vilt)
+        learn(heard, settings=LearningSettings(model=vilt))
 
 
 def test_passes_of_one_client_each_learn_the_same(bench, vilt, folder, monkeypatch):
     everything = of_one_task(bench, ("cloud",), 2, replace(TRAINING, local_steps=2), MORE)
     workload = load_vqa(folder, vilt.inputs)
-    together = learn(everything, workload, model=vilt)
+    together = learn(everything, workload, settings=LearningSettings(model=vilt))
     monkeypatch.setattr("fl_runtime.training.pass_sizes.PASS_NUMBERS", 1)
-    alone = learn(everything, workload, model=vilt)
+    alone = learn(everything, workload, settings=LearningSettings(model=vilt))
     assert alone.accuracy == pytest.approx(together.accuracy, abs=0.05)
     for name, rows in together.state.items():
         assert np.abs(alone.state[name] - rows).max() < 0.02
@@ -170,8 +173,8 @@ def test_passes_of_one_client_each_learn_the_same(bench, vilt, folder, monkeypat
 def test_vilt_learns_with_products_in_bfloat16(bench, vilt, folder):
     everything = of_one_task(bench, ("cloud",), 1, replace(TRAINING, local_steps=2), MORE)
     workload = load_vqa(folder, vilt.inputs)
-    rough = learn(everything, workload, model=vilt, precision="bfloat16")
-    exact = learn(everything, workload, model=vilt)
+    rough = learn(everything, workload, settings=LearningSettings(model=vilt, precision="bfloat16"))
+    exact = learn(everything, workload, settings=LearningSettings(model=vilt))
     for name in ("adapter", "backbone", "head-things", "lora", "prompt"):
         rows = exact.state[name]
         assert rough.state[name].tobytes() != rows.tobytes()

@@ -13,9 +13,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
+from fl_runtime import LearningSettings  # noqa: E402
 from fl_runtime.clock import play  # noqa: E402
 from fl_runtime.fading import Fading  # noqa: E402
-from fl_runtime.learn import learn, learning_key  # noqa: E402
+from fl_runtime.learn import learn  # noqa: E402
+from fl_runtime.learning_key import learning_key  # noqa: E402
 from fl_runtime.order import in_order  # noqa: E402
 from fl_runtime.run import run  # noqa: E402
 from fl_runtime.schedule import (  # noqa: E402
@@ -149,16 +151,17 @@ def test_killed_at_a_random_moment_and_resumed_it_ends_with_the_same_bytes(
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, instead)
         with pytest.raises(Killed):
-            learn(lively, seed=3, checkpoint=tmp_path, record=record)
-    assert_same(learn(lively, seed=3, checkpoint=tmp_path, resume=True), whole)
+            learn(lively, seed=3, record=record, settings=LearningSettings(checkpoint=tmp_path))
+    assert_same(learn(lively, seed=3, settings=LearningSettings(checkpoint=tmp_path, resume=True)), whole)
 
 
 def test_a_process_killed_again_and_again_ends_the_same(lively, whole, tmp_path):
     """SIGKILL leaves no time to tidy up."""
     write_schedule(lively, tmp_path / "schedule.json")
     code = (
-        "from pathlib import Path; from fl_runtime.learn import learn; from fl_runtime import read_schedule\n"
-        "learn(read_schedule('schedule.json'), seed=3, checkpoint=Path('kept'), resume=True)"
+        "from fl_runtime import LearningSettings, read_schedule; from fl_runtime.learn import learn\n"
+        "settings = LearningSettings(checkpoint='kept', resume=True)\n"
+        "learn(read_schedule('schedule.json'), seed=3, settings=settings)"
     )
     root = Path(__file__).parents[3]
     for number in (2,):
@@ -170,7 +173,9 @@ def test_a_process_killed_again_and_again_ends_the_same(lively, whole, tmp_path)
         time.sleep(np.random.default_rng().uniform(0.0, 0.05))
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert_same(learn(lively, seed=3, checkpoint=tmp_path / "kept", resume=True), whole)
+    assert_same(
+        learn(lively, seed=3, settings=LearningSettings(checkpoint=tmp_path / "kept", resume=True)), whole
+    )
 
 
 def test_all_of_a_living_network_counts_in_the_key(still, lively):
@@ -191,6 +196,6 @@ def test_all_of_a_living_network_counts_in_the_key(still, lively):
 def test_fading_given_to_a_run_is_a_part_of_its_states(lively, tmp_path):
     from fl_runtime.errors import CheckpointError
 
-    run(lively, seed=3, fading=Fading(), checkpoint=tmp_path)
+    run(lively, seed=3, fading=Fading(), learning=LearningSettings(checkpoint=tmp_path))
     with pytest.raises(CheckpointError, match="of another run: schedule_sha256"):
-        run(lively, seed=3, checkpoint=tmp_path, resume=True)
+        run(lively, seed=3, learning=LearningSettings(checkpoint=tmp_path, resume=True))

@@ -7,8 +7,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch")
 
+from fl_runtime import LearningSettings  # noqa: E402
 from fl_runtime.check import check_schedule  # noqa: E402
-from fl_runtime.learn import learn, learning_key  # noqa: E402
+from fl_runtime.learn import learn  # noqa: E402
+from fl_runtime.learning_key import learning_key  # noqa: E402
 from fl_runtime.order import in_order  # noqa: E402
 from fl_runtime.schedule import Training  # noqa: E402
 from fl_runtime.variants import with_precision  # noqa: E402
@@ -62,8 +64,8 @@ def test_stopped_and_resumed_it_ends_with_the_same_bytes(alone, curve, tmp_path)
             raise Stopped
 
     with pytest.raises(Stopped):
-        learn(alone, seed=0, observer=stop, checkpoint=tmp_path)
-    again = learn(alone, seed=0, checkpoint=tmp_path, resume=True)
+        learn(alone, seed=0, observer=stop, settings=LearningSettings(checkpoint=tmp_path))
+    again = learn(alone, seed=0, settings=LearningSettings(checkpoint=tmp_path, resume=True))
     assert again.accuracy.tobytes() == curve.accuracy.tobytes()
     assert all(again.state[name].tobytes() == rows.tobytes() for name, rows in curve.state.items())
 

@@ -5,8 +5,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="models need torch")
 
+from fl_runtime import LearningSettings  # noqa: E402
 from fl_runtime.errors import CheckpointError  # noqa: E402
-from fl_runtime.learn import learn, learning_key  # noqa: E402
+from fl_runtime.learn import learn  # noqa: E402
+from fl_runtime.learning_key import learning_key  # noqa: E402
 from fl_runtime.modules.model import FrozenModel  # noqa: E402
 from fl_runtime.modules.size import ModelSize  # noqa: E402
 from fl_runtime.modules.weights import load_frozen  # noqa: E402
@@ -30,13 +32,13 @@ def drawn(width=64, seed=0):
 
 
 def test_no_model_is_the_shipped_model(schedule):
-    unnamed, named = learn(schedule), learn(schedule, model=load_frozen())
+    unnamed, named = learn(schedule), learn(schedule, settings=LearningSettings(model=load_frozen()))
     assert unnamed.state["adapter"].tobytes() == named.state["adapter"].tobytes()
 
 
 def test_a_model_of_another_width_trains_modules_of_its_own_sizes(schedule):
     small = drawn(width=32)
-    curve = run(schedule, model=small).learning
+    curve = run(schedule, learning=LearningSettings(model=small)).learning
     assert curve.state["adapter"].shape[1] < learn(schedule).state["adapter"].shape[1]
     assert curve.state["head-read"].shape[1] == 33 * 10
 
@@ -55,9 +57,9 @@ def test_the_digest_knows_every_weight_and_size():
 
 
 def test_the_model_counts_in_checkpoints_and_keys(schedule, tmp_path):
-    learn(schedule, checkpoint=tmp_path)
+    learn(schedule, settings=LearningSettings(checkpoint=tmp_path))
     with pytest.raises(CheckpointError, match="of another run: model_sha256 is"):
-        learn(schedule, checkpoint=tmp_path, resume=True, model=drawn())
+        learn(schedule, settings=LearningSettings(checkpoint=tmp_path, resume=True, model=drawn()))
     assert learning_key(schedule, model=drawn()) != learning_key(schedule, model=load_frozen())
 
 

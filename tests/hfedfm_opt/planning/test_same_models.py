@@ -22,7 +22,8 @@ pytest.importorskip("torch", reason="training needs torch")
 def test_models_depend_on_modules_and_periods_alone(
     make_instance: Callable[..., Instance], names: tuple[str, ...], shared: bool
 ) -> None:
-    from fl_runtime.learn import learn, learning_key
+    from fl_runtime.learn import learn
+    from fl_runtime.learning_key import learning_key
 
     schedules = []
     for name in names:
