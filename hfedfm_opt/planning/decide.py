@@ -5,6 +5,7 @@ import math
 from hfedfm_opt.planning.alternate import alternate
 from hfedfm_opt.planning.arrange import arrange
 from hfedfm_opt.planning.arrangement import Arrangement
+from hfedfm_opt.planning.by_cell.plan_cells import decide_by_cells, fits
 from hfedfm_opt.planning.candidates import Reach
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.formulate_placement import formulate_placement
@@ -34,9 +35,13 @@ def decide(network: Network, recipe: Recipe, settings: PlannerOptions) -> tuple[
     NoPlacement, MissingLink
         If there is no placement, or clusters cannot average, or not within the limits.
     """
+    search, rhythm = search_settings(network, settings), Rhythm(recipe.period)
+    if recipe.arrangement == "optimised" and fits(network, recipe.placement):
+        found = decide_by_cells(network, reach_of(recipe), rhythm, search)
+        if found is not None:
+            return found
     task = formulate_placement(network, reach_of(recipe))
     if recipe.arrangement == "optimised":
-        search, rhythm = search_settings(network, settings), Rhythm(recipe.period)
         return alternate(network, task, recipe.placement, rhythm, search, settings.seed)
     options = Options(time_limit_s=settings.time_limit_s, seed=settings.seed)
     placed = place(network, task, recipe.placement, options)

@@ -24,10 +24,12 @@ from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import NoPlacement, Placed
 from hfedfm_opt.planning.proofs import Evidence, cluster_parts, evidence_of, proof_of, unbounded
 from hfedfm_opt.planning.readiness import Readiness, readiness
+from hfedfm_opt.planning.slack import Slack
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.decisions import Cluster, Frequency, GapPart, Hop
 from hfedfm_opt.system.network import Network
 from solvers.common import StopReason
+from solvers.common.arrays import FloatArray
 
 DEADLINE_PROOF = "what another common deadline could save, were all bounds on clusters met there"
 
@@ -137,6 +139,8 @@ def least_relaying_j(
         included = set(option.plan.members)
         if option.cell is not None and cell_at_server:
             included -= option.cell.scaled
+        if option.slack is not None:
+            included -= set(option.slack.devices)
         joules = option.joules - rhythm.num_rounds * sum(ready.joules[device] for device in included)
         if option.cell is not None:
             cell = option.cell
@@ -279,7 +283,9 @@ def assemble_choices(
             clusters.append(cluster)
             frequencies.extend(decided)
             continue
-        plan, cell = cluster_of(network, choice.option), choice.option.cell
+        plan, cell, slack = cluster_of(network, choice.option), choice.option.cell, choice.option.slack
+        if slack is not None and choice.frequency_hz is not None:
+            frequencies.extend(_slowed(slack, choice.frequency_hz))
         if cell is None or choice.bandwidth_hz is None:
             clusters.append(plan)
             continue
@@ -303,6 +309,17 @@ def assemble_choices(
             if device in cell.scaled and frequency_hz > 0
         )
     return tuple(clusters), tuple(frequencies)
+
+
+def _slowed(slack: Slack, frequency_hz: FloatArray) -> list[Frequency]:
+    """Return the frequencies of the devices that slow down."""
+    return [
+        Frequency(device=device, frequency_hz=chosen_hz)
+        for device, chosen_hz, highest_hz in zip(
+            slack.devices, frequency_hz.tolist(), slack.max_frequency_hz.tolist(), strict=True
+        )
+        if 0.0 < chosen_hz < highest_hz
+    ]
 
 
 def _allocated(network: Network, sender: str, server: str, band_hz: float, drawn_w: float) -> Hop:

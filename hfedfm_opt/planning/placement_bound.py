@@ -87,18 +87,22 @@ def priced_bound(
     Devices that run everything themselves may slow down their CPUs.  The parameters are those of
     :func:`bound_over_placements`.
     """
-    shared = shared_legs(without_movable(network), rhythm)
     alone = price(network, task, TimePrices(prices.device_weight, {}), updates=False)
     if settings.allocate:
         slowed = _slowed_costs(network, alone, prices, slowable_devices(network, task, settings))
         alone = replace(alone, problem=replace(alone.problem, pair_cost=slowed))
     limit = settings.time_limit_s
     options = Options(time_limit_s=None if math.isinf(limit) else max(limit, 1e-3))
-    cost = network.instance.objective
+    return float(solve(alone.problem, options=options).bound) + cloud_leg_cost(network, rhythm)
+
+
+def cloud_leg_cost(network: Network, rhythm: Rhythm) -> float:
+    """Return the least that the ways between servers and root cost in a round, whatever is placed where."""
+    shared, cost = shared_legs(without_movable(network), rhythm), network.instance.objective
     rest = cost.energy_weight_per_j * shared.joules + cost.time_weight_per_s * (
         shared.down_s + min(shared.delay_s)
     )
-    return float(solve(alone.problem, options=options).bound) + rest / rhythm.num_rounds
+    return rest / rhythm.num_rounds
 
 
 def _relaxed_devices(
@@ -119,15 +123,9 @@ def _relaxed_devices(
 
 
 def slowable_devices(network: Network, task: PlacementTask, settings: SearchSettings) -> set[str]:
-    """Return the devices that may slow down: alone, or only where all members of their cluster may."""
-    helped = optimistic_readiness(network, task).helped
-    return {
-        device
-        for members in network.members.values()
-        if settings.joint or not helped & set(members)
-        for device in members
-        if device not in helped
-    }
+    """Return the devices that may slow down: those that can hold all that they run."""
+    helped = optimistic_readiness(network, task).helped if settings.allocate else set(network.devices)
+    return {device for device in network.devices if device not in helped}
 
 
 def _slowed_costs(
