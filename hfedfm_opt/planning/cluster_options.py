@@ -9,6 +9,7 @@ from hfedfm_opt.planning.hops import MissingLink, from_server, nominal_hop, to_s
 from hfedfm_opt.planning.joint_problem import JointCluster
 from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.readiness import Readiness
+from hfedfm_opt.planning.slack import slack_of, Slack
 from hfedfm_opt.planning.trained_elsewhere import members_helped
 from hfedfm_opt.planning.uplink_cell import UplinkCell, uplink_cell
 from hfedfm_opt.system.decisions import Cluster, Hop
@@ -34,8 +35,8 @@ class Option:
     """One way of a cluster to spend a cycle.
 
     Its cycle takes ``seconds + repeat * tau`` and costs ``joules + repeat * e(tau)``, where ``e`` is the
-    least energy of ``cell``, or of the cluster ``joint``, within a deadline ``tau``; without either the
-    second terms vanish.
+    least energy of ``cell``, of the cluster ``joint``, or of the CPUs in ``slack``, within a deadline
+    ``tau``; without any of them the second terms vanish.
 
     Parameters
     ----------
@@ -54,6 +55,8 @@ class Option:
         The D2D trees of a cluster that averages at a member.
     joint : JointCluster or None
         The cluster whose trees are decided together with its resources.
+    slack : Slack or None
+        The CPUs that slow down, with nominal uplinks.
     """
 
     cluster: int
@@ -64,6 +67,7 @@ class Option:
     repeat: float = 0.0
     trees: Trees | None = None
     joint: JointCluster | None = None
+    slack: Slack | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def server_options(
     """Return the options in which every member sends straight to its server, which aggregates.
 
     With ``allocate`` the members' bandwidth and power are left open, and the CPU frequency of those that
-    train without other nodes, unless activations need the band; the nominal option is there in any case.
+    train without other nodes; where activations need the band, only that frequency is.
     """
     members = network.members[server]
     try:
@@ -114,12 +118,20 @@ def server_options(
     deliver_j = sum(ledger.energy_j.values()) * rhythm.num_edge_rounds
     rounds = rhythm.num_rounds
     nominal = Option(index, plan, rounds * gather_s + deliver_s, rounds * gather_j + deliver_j)
-    if not allocate or ready.busy & set(members):
+    if not allocate:
         return [nominal]
     work = computing_of(network, members, ready)
-    cell = uplink_cell(network, members, server, work)
+    cell = None if ready.busy & set(members) else uplink_cell(network, members, server, work)
     if cell is None:
-        return [nominal]
+        after_s = [phase.send(hop, own[hop.source], 0.0) for hop in up]
+        soonest_s = {**ready.seconds, **work.soonest_s(members)}
+        least_s, _ = phase.gather(up, server, soonest_s, own, ready.busy)
+        least_s = max([least_s, *(soonest_s[device] for device in members_helped(network, members))])
+        slack = slack_of(network, members, server, work, after_s, least_s)
+        if slack is None:
+            return [nominal]
+        fixed_j = rounds * (gather_j - sum(ready.joules[device] for device in slack.devices)) + deliver_j
+        return [Option(index, plan, deliver_s, fixed_j, repeat=float(rounds), slack=slack)]
     option = Option(index, plan, deliver_s, deliver_j + rounds * work.fixed_j, cell, float(rounds))
     return [nominal, option]
 

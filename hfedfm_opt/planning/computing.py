@@ -35,6 +35,11 @@ class Computing:
     scaled: frozenset[str]
     fixed_j: float
 
+    def soonest_s(self, devices: Sequence[str]) -> dict[str, float]:
+        """Return when those of the N devices whose frequency is decided are ready at the earliest, s."""
+        seconds = (self.cycles / self.max_frequency_hz).tolist()
+        return {device: s for device, s in zip(devices, seconds, strict=True) if device in self.scaled}
+
 
 def computing_of(network: Network, devices: Sequence[str], ready: Readiness) -> Computing:
     """Return what devices compute in a round.

@@ -22,6 +22,8 @@ GRID = 33
 """Deadlines priced at once at the start."""
 COARSE_GRID = 9
 """The same where clusters are solved anew for each deadline."""
+MOST_VALUES = 2**20
+"""Prices of all options at all their kinks beyond which the search finds the kinks that matter."""
 WAIT = 1e-3
 """How much later than the least deadline the next is tried where limits forbid it; then twice as much."""
 LONGEST = 1e3
@@ -138,11 +140,13 @@ def _start(curves: Curves, earliest: float, latest: float) -> tuple[Point, float
     kinks = curves.kinks_s()
     kinks = kinks[(kinks > earliest) & (kinks < end)]
     count = COARSE_GRID if curves.joint.clusters else GRID
-    grid = np.unique(np.concatenate([np.linspace(earliest, max(end, earliest), count), kinks]))
+    few = kinks.size * len(curves.options) <= MOST_VALUES
+    even = np.linspace(earliest, max(end, earliest), count)
+    grid = np.unique(np.concatenate([even, kinks])) if few else np.unique(even)
     points = curves.price(grid)
     best = min(points, key=lambda point: point.value)
     least_ideal = min(point.ideal for point in points)
-    if not curves.cells and not curves.joint.clusters:
+    if few and not curves.has_curves:
         return best, least_ideal, []
     starts = [min(curves.bound_on_earliest_s(), earliest), *grid.tolist()]
     heap = [

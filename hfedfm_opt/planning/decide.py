@@ -5,6 +5,7 @@ import math
 from hfedfm_opt.planning.alternate import alternate
 from hfedfm_opt.planning.arrange import arrange
 from hfedfm_opt.planning.arrangement import Arrangement
+from hfedfm_opt.planning.by_cell.plan_cells import decide_by_cells, fits
 from hfedfm_opt.planning.candidates import Reach
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.device_energy import device_limits
@@ -37,21 +38,30 @@ def decide(network: Network, recipe: Recipe, settings: PlannerOptions) -> tuple[
     NoPlacement, MissingLink
         If there is no placement, or clusters cannot average, or not within the limits.
     """
-    task = formulate_placement(network, reach_of(recipe))
     if recipe.arrangement == "optimised":
-        search, rhythm = search_settings(network, settings), Rhythm(recipe.period)
-        demands = demands_of(network, settings, search.max_energy_j)
-        if demands.are_plain:
-            return alternate(network, task, recipe.placement, rhythm, search, settings.seed)
-
-        def plainly(priced: Network, how: SearchSettings) -> tuple[Placed, Arrangement]:
-            task = formulate_placement(priced, reach_of(recipe))
-            return alternate(priced, task, recipe.placement, rhythm, how, settings.seed)
-
-        return search_fairly(network, rhythm, demands, search, plainly)
+        return _optimised(network, recipe, settings)
+    task = formulate_placement(network, reach_of(recipe))
     options = Options(time_limit_s=settings.time_limit_s, seed=settings.seed)
     placed = place(network, task, recipe.placement, options)
     return placed, arrange(with_training(network, placed.servings), recipe, placed, settings.seed)
+
+
+def _optimised(network: Network, recipe: Recipe, settings: PlannerOptions) -> tuple[Placed, Arrangement]:
+    """Return the best placement and arrangement found, with a bound."""
+    search, rhythm, reach = search_settings(network, settings), Rhythm(recipe.period), reach_of(recipe)
+
+    def plainly(priced: Network, how: SearchSettings) -> tuple[Placed, Arrangement]:
+        if fits(priced, recipe.placement):
+            found = decide_by_cells(priced, reach, rhythm, how)
+            if found is not None:
+                return found
+        task = formulate_placement(priced, reach)
+        return alternate(priced, task, recipe.placement, rhythm, how, settings.seed)
+
+    demands = demands_of(network, settings, search.max_energy_j)
+    if demands.are_plain:
+        return plainly(network, search)
+    return search_fairly(network, rhythm, demands, search, plainly)
 
 
 def search_settings(network: Network, settings: PlannerOptions) -> SearchSettings:

@@ -26,10 +26,12 @@ from hfedfm_opt.planning.place import NoPlacement, Placed
 from hfedfm_opt.planning.proofs import Evidence, cluster_parts, evidence_of, proof_of, unbounded
 from hfedfm_opt.planning.relaying_floor import floor_at_member
 from hfedfm_opt.planning.readiness import Readiness, readiness
+from hfedfm_opt.planning.slack import Slack
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.decisions import Cluster, Frequency, GapPart, Hop
 from hfedfm_opt.system.network import Network
 from solvers.common import StopReason
+from solvers.common.arrays import FloatArray
 
 DEADLINE_PROOF = "what another common deadline could save, were all bounds on clusters met there"
 
@@ -162,6 +164,8 @@ def least_relaying_j(
         included = set(option.plan.members)
         if option.cell is not None and cell_at_server:
             included -= option.cell.scaled
+        if option.slack is not None:
+            included -= set(option.slack.devices)
         joules = option.joules - rhythm.num_rounds * sum(ready.joules[device] for device in included)
         if option.cell is not None:
             cell = option.cell
@@ -306,11 +310,13 @@ def assemble_choices(
     frequencies: list[Frequency] = []
     for choice in choices:
         if choice.option.joint is not None:
-            cluster, decided = joint_cluster_of(network, choice)
+            cluster, slowed = joint_cluster_of(network, choice)
             clusters.append(cluster)
-            frequencies.extend(decided)
+            frequencies.extend(slowed)
             continue
-        plan, cell = cluster_of(network, choice.option), choice.option.cell
+        plan, cell, slack = cluster_of(network, choice.option), choice.option.cell, choice.option.slack
+        if slack is not None and choice.frequency_hz is not None:
+            frequencies.extend(_slowed(slack, choice.frequency_hz))
         if cell is None or choice.bandwidth_hz is None:
             clusters.append(plan)
             continue
@@ -334,12 +340,26 @@ def assemble_choices(
             if device in cell.scaled and frequency_hz > 0
         )
     decided = {entry.device for entry in frequencies}
+    decided.update(
+        device for choice in choices if choice.option.slack is not None for device in choice.option.slack.devices
+    )
     frequencies.extend(
         Frequency(device=device, frequency_hz=hz)
         for device, hz in (slowed_hz or {}).items()
         if device not in decided
     )
     return tuple(clusters), tuple(frequencies)
+
+
+def _slowed(slack: Slack, frequency_hz: FloatArray) -> list[Frequency]:
+    """Return the frequencies of the devices that slow down."""
+    return [
+        Frequency(device=device, frequency_hz=chosen_hz)
+        for device, chosen_hz, highest_hz in zip(
+            slack.devices, frequency_hz.tolist(), slack.max_frequency_hz.tolist(), strict=True
+        )
+        if 0.0 < chosen_hz < highest_hz
+    ]
 
 
 def _allocated(network: Network, sender: str, server: str, band_hz: float, drawn_w: float) -> Hop:

@@ -12,6 +12,7 @@ import numpy as np
 
 from hfedfm_opt.planning.cluster_options import Option
 from hfedfm_opt.planning.joint_curves import JointCurves
+from hfedfm_opt.planning.slack import SlackCurves
 from hfedfm_opt.planning.uplink_cell import UplinkCell
 from solvers.allocation import AllocationProblem, AllocationSolution, solve
 from solvers.clusters import ClusterPlan
@@ -27,7 +28,7 @@ class Choice:
     option : Option
         The option.
     bandwidth_hz, drawn_power_w, frequency_hz : FloatArray or None
-        For each sender of the option's cell; ``None`` without a cell.
+        For each sender of the option's cell, or device with slack; ``None`` without either.
     plan : ClusterPlan or None
         The decisions of a joint option.
     """
@@ -97,6 +98,9 @@ class Curves:
         self.least_tau_s[list(joint)] = [self.joint.least_s(index)[0] for index in joint]
         self.bound_tau_s = self.least_tau_s.copy()
         self.bound_tau_s[list(joint)] = [self.joint.least_s(index)[1] for index in joint]
+        self.slack = [index for index, option in enumerate(options) if option.slack is not None]
+        self.slack_curves = SlackCurves([option.slack for option in options if option.slack is not None])
+        self.least_tau_s[self.slack] = self.bound_tau_s[self.slack] = self.slack_curves.least_s
         if self.cells:
             result = solve(self._problem([(index, 1e300) for index in self.cells], free=True))
             self.least_tau_s[self.cells] = np.atleast_1d(result.minimum_deadline_s)
@@ -115,6 +119,11 @@ class Curves:
         np.minimum.at(least, self.cluster, own)
         return float(least.max()) if least.size else 0.0
 
+    @property
+    def has_curves(self) -> bool:
+        """Whether the energy of any option changes with the deadline."""
+        return bool(self.cells or self.joint.clusters or self.slack)
+
     def kinks_s(self) -> FloatArray:
         """Return the deadlines from which on each option is feasible."""
         kinks: FloatArray = np.unique(self.fixed_s + self.repeat * self.least_tau_s)
@@ -131,6 +140,8 @@ class Curves:
         bound_j, slope_w = value_j.copy(), np.zeros(shape)
         if self.cells:
             self._price_cells(deadlines, value_j, bound_j, slope_w)
+        if self.slack:
+            self._price_slack(deadlines, value_j, bound_j, slope_w)
         if self.joint.clusters:
             self._price_joint(deadlines, value_j, bound_j, slope_w)
         return [
@@ -168,6 +179,10 @@ class Curves:
             if option.joint is not None:
                 (known,) = self.joint.price([(index, point.deadline_s - self.fixed_s[index])])
                 found.append(Choice(option, plan=known.plan))
+                continue
+            if option.slack is not None:
+                tau = (point.deadline_s - self.fixed_s[index]) / option.repeat
+                found.append(Choice(option, frequency_hz=option.slack.max_frequency_hz * option.slack.part(tau)))
                 continue
             if option.cell is None:
                 found.append(Choice(option))
@@ -218,6 +233,15 @@ class Curves:
         least_j = np.array([self._cell(option).least_overhead_j for option, _ in asked])
         bound_j[at] = fixed + repeat * (np.asarray(result.bound) + least_j)
         slope_w[at] = -np.asarray(result.solution.deadline_price)
+
+    def _price_slack(
+        self, deadlines: FloatArray, value_j: FloatArray, bound_j: FloatArray, slope_w: FloatArray
+    ) -> None:
+        names = np.array(self.slack)
+        for row, deadline_s in enumerate(deadlines):
+            joules, slope = self.slack_curves.price((deadline_s - self.fixed_s[names]) / self.repeat[names])
+            value_j[row, names] = bound_j[row, names] = self.fixed_j[names] + self.repeat[names] * joules
+            slope_w[row, names] = slope
 
     def _price_joint(
         self, deadlines: FloatArray, value_j: FloatArray, bound_j: FloatArray, slope_w: FloatArray

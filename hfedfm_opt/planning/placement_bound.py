@@ -103,7 +103,6 @@ def priced_bound(
     Where resources are allocated, each device has the CPU frequency that costs least at its price.  The
     parameters are those of :func:`bound_over_placements`.
     """
-    shared = shared_legs(without_movable(network), rhythm)
     slowable = slowable_devices(network) if settings.allocate else ()
     weight = {
         device: value if network.trained_on[device] else 0.0
@@ -112,8 +111,13 @@ def priced_bound(
     alone = price(network, task, TimePrices(weight, {}), updates=False, slowable=slowable)
     limit = settings.time_limit_s
     options = Options(time_limit_s=None if math.isinf(limit) else max(limit, 1e-3))
-    rest = _of_shared(network, shared, shared.down_s + min(shared.delay_s))
-    return float(solve(alone.problem, options=options).bound) + rest / rhythm.num_rounds
+    return float(solve(alone.problem, options=options).bound) + cloud_leg_cost(network, rhythm)
+
+
+def cloud_leg_cost(network: Network, rhythm: Rhythm) -> float:
+    """Return the least that the ways between servers and root cost in a round, whatever is placed where."""
+    shared = shared_legs(without_movable(network), rhythm)
+    return _of_shared(network, shared, shared.down_s + min(shared.delay_s)) / rhythm.num_rounds
 
 
 def _of_shared(network: Network, shared: Shared, seconds: float) -> float:

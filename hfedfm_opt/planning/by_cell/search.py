@@ -19,6 +19,8 @@ BOUNDING_TURNS = 8
 """Prices tried at most for a bound."""
 STEP = 4.0
 """How strongly the first change of prices presses on what is late; the k-th 1 / sqrt(k) as much."""
+SHARPNESS = 100.0
+"""How sharply the first prices of a bound tell the latest from those who are nearly as late."""
 GAIN = 1e-4
 """Relative gain of a turn below which the turns end."""
 SAFETY = 1e-9
@@ -44,7 +46,9 @@ class Found:
     bound: float
 
 
-def search_cells(ways: Ways, weights: Objective, sends_s: FloatArray, stop_at: float) -> Found | None:
+def search_cells(
+    ways: Ways, weights: Objective, sends_s: FloatArray, stop_at: float
+) -> Found | None:
     """Return the best placement of some turns and a bound on all; ``None`` if nothing fits.
 
     Parameters
@@ -61,7 +65,7 @@ def search_cells(ways: Ways, weights: Objective, sends_s: FloatArray, stop_at: f
     prices = even(ways, weights.time_weight_per_s)
     late = np.ones(ways.num_devices)
     best: tuple[float, tuple[IntArray, ...]] | None = None
-    bound_prices = prices
+    bound_prices, longest_s = prices, 0.0
     for number in range(1, PLACING_TURNS + 1):
         placed = place_cells(ways, costs_of(ways, weights, prices, updates=True))
         if not np.isfinite(placed.cost).all():
@@ -71,12 +75,13 @@ def search_cells(ways: Ways, weights: Objective, sends_s: FloatArray, stop_at: f
         gained = best is None or deadline.cost < best[0] * (1.0 - GAIN)
         if best is None or deadline.cost < best[0]:
             best = (deadline.cost, placed.way)
-            bound_prices = _bounding(ways, weights, taken, deadline, sends_s)
+            longest_s = deadline.seconds
+            bound_prices = _bounding(weights, taken, deadline)
         if number > 2 and not gained or time.monotonic() >= stop_at:
             break
         late, prices = _repriced(ways, weights, placed.way, (taken, deadline), (late, STEP / np.sqrt(number)), sends_s)
     assert best is not None, "the first turn gives a placement or returns"
-    return Found(best[1], best[0], bound_of(ways, weights, bound_prices, stop_at))
+    return Found(best[1], best[0], bound_of(ways, weights, bound_prices, longest_s, stop_at))
 
 
 def even(ways: Ways, second: float) -> SecondPrices:
@@ -89,7 +94,9 @@ def even(ways: Ways, second: float) -> SecondPrices:
     return SecondPrices(device, host)
 
 
-def bound_of(ways: Ways, weights: Objective, prices: SecondPrices, stop_at: float) -> float:
+def bound_of(
+    ways: Ways, weights: Objective, prices: SecondPrices, longest_s: float, stop_at: float
+) -> float:
     """Return a lower bound on energy and time of training in a round, over all placements.
 
     With prices of devices and hosts that sum to the price of a second, the time of a round costs no less than
@@ -105,6 +112,8 @@ def bound_of(ways: Ways, weights: Objective, prices: SecondPrices, stop_at: floa
         Prices of joules and seconds.
     prices : SecondPrices
         Prices to begin with.
+    longest_s : float
+        How long the training of a good plan takes; what takes longer is late.
     stop_at : float
         On the monotonic clock, when to end at the latest, after a first bound.
     """
@@ -115,26 +124,29 @@ def bound_of(ways: Ways, weights: Objective, prices: SecondPrices, stop_at: floa
         best = max(best, float(placed.cost.sum()) * (1.0 - SAFETY))
         if time.monotonic() >= stop_at:
             break
-        prices = _pressed(ways, weights, prices, placed.way, STEP / np.sqrt(number))
+        prices = _pressed(ways, weights, prices, placed.way, longest_s, STEP / np.sqrt(number))
     return best
 
 
-def _bounding(
-    ways: Ways, weights: Objective, taken: Taken, deadline: Deadline, sends_s: FloatArray
-) -> SecondPrices:
+def _bounding(weights: Objective, taken: Taken, deadline: Deadline) -> SecondPrices:
     """Return prices for a bound at the deadline of a plan: of devices that slow down, and the rest of hosts."""
     second = weights.time_weight_per_s
     device = deadline.slope * min(1.0, second / max(float(deadline.slope.sum()), 1e-300))
     rest = max(second - float(device.sum()), 0.0)
-    host = taken.busy_s / max(float(taken.busy_s.max()), 1e-300)
-    weight = np.exp(STEP * (host - 1.0)) * (host > 0)
-    if weight.any():
-        return SecondPrices(device + 0.5 * rest / len(device), 0.5 * rest * weight / weight.sum())
-    return SecondPrices(device + rest / len(device), np.zeros(len(host)))
+    longest = max(deadline.seconds, 1e-300)
+    late = np.where(taken.slack, 0.0, np.exp(SHARPNESS * (taken.seconds / longest - 1.0)))
+    busy = np.exp(SHARPNESS * (taken.busy_s / longest - 1.0))
+    share = rest / (float(late.sum()) + float(busy.sum()))
+    return SecondPrices(device + share * late, share * busy)
 
 
 def _pressed(
-    ways: Ways, weights: Objective, prices: SecondPrices, way: Sequence[IntArray], step: float
+    ways: Ways,
+    weights: Objective,
+    prices: SecondPrices,
+    way: Sequence[IntArray],
+    longest_s: float,
+    step: float,
 ) -> SecondPrices:
     """Return prices that press more on devices and hosts that are late under these."""
     taken = taken_by(ways, way)
@@ -144,9 +156,9 @@ def _pressed(
         part = np.cbrt(prices.device * taken.seconds / (2.0 * joule * taken.joules))
     slowed = taken.slack & (taken.seconds > 0)
     seconds[slowed] /= np.clip(part[slowed], 1e-9, 1.0)
-    longest = max(float(taken.busy_s.max(initial=0.0)), float(np.median(seconds)), 1e-300)
-    device = prices.device * np.exp(step * np.clip(seconds / longest - 1.0, -1.0, 1.0))
-    host = prices.host * np.exp(step * np.clip(taken.busy_s / longest - 1.0, -1.0, 1.0))
+    longest_s = max(longest_s, 1e-300)
+    device = prices.device * np.exp(step * np.clip(seconds / longest_s - 1.0, -1.0, 1.0))
+    host = prices.host * np.exp(step * np.clip(taken.busy_s / longest_s - 1.0, -1.0, 1.0))
     scale = weights.time_weight_per_s / max(float(device.sum() + host.sum()), 1e-300)
     return SecondPrices(device * scale, host * scale)
 

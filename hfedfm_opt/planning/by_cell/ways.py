@@ -102,7 +102,7 @@ class _Leg:
 _ONE_BIT = 1e6  # any number would do: transfers are linear in their bits
 
 
-def ways_of(network: Network, reach: Reach) -> Ways:
+def ways_of(network: Network, reach: Reach, *, slows: bool = True) -> Ways:
     """Return every way to run every module, with the costs of :func:`candidates_of`.
 
     Parameters
@@ -111,6 +111,8 @@ def ways_of(network: Network, reach: Reach) -> Ways:
         The network.
     reach : "device", "server" or "above"
         Where trainable modules may be trained.
+    slows : bool
+        Whether CPUs may be slowed down.
     """
     cell_of = {server: index for index, server in enumerate(network.members)}
     paths = {server: network.path_up(server) for server in network.members}
@@ -125,7 +127,7 @@ def ways_of(network: Network, reach: Reach) -> Ways:
     for index, device in enumerate(network.devices):
         sorted_devices.setdefault(tuple(loads_of(network, device)), []).append(index)
     groups = tuple(
-        _group(network, reach, legs, modules, devices, num_hosts)
+        _group(network, reach, legs, modules, devices, num_hosts, slows=slows)
         for modules, devices in sorted_devices.items()
     )
     memory = [network.nodes[server].memory_bytes for server in paths]
@@ -200,6 +202,8 @@ def _group(
     modules: Sequence[str],
     devices: Sequence[int],
     num_hosts: int,
+    *,
+    slows: bool,
 ) -> Group:
     """Return the ways of devices that run the same modules."""
     ids = [network.devices[device] for device in devices]
@@ -251,7 +255,9 @@ def _group(
         update_j=update_j,
         stay_s=stay_flops * own[:, 0],
         stay_j=stay_flops * own[:, 1],
-        slows=np.array([isinstance(network.nodes[device].processor, Cpu) for device in ids], dtype=np.bool_),
+        slows=np.array(
+            [slows and isinstance(network.nodes[device].processor, Cpu) for device in ids], dtype=np.bool_
+        ),
     )
 
 
