@@ -13,11 +13,15 @@ from hfedfm_opt.planning.place import Placed, place
 from hfedfm_opt.planning.recipes import Recipe
 from hfedfm_opt.planning.settings import PlannerOptions
 from hfedfm_opt.planning.trained_elsewhere import with_training
+from hfedfm_opt.planning.tree_prices import TreePrices
+from hfedfm_opt.planning.workers import ALONE, Workers
 from hfedfm_opt.system.network import Network
 from solvers.common import Options
 
 
-def decide(network: Network, recipe: Recipe, settings: PlannerOptions) -> tuple[Placed, Arrangement]:
+def decide(
+    network: Network, recipe: Recipe, settings: PlannerOptions, workers: Workers = ALONE
+) -> tuple[Placed, Arrangement]:
     """Return who runs what and how clusters average, as a recipe has it.
 
     Parameters
@@ -28,6 +32,8 @@ def decide(network: Network, recipe: Recipe, settings: PlannerOptions) -> tuple[
         The planner.
     settings : PlannerOptions
         How to plan.
+    workers : Workers
+        Who does independent work.
 
     Raises
     ------
@@ -36,14 +42,14 @@ def decide(network: Network, recipe: Recipe, settings: PlannerOptions) -> tuple[
     """
     task = formulate_placement(network, reach_of(recipe))
     if recipe.arrangement == "optimised":
-        search, rhythm = search_settings(network, settings), Rhythm(recipe.period)
+        search, rhythm = search_settings(network, settings, workers), Rhythm(recipe.period)
         return alternate(network, task, recipe.placement, rhythm, search, settings.seed)
     options = Options(time_limit_s=settings.time_limit_s, seed=settings.seed)
     placed = place(network, task, recipe.placement, options)
     return placed, arrange(with_training(network, placed.servings), recipe, placed, settings.seed)
 
 
-def search_settings(network: Network, settings: PlannerOptions) -> SearchSettings:
+def search_settings(network: Network, settings: PlannerOptions, workers: Workers = ALONE) -> SearchSettings:
     """Return how the optimised planner searches: limits are the tighter of the instance's and those asked."""
     limits = network.instance.limits
     return SearchSettings(
@@ -53,6 +59,8 @@ def search_settings(network: Network, settings: PlannerOptions) -> SearchSetting
         time_limit_s=math.inf if settings.time_limit_s is None else settings.time_limit_s,
         max_latency_s=_tighter(limits.max_latency_s, settings.max_latency_s),
         max_energy_j=_tighter(limits.max_energy_j, settings.max_energy_j),
+        workers=workers,
+        trees=TreePrices(workers),
     )
 
 

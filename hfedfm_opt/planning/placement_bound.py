@@ -1,14 +1,16 @@
 """A bound over all placements: the better of relaxed devices and a placement with time priced by device."""
 
 import math
+import time
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.formulate_placement import PlacementTask, price
-from hfedfm_opt.planning.optimise import SearchSettings, options_of, per_round, search, shared_legs
+from hfedfm_opt.planning.optimise import SearchSettings, per_round, search, shared_legs
 from hfedfm_opt.planning.optimistic import optimistic_readiness
+from hfedfm_opt.planning.priced_options import priced_options
 from hfedfm_opt.planning.proofs import evidence_of, proof_of, unbounded
 from hfedfm_opt.planning.recipes import period_name
 from hfedfm_opt.planning.time_prices import TimePrices
@@ -111,8 +113,19 @@ def _relaxed_devices(
     if missing:
         return -math.inf, missing
     ready, shared = optimistic_readiness(network, task), shared_legs(least, rhythm)
-    options = options_of(least, rhythm, ready, allocate=settings.allocate, joint=settings.joint)
-    found = search(network, options, shared, rhythm, settings)
+    stop_at = time.monotonic() + settings.time_limit_s
+    priced = priced_options(
+        least,
+        rhythm,
+        ready,
+        allocate=settings.allocate,
+        joint=settings.joint,
+        trees=settings.priced_trees(),
+        stop_at=stop_at,
+    )
+    if priced.late:
+        return -math.inf, unbounded(least, evidence_of(least, joint=settings.joint, late=priced.late))
+    found = search(network, priced.options, shared, rhythm, settings)
     anywhere = "any placement (each device relaxed to its best hosts, whatever fits their memories)"
     proof = proof_of(evidence, rhythm, allocate=settings.allocate, placement=anywhere)
     return per_round(network, found.bound, shared, rhythm), proof

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fl_runtime.packing import FULL_BITS
 from hfedfm_opt.planning.precision import BitsBothWays
+from hfedfm_opt.planning.workers import EngineName
 from hfedfm_opt.system.network import Duplex
 
 DEFAULT_GAP = 1e-6
@@ -43,6 +44,11 @@ class PlannerOptions:
         and of models on their way back; a mapping gives them by module, and others have 32.
     cloud_momentum : float
         Momentum of the cloud's averages, in [0, 1); it changes what is learned and no cost.
+    jobs : int or None
+        How many pieces of work are done at a time, >= 1.  ``None``: one by processes, else as many as the
+        engine's cluster has workers.  Plans are the same.
+    engine : "processes", "ray" or "dask"
+        Who works besides this process: see :mod:`hfedfm_opt.planning.engines`.
     """
 
     time_limit_s: float | None = None
@@ -58,3 +64,5 @@ class PlannerOptions:
     max_energy_j: float | None = None
     transport_bits: BitsBothWays | Mapping[str, BitsBothWays] = FULL_BITS
     cloud_momentum: float = 0.0
+    jobs: int | None = None
+    engine: EngineName = "processes"
