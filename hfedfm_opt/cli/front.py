@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hfedfm_opt.cli.engine_options import Engine, EngineChoice, Jobs, engine_of
 from hfedfm_opt.cli.outputs import require_writable
 from hfedfm_opt.cli.solve import DuplexChoice, TransportBits, duplex_of
 from hfedfm_opt.cli.terminal import CommandError, figure, say_facts, say_json, say_table
@@ -50,6 +51,8 @@ def front(
     transport_bits: Annotated[
         TransportBits, typer.Option(help="Bits a parameter with which updates and models travel.")
     ] = TransportBits.AS_THEY_ARE,
+    jobs: Jobs = None,
+    engine: Engine = EngineChoice.PROCESSES,
     at: Annotated[
         str | None,
         typer.Option(metavar="S|fastest|frugal", help="The plan to write: of least energy within S seconds."),
@@ -81,6 +84,8 @@ def front(
         num_points=points,
         at_latency_s=latency_s if latency_s is not None and math.isfinite(latency_s) else None,
         transport_bits=int(transport_bits.value),
+        jobs=jobs,
+        engine=engine_of(engine),
     )
     try:
         found = plan_front(instance, options)

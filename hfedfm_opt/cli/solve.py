@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hfedfm_opt.cli.engine_options import Engine, EngineChoice, Jobs, engine_of
 from hfedfm_opt.cli.outputs import require_writable
 from hfedfm_opt.cli.terminal import CommandError, complain, figure, say_facts, say_json
 
@@ -84,6 +85,8 @@ def solve(
     cloud_momentum: Annotated[
         float, typer.Option(metavar="M", help="Momentum of the cloud's averages, at least 0 and below 1.")
     ] = 0.0,
+    jobs: Jobs = None,
+    engine: Engine = EngineChoice.PROCESSES,
     seed: Annotated[int, typer.Option(min=0, help="Seed of random choices.")] = 0,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The plan file to write.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -121,6 +124,8 @@ def solve(
         max_energy_j=max_energy,
         transport_bits=int(transport_bits.value),
         cloud_momentum=cloud_momentum,
+        jobs=jobs,
+        engine=engine_of(engine),
     )
     result = plan(instance, name, options)
     if output is not None and result.plan is not None:

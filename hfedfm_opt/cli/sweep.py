@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hfedfm_opt.cli.engine_options import Engine, EngineChoice, Jobs, engine_of
 from hfedfm_opt.cli.outputs import make_folder
 from hfedfm_opt.cli.solve import DuplexChoice, duplex_of
 from hfedfm_opt.cli.sweep_lists import bits_of, candidates_of, floor_of, momenta_of, periods_of
@@ -79,6 +80,8 @@ def sweep(
     duplex: Annotated[
         DuplexChoice, typer.Option(help="Radios of the devices: as the instance says, or all of one kind.")
     ] = DuplexChoice.AS_GIVEN,
+    jobs: Jobs = None,
+    engine: Engine = EngineChoice.PROCESSES,
     time_limit: Annotated[
         float | None, typer.Option(metavar="S", help="Seconds after which no further run is begun.")
     ] = None,
@@ -123,7 +126,7 @@ def sweep(
         max_energy_j=max_energy,
         race=not no_race,
         time_limit_s=time_limit,
-        options=PlannerOptions(duplex=duplex_of(duplex)),
+        options=PlannerOptions(duplex=duplex_of(duplex), jobs=jobs, engine=engine_of(engine)),
         more=candidates_of(instance, explicit, each_period, each_bits, each_momentum),
     )
     with _progress() as observer:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from hfedfm_opt.planning.computing import computing_of
 from hfedfm_opt.planning.formulate_relaying import formulate_relaying
 from hfedfm_opt.planning.hops import MissingLink, from_server, nominal_hop, to_server, tree_hops
@@ -14,8 +16,8 @@ from hfedfm_opt.planning.trained_elsewhere import members_helped
 from hfedfm_opt.planning.uplink_cell import UplinkCell, uplink_cell
 from hfedfm_opt.system.decisions import Cluster, Hop
 from hfedfm_opt.system.network import Network, WirelessEdge
-from solvers.common.arrays import IntArray
-from solvers.relaying import Front, RelayingProblem, evaluate, pareto_front
+from solvers.common.arrays import BoolArray, IntArray
+from solvers.relaying import Front, RelayingProblem, evaluate, pareto_fronts
 
 MAX_ENUMERATED_MEMBERS = 7
 """Largest cluster whose trees are all priced (7^5 gather trees for each aggregator)."""
@@ -136,6 +138,32 @@ def server_options(
     return [nominal, option]
 
 
+def tree_problem(network: Network, server: str, rhythm: Rhythm, ready: Readiness) -> RelayingProblem | None:
+    """Return the trees of a cluster over D2D links, with all members as roots that may be aggregators.
+
+    ``None``: there are none, since links are missing between the members, or between them and their server.
+    """
+    members = network.members[server]
+    if len(members) < 2 or downlink_of(network, members, server) is None:
+        return None
+    roots = [
+        member
+        for member, root_is_reached in zip(members, is_reached(network, members), strict=True)
+        if root_is_reached and (not rhythm.num_cloud_rounds or (member, server) in network.edges)
+    ]
+    if not roots:
+        return None
+    return formulate_relaying(
+        network,
+        members,
+        ready.seconds,
+        roots=roots,
+        num_round_trips=float(rhythm.num_edge_rounds),
+        num_root_legs=float(rhythm.num_cloud_rounds),
+        own_leg_tree=True,
+    )
+
+
 def relayed_options(
     network: Network,
     index: int,
@@ -145,35 +173,33 @@ def relayed_options(
     *,
     allocate: bool,
     whole_band: bool = False,
+    priced: tuple[RelayingProblem, Sequence[Front]] | None = None,
 ) -> list[Option]:
     """Return every non-dominated way to average over D2D links, for each aggregator.
 
     D2D hops are nominal; with ``allocate`` the aggregator's uplink gets the server's whole band, and its
-    power is left open; with ``whole_band`` it gets the whole band at full power.
+    power is left open; with ``whole_band`` it gets the whole band at full power.  ``priced`` has the
+    cluster's :func:`tree_problem` with the fronts of its roots, if they are known.
     """
     members = network.members[server]
+    downlink = downlink_of(network, members, server)
+    if priced is None:
+        trees = tree_problem(network, server, rhythm, ready)
+        priced = None if trees is None else (trees, pareto_fronts(trees))
+    if priced is None or downlink is None:
+        return []
+    problem, fronts = priced
+    train_j = rhythm.num_rounds * sum(ready.joules[device] for device in members)
     options: list[Option] = []
-    for aggregator in members:
+    for root, front in zip(problem.roots.tolist(), fronts, strict=True):
         sharers = 0 if whole_band else len(members)
-        uplink = _uplink(network, aggregator, server, sharers) if rhythm.num_cloud_rounds else ()
-        downlink = downlink_of(network, members, server)
-        if uplink is None or downlink is None or len(members) < 2:
+        uplink = _uplink(network, members[root], server, sharers) if rhythm.num_cloud_rounds else ()
+        if uplink is None:
             continue
-        problem = formulate_relaying(
-            network,
-            members,
-            ready.seconds,
-            roots=(aggregator,),
-            num_round_trips=float(rhythm.num_edge_rounds),
-            num_root_legs=float(rhythm.num_cloud_rounds),
-            own_leg_tree=True,
-        )
-        front = pareto_front(problem)
-        train_j = rhythm.num_rounds * sum(ready.joules[device] for device in members)
         plan = Cluster(
             id=server,
             members=members,
-            aggregator=aggregator,
+            aggregator=members[root],
             uplink=uplink,
             downlink=downlink if rhythm.num_cloud_rounds else (),
         )
@@ -187,6 +213,17 @@ def relayed_options(
             )
             options.extend(with_uplink(network, fixed, allocate=allocate))
     return options
+
+
+def is_reached(network: Network, members: Sequence[str]) -> BoolArray:
+    """Return whether all members reach each of them over D2D links, (N,)."""
+    reaches = np.eye(len(members), dtype=np.bool_)
+    for row, source in enumerate(members):
+        for column, target in enumerate(members):
+            reaches[row, column] |= (source, target) in network.edges
+    for _ in range(len(members).bit_length()):
+        reaches = reaches @ reaches
+    return np.asarray(reaches.all(axis=0))
 
 
 def cluster_of(network: Network, option: Option) -> Cluster:

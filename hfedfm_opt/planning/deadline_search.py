@@ -17,6 +17,7 @@ import numpy as np
 
 from hfedfm_opt.planning.cluster_options import Option
 from hfedfm_opt.planning.option_curves import Choice, Curves, Point, Prices
+from hfedfm_opt.planning.workers import ALONE, Workers
 
 GRID = 33
 """Deadlines priced at once at the start."""
@@ -73,6 +74,7 @@ def search_deadline(
     max_deadline_s: float = np.inf,
     max_energy_j: float = np.inf,
     time_limit_s: float = np.inf,
+    workers: Workers = ALONE,
 ) -> SearchResult:
     """Return the options and deadline of least weighted cost.
 
@@ -93,11 +95,13 @@ def search_deadline(
         Most joules allowed in a cycle.
     time_limit_s : float
         Wall seconds after which the best choice so far is returned.
+    workers : Workers
+        Who solves clusters in which everything is decided at once.
     """
     stop_at = time.monotonic() + time_limit_s
     prices = Prices(energy_weight, time_weight)
     delays = np.asarray(delay_s, dtype=np.float64)
-    curves = Curves(tuple(options), delays, prices, gap, stop_at, max_energy_j)
+    curves = Curves(tuple(options), delays, prices, gap, stop_at, max_energy_j, workers)
     earliest = curves.earliest_s()
     if not np.isfinite(earliest) or earliest > max_deadline_s:
         return SearchResult(np.inf, (), np.inf, np.inf)

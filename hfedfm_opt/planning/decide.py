@@ -17,11 +17,15 @@ from hfedfm_opt.planning.place import Placed, place
 from hfedfm_opt.planning.recipes import Recipe
 from hfedfm_opt.planning.settings import PlannerOptions
 from hfedfm_opt.planning.trained_elsewhere import with_training
+from hfedfm_opt.planning.tree_prices import TreePrices
+from hfedfm_opt.planning.workers import ALONE, Workers
 from hfedfm_opt.system.network import Network
 from solvers.common import Options
 
 
-def decide(network: Network, recipe: Recipe, settings: PlannerOptions) -> tuple[Placed, Arrangement]:
+def decide(
+    network: Network, recipe: Recipe, settings: PlannerOptions, workers: Workers = ALONE
+) -> tuple[Placed, Arrangement]:
     """Return who runs what and how clusters average, as a recipe has it.
 
     Parameters
@@ -32,6 +36,8 @@ def decide(network: Network, recipe: Recipe, settings: PlannerOptions) -> tuple[
         The planner.
     settings : PlannerOptions
         How to plan.
+    workers : Workers
+        Who does independent work.
 
     Raises
     ------
@@ -39,16 +45,18 @@ def decide(network: Network, recipe: Recipe, settings: PlannerOptions) -> tuple[
         If there is no placement, or clusters cannot average, or not within the limits.
     """
     if recipe.arrangement == "optimised":
-        return _optimised(network, recipe, settings)
+        return _optimised(network, recipe, settings, workers)
     task = formulate_placement(network, reach_of(recipe))
     options = Options(time_limit_s=settings.time_limit_s, seed=settings.seed)
     placed = place(network, task, recipe.placement, options)
     return placed, arrange(with_training(network, placed.servings), recipe, placed, settings.seed)
 
 
-def _optimised(network: Network, recipe: Recipe, settings: PlannerOptions) -> tuple[Placed, Arrangement]:
+def _optimised(
+    network: Network, recipe: Recipe, settings: PlannerOptions, workers: Workers
+) -> tuple[Placed, Arrangement]:
     """Return the best placement and arrangement found, with a bound."""
-    search, rhythm, reach = search_settings(network, settings), Rhythm(recipe.period), reach_of(recipe)
+    search, rhythm, reach = search_settings(network, settings, workers), Rhythm(recipe.period), reach_of(recipe)
 
     def plainly(priced: Network, how: SearchSettings) -> tuple[Placed, Arrangement]:
         if fits(priced, recipe.placement):
@@ -64,7 +72,7 @@ def _optimised(network: Network, recipe: Recipe, settings: PlannerOptions) -> tu
     return search_fairly(network, rhythm, demands, search, plainly)
 
 
-def search_settings(network: Network, settings: PlannerOptions) -> SearchSettings:
+def search_settings(network: Network, settings: PlannerOptions, workers: Workers = ALONE) -> SearchSettings:
     """Return how the optimised planner searches: limits are the tighter of the instance's and those asked."""
     limits = network.instance.limits
     return SearchSettings(
@@ -74,6 +82,8 @@ def search_settings(network: Network, settings: PlannerOptions) -> SearchSetting
         time_limit_s=math.inf if settings.time_limit_s is None else settings.time_limit_s,
         max_latency_s=_tighter(limits.max_latency_s, settings.max_latency_s),
         max_energy_j=_tighter(limits.max_energy_j, settings.max_energy_j),
+        workers=workers,
+        trees=TreePrices(workers),
     )
 
 

@@ -39,6 +39,8 @@ from hfedfm_opt.planning.readiness import readiness
 from hfedfm_opt.planning.recipes import RECIPES, period_name
 from hfedfm_opt.planning.settings import DEFAULT_GAP
 from hfedfm_opt.planning.trained_elsewhere import without_movable
+from hfedfm_opt.planning.tree_prices import TreePrices
+from hfedfm_opt.planning.workers import EngineName, hired
 from hfedfm_opt.system.decisions import ModuleTransport, precisions_of
 from hfedfm_opt.system.instance import Instance
 from hfedfm_opt.system.network import Duplex, Network, resolve_network
@@ -79,6 +81,11 @@ class FrontOptions:
         With how many bits a parameter modules travel.
     seed : int
         Seed of the placement.
+    jobs : int or None
+        How many pieces of work are done at a time; ``None``: one by processes, else as many as the engine's
+        cluster has workers.
+    engine : "processes", "ray" or "dask"
+        Who works besides this process.
     """
 
     period: int | None
@@ -88,6 +95,8 @@ class FrontOptions:
     at_latency_s: float | None = None
     transport_bits: int = FULL_BITS
     seed: int = 0
+    jobs: int | None = None
+    engine: EngineName = "processes"
 
 
 @dataclass(frozen=True)
@@ -174,8 +183,10 @@ def plan_front(instance: Instance, options: FrontOptions) -> PlanFront:
     network = resolve_network(instance, options.duplex, precisions_of(transport))
     rhythm = Rhythm(options.period)
     shared = shared_legs(network, rhythm)
-    placements = _placements(network, rhythm, options)
-    tasks = [_task(network, rhythm, shared, placed, options) for placed in placements]
+    with hired(options.jobs, options.engine) as workers:
+        trees = TreePrices(workers)
+        placements = _placements(network, rhythm, options, trees)
+        tasks = [_task(network, rhythm, shared, placed, options, trees) for placed in placements]
     found = [points for points in map(partial(_points, options=options), tasks) if points is not None]
     if not found:
         raise nothing_in_time(network, tasks[0].options)
@@ -200,7 +211,12 @@ def plan_front(instance: Instance, options: FrontOptions) -> PlanFront:
 
 
 def _task(
-    network: Network, rhythm: Rhythm, shared: Shared, placed: Placed, options: FrontOptions
+    network: Network,
+    rhythm: Rhythm,
+    shared: Shared,
+    placed: Placed,
+    options: FrontOptions,
+    trees: TreePrices,
 ) -> FrontTask:
     ready = readiness(network, placed.servings)
     found = options_of(
@@ -209,6 +225,7 @@ def _task(
         ready,
         allocate=options.uplinks is Uplinks.ALLOCATED,
         whole_band=options.uplinks is Uplinks.WHOLE_BAND,
+        trees=trees,
     )
     return FrontTask(network, rhythm, shared, placed, tuple(found))
 
@@ -219,7 +236,7 @@ def _points(task: FrontTask, options: FrontOptions) -> FrontPoints | None:
     return steps(task)
 
 
-def _placements(network: Network, rhythm: Rhythm, options: FrontOptions) -> list[Placed]:
+def _placements(network: Network, rhythm: Rhythm, options: FrontOptions, trees: TreePrices) -> list[Placed]:
     """Return the only placement there is, or some that are good for time, for energy and for both."""
     task = formulate_placement(network)
     method = RECIPES[PLANNER].placement
@@ -232,6 +249,7 @@ def _placements(network: Network, rhythm: Rhythm, options: FrontOptions) -> list
         gap=DEFAULT_GAP,
         time_limit_s=math.inf,
         max_latency_s=network.instance.limits.max_latency_s or math.inf,
+        trees=trees,
     )
     balanced, _ = alternate(network, task, method, rhythm, search, options.seed)
     joules = np.array([candidate.joules for candidate in task.candidates])

@@ -6,7 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from hfedfm_opt.planning.cluster_options import MAX_ENUMERATED_MEMBERS, Option, Rhythm, downlink_of
+from hfedfm_opt.planning.cluster_options import (
+    MAX_ENUMERATED_MEMBERS,
+    Option,
+    Rhythm,
+    downlink_of,
+    is_reached,
+)
 from hfedfm_opt.planning.computing import Computing, computing_of, waiting
 from hfedfm_opt.planning.hops import nominal_hop
 from hfedfm_opt.planning.joint_problem import JointCluster
@@ -139,7 +145,7 @@ def refusal_of(network: Network, members: Sequence[str]) -> str:
     names = {name for device in members for name in network.trained_on[device]}
     if any(network.update_bits(name) != network.update_bits(name, "model") for name in names):
         return "different precisions up and down"
-    if not _is_connected(network, members):
+    if not is_reached(network, members).any():
         return "D2D links that do not connect all members"
     return ""
 
@@ -152,17 +158,6 @@ def has_d2d_links(network: Network, members: Sequence[str]) -> bool:
 def _members_of_large(network: Network) -> int:
     sizes = (len(members) for members in network.members.values())
     return sum(size for size in sizes if size > MAX_ENUMERATED_MEMBERS)
-
-
-def _is_connected(network: Network, members: Sequence[str]) -> bool:
-    """Return whether all members reach some member over D2D links."""
-    reaches = np.eye(len(members), dtype=np.bool_)
-    for row, source in enumerate(members):
-        for column, target in enumerate(members):
-            reaches[row, column] |= (source, target) in network.edges
-    for _ in range(len(members).bit_length()):
-        reaches = reaches @ reaches
-    return bool(reaches.all(axis=0).any())
 
 
 def _pairs(members: Sequence[str]) -> list[tuple[str, str]]:

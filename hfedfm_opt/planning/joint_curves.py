@@ -5,51 +5,24 @@ some prices of time, once: what was found are points, and what is proven are lin
 """
 
 import math
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import TypeVar
 
-import numpy as np
-
+from hfedfm_opt.planning.joint_group import Asked, Group, Memories, begin, solve_limits
 from hfedfm_opt.planning.joint_problem import JointCluster
-from solvers.clusters import ClusterPlan, ClusterProblem, ClusterResult, FrontMemory, solve, solve_within
-from solvers.clusters.trees import MAX_HALF_DUPLEX_NODES, MAX_NODES
-from solvers.common import Options
+from hfedfm_opt.planning.joint_search import (
+    JointPoint,
+    Searched,
+    SearchTask,
+    is_searched,
+    search_trees,
+    shape_of,
+)
+from hfedfm_opt.planning.workers import ALONE, Workers, wall_time
 
-Key = TypeVar("Key")
-
-PRICES = (1.0, 0.3, 0.1, 0.03, 0.01)
-"""Prices of time, as parts of the price of a second, at which larger clusters are searched."""
-
-
-@dataclass(frozen=True)
-class JointPoint:
-    """What is known of a cluster within a time: joules of a plan, and a line below all plans.
-
-    ``bound_j`` and ``slope_w`` are the line's value and slope there; ``value_j`` is inf without a plan.
-    """
-
-    value_j: float
-    bound_j: float
-    slope_w: float
-    plan: ClusterPlan | None
-
-
-@dataclass(frozen=True)
-class _Searched:
-    """Plans by (seconds, joules), and lines ``level - price * seconds``."""
-
-    plans: tuple[tuple[float, float, ClusterPlan], ...]
-    lines: tuple[tuple[float, float], ...]
-
-    def at(self, seconds: float) -> JointPoint:
-        fast = [entry for entry in self.plans if entry[0] <= seconds]
-        joules, plan = min(
-            ((entry[1], entry[2]) for entry in fast), key=lambda entry: entry[0], default=(math.inf, None)
-        )
-        level, price = max(self.lines, key=lambda line: line[0] - line[1] * seconds)
-        return JointPoint(joules, min(level - price * seconds, joules), -price, plan)
+THREADS = 2
+"""Threads of the solver where this process works alone."""
+LEAST_CLUSTERS_TO_SEND = 32
+"""Clusters of one shape below which all are solved here: they share each step of the search."""
 
 
 class JointCurves:
@@ -65,24 +38,26 @@ class JointCurves:
         Relative gap of the joules at which to stop.
     stop_at : float
         Time of ``time.monotonic()`` after which nothing more is searched.
+    workers : Workers
+        Who solves; the answers are the same.
     """
 
     def __init__(
-        self, clusters: Mapping[int, JointCluster], second_j: float, gap: float, stop_at: float = math.inf
+        self,
+        clusters: Mapping[int, JointCluster],
+        second_j: float,
+        gap: float,
+        stop_at: float = math.inf,
+        workers: Workers = ALONE,
     ) -> None:
         self.clusters = clusters
-        self._stop_at = stop_at
-        self._gap, self._options = gap, Options(gap=gap)
-        self._memory, self._memory_of_relaxed = FrontMemory(), FrontMemory()
+        self._second_j, self._gap = second_j, gap
+        self._end_time, self._workers = wall_time(stop_at), workers
+        self._memories = Memories.empty()
         self._known: dict[tuple[int, float], JointPoint] = {}
-        self._least_s: dict[int, tuple[float, float]] = {}
-        self._searched: dict[int, _Searched] = {}
-        large = [name for name, cluster in clusters.items() if is_searched(cluster.problem)]
-        for name in large:
-            self._searched[name] = self._search(clusters[name], second_j)
-            plans = self._searched[name].plans
-            self._least_s[name] = min((entry[0] for entry in plans), default=math.inf), 0.0
-        self._begin([name for name in clusters if name not in self._searched], second_j)
+        self._searched = self._search([name for name in clusters if is_searched(clusters[name].problem)])
+        self._least_s = {name: (found.least_s, 0.0) for name, found in self._searched.items()}
+        self._begin([name for name in clusters if name not in self._searched])
 
     def least_s(self, name: int) -> tuple[float, float]:
         """Return the seconds of the fastest plan found, and a bound on those of any plan."""
@@ -104,99 +79,50 @@ class JointCurves:
         self._solve([key for key in new if key not in self._known])
         return [self._known[key] for key in keys]
 
-    def _solve(self, keys: Sequence[tuple[int, float]]) -> None:
-        for group in self._of_one_shape(keys, [name for name, _ in keys]):
-            seconds = np.array([limit for _, limit in group])
-            own = [self.clusters[name] for name, _ in group]
-            names = [name for name, _ in group]
-            problem = stacked([one.problem for one in own])
-            found = solve_within(problem, seconds, self._options, self._memory, names)
-            proven = found
-            if any(one.relaxed is not one.problem for one in own):
-                relaxed = stacked([one.relaxed for one in own])
-                proven = solve_within(relaxed, seconds, self._options, self._memory_of_relaxed, names)
-            for row, key in enumerate(group):
-                self._known[key] = _point(found, proven, row)
+    def _search(self, names: Sequence[int]) -> dict[int, Searched]:
+        """Search the trees of larger clusters."""
+        threads = THREADS if self._workers is ALONE else 1
+        tasks = [SearchTask(self.clusters[name], self._second_j, self._end_time, threads) for name in names]
+        return dict(zip(names, self._workers.map(search_trees, tasks), strict=True))
 
-    def _begin(self, names: Sequence[int], second_j: float) -> None:
+    def _begin(self, names: Sequence[int]) -> None:
         """Find the fastest plans of clusters, and those that are the best at some prices of time."""
-        for group in self._of_one_shape(names, names):
-            own = [self.clusters[name] for name in group]
-            found = self._seed(self._memory, stacked([one.problem for one in own]), group, second_j)
-            proven = found
-            if any(one.relaxed is not one.problem for one in own):
-                relaxed = stacked([one.relaxed for one in own])
-                proven = self._seed(self._memory_of_relaxed, relaxed, group, second_j)
-            for name, seconds, bound in zip(
-                group, np.asarray(found.objective), np.asarray(proven.bound), strict=True
-            ):
-                self._least_s[name] = float(seconds) * (1.0 + self._gap), float(bound)
+        parts = self._parts(names)
+        for part, (least_s, memories) in zip(parts, self._workers.map(begin, parts), strict=True):
+            self._least_s |= least_s
+            self._take(part, memories)
 
-    def _seed(
-        self, memory: FrontMemory, problem: ClusterProblem, names: Sequence[int], second_j: float
-    ) -> ClusterResult:
-        """Note the best plans at some prices, and the fastest; return these."""
-        price = np.repeat(np.maximum(second_j, 1e-300) * np.array(PRICES), len(names))
-        many = replace(problem.of_clusters(np.tile(np.arange(len(names)), len(PRICES))), time_weight=price)
-        memory.note([*names] * len(PRICES), solve(many, options=self._options), price)
-        fastest = solve(_hurried(problem), options=self._options)
-        memory.note(names, fastest, np.zeros(len(names)))
-        return fastest
+    def _solve(self, keys: Sequence[tuple[int, float]]) -> None:
+        asked = [
+            Asked(part, tuple(key for key in keys if key[0] in part.clusters))
+            for part in self._parts(dict.fromkeys(name for name, _ in keys))
+        ]
+        for one, (points, memories) in zip(asked, self._workers.map(solve_limits, asked), strict=True):
+            self._known |= dict(zip(one.limits, points, strict=True))
+            self._take(one.group, memories)
 
-    def _of_one_shape(self, keys: Sequence[Key], names: Sequence[int]) -> list[list[Key]]:
-        """Return the keys in groups whose clusters have as many nodes and items, and the same duplex."""
-        groups: dict[tuple[int, int, bool], list[Key]] = {}
-        for key, name in zip(keys, names, strict=True):
-            groups.setdefault(_shape(self.clusters[name].problem), []).append(key)
-        return list(groups.values())
+    def _take(self, part: Group, memories: Memories) -> None:
+        if memories is not self._memories:
+            self._memories.take(memories, list(part.clusters))
 
-    def _search(self, cluster: JointCluster, second_j: float) -> _Searched:
-        """Search one larger cluster at some prices, from the highest on, while there is time."""
-        plans: list[tuple[float, float, ClusterPlan]] = []
-        lines = [(0.0, 0.0)]
-        for part in PRICES:
-            left = self._stop_at - time.monotonic()
-            if left <= 0 and plans:
-                break
-            limit = None if math.isinf(left) else max(left, 1e-3)
-            price = np.array(max(second_j, 1e-300) * part)
-            options = Options(time_limit_s=limit)
-            result = solve(replace(cluster.problem, time_weight=price), options=options)
-            if result.solution is not None:
-                solution = result.solution
-                plans.append((float(solution.latency_s), float(solution.energy_j), solution.plan))
-            if cluster.relaxed is not cluster.problem:
-                result = solve(replace(cluster.relaxed, time_weight=price), options=options)
-            if np.isfinite(result.bound):
-                lines.append((float(result.bound), float(price)))
-        return _Searched(tuple(plans), tuple(lines))
+    def _parts(self, names: Iterable[int]) -> list[Group]:
+        """Return clusters in groups that are solved together, large ones in parts for the workers."""
+        parts: list[Group] = []
+        for group in self._groups(names):
+            own = list(group.clusters)
+            num_parts = 1 if len(own) < LEAST_CLUSTERS_TO_SEND else self._workers.jobs
+            size = math.ceil(len(own) / num_parts)
+            begins = range(0, len(own), size)
+            parts += [group] if num_parts == 1 else [group.part(own[at : at + size]) for at in begins]
+        return parts
 
-
-def is_searched(problem: ClusterProblem) -> bool:
-    """Return whether a cluster is too large to bound all its trees, so that they are searched."""
-    return problem.num_nodes > (MAX_HALF_DUPLEX_NODES if problem.half_duplex else MAX_NODES)
-
-
-def stacked(problems: Sequence[ClusterProblem]) -> ClusterProblem:
-    """Return one problem of several single clusters of the same shape."""
-    names = [field.name for field in fields(ClusterProblem) if field.name != "half_duplex"]
-    arrays = {name: np.stack([getattr(problem, name) for problem in problems]) for name in names}
-    return ClusterProblem(**arrays, half_duplex=problems[0].half_duplex)
-
-
-def _hurried(problem: ClusterProblem) -> ClusterProblem:
-    return replace(problem, energy_weight=np.array(0.0), time_weight=np.array(1.0))
-
-
-def _shape(problem: ClusterProblem) -> tuple[int, int, bool]:
-    return problem.num_nodes, problem.item_bits.shape[-1], problem.half_duplex
-
-
-def _point(found: ClusterResult, proven: ClusterResult, row: int) -> JointPoint:
-    value_j = float(np.asarray(found.objective)[row])
-    bound_j = min(float(np.asarray(proven.bound)[row]), value_j)
-    plan = None
-    if found.solution is not None and math.isfinite(value_j):
-        whole = found.solution.plan
-        plan = ClusterPlan(**{field.name: getattr(whole, field.name)[row] for field in fields(ClusterPlan)})
-    return JointPoint(value_j, bound_j, -float(np.asarray(proven.time_price)[row]), plan)
+    def _groups(self, names: Iterable[int]) -> list[Group]:
+        """Return clusters in groups that are solved together."""
+        groups: dict[tuple[int, int, bool], dict[int, JointCluster]] = {}
+        for name in names:
+            cluster = self.clusters[name]
+            groups.setdefault(shape_of(cluster.problem), {})[name] = cluster
+        return [
+            Group(clusters, self._memories, self._second_j, self._gap, self._end_time, THREADS)
+            for clusters in groups.values()
+        ]

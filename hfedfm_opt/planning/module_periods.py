@@ -7,11 +7,11 @@ is kept; it is checked and priced anew, and nothing is claimed about better ones
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hfedfm_opt.planning.plan import Plan, PlanResult
-from hfedfm_opt.planning.planner import plan
+from hfedfm_opt.planning.planner import plan_each
 from hfedfm_opt.planning.recipes import period_name
 from hfedfm_opt.planning.settings import PlannerOptions
 from hfedfm_opt.system.decisions import ModulePeriod
@@ -51,6 +51,26 @@ def plan_with_periods(
     UnknownModule
         If the periods are not those of the trainable modules.
     """
+    return plan_each_with_periods(instance, planner, [(period_of, options)])[0]
+
+
+def plan_each_with_periods(
+    instance: Instance,
+    planner: str,
+    asked: Sequence[tuple[Mapping[str, int | None], PlannerOptions]],
+) -> list[PlanResult]:
+    """Return the plan of :func:`plan_with_periods` for each periods and options, with the same workers."""
+    names = [_planners(instance, planner, period_of) for period_of, _ in asked]
+    jobs = [(instance, name, options) for own, (_, options) in zip(names, asked, strict=True) for name in own]
+    found = iter(plan_each(jobs, jobs[0][2].jobs, jobs[0][2].engine) if jobs else ())
+    return [
+        _cheapest([next(found) for _ in own], period_of)
+        for own, (period_of, _) in zip(names, asked, strict=True)
+    ]
+
+
+def _planners(instance: Instance, planner: str, period_of: Mapping[str, int | None]) -> list[str]:
+    """Return the planners, with one period each, whose plans are taken over."""
     trainable = [module.id for module in instance.modules if module.trainable]
     if set(period_of) != set(trainable):
         raise UnknownModule(
@@ -59,11 +79,14 @@ def plan_with_periods(
         )
     periods = sorted({*period_of.values()}, key=lambda period: (period is None, period or 0))
     if len(periods) == 1:
-        return plan(instance, f"{planner}:{period_name(periods[0])}", options)
+        return [f"{planner}:{period_name(periods[0])}"]
     whole = [period for period in periods if period is not None]
-    found = [
-        plan(instance, f"{planner}:{period}", options) for period in dict.fromkeys((whole[0], whole[-1]))
-    ]
+    return [f"{planner}:{period}" for period in dict.fromkeys((whole[0], whole[-1]))]
+
+
+def _cheapest(found: Sequence[PlanResult], period_of: Mapping[str, int | None]) -> PlanResult:
+    if len(set(period_of.values())) == 1:
+        return found[0]
     return min((_taken_over(result, period_of) for result in found), key=lambda result: result.objective)
 
 

@@ -1,10 +1,10 @@
 """The optimised arrangement: each cluster's best option under a common deadline, with a bound."""
 
 import math
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from hfedfm_opt.planning.alone_options import alone_options
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.cluster_options import (
     MAX_ENUMERATED_MEMBERS,
@@ -12,27 +12,29 @@ from hfedfm_opt.planning.cluster_options import (
     Rhythm,
     cluster_of,
     downlink_of,
-    relayed_options,
-    server_options,
 )
 from hfedfm_opt.planning.deadline_search import SearchResult, search_deadline
 from hfedfm_opt.planning.hops import MissingLink, backhaul
-from hfedfm_opt.planning.joint_cluster import Joint, joint_options, sharers_of
 from hfedfm_opt.planning.joint_plan import joint_cluster_of
 from hfedfm_opt.planning.option_curves import Choice
 from hfedfm_opt.planning.pace import ready_at
 from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import NoPlacement, Placed
+from hfedfm_opt.planning.priced_options import priced_options
 from hfedfm_opt.planning.proofs import Evidence, cluster_parts, evidence_of, proof_of, unbounded
 from hfedfm_opt.planning.relaying_floor import floor_at_member
 from hfedfm_opt.planning.readiness import Readiness, readiness
 from hfedfm_opt.planning.slack import Slack
 from hfedfm_opt.planning.trained_elsewhere import with_training
+from hfedfm_opt.planning.tree_prices import TreePrices
+from hfedfm_opt.planning.workers import ALONE, Workers
 from hfedfm_opt.system.decisions import Cluster, Frequency, GapPart, Hop
 from hfedfm_opt.system.network import Network
 from solvers.common import StopReason
 from solvers.common.arrays import FloatArray
 
+LEAST_SECONDS = 1e-3
+"""What a search gets where there is no time left: it then ends with the best of its first deadlines."""
 DEADLINE_PROOF = "what another common deadline could save, were all bounds on clusters met there"
 
 
@@ -50,7 +52,8 @@ class SearchSettings:
     """Whether resources are allocated, when to stop, and the limits of a round.
 
     ``joint``: also those of D2D links, together with the trees; ``counts_joint``: what is said of relaying in
-    general must hold for that too.
+    general must hold for that too; ``workers``: who does independent work, ``trees``: who prices trees and
+    remembers them from one search to the next.
     """
 
     allocate: bool
@@ -60,6 +63,12 @@ class SearchSettings:
     max_energy_j: float = math.inf
     joint: bool = False
     counts_joint: bool = False
+    workers: Workers = ALONE
+    trees: TreePrices | None = None
+
+    def priced_trees(self) -> TreePrices:
+        """Return who prices trees and remembers them."""
+        return TreePrices(self.workers) if self.trees is None else self.trees
 
 
 def optimise(
@@ -94,11 +103,25 @@ def optimise(
     NoPlacement
         If no arrangement within these limits was found.
     """
+    stop_at = time.monotonic() + settings.time_limit_s
     network = with_training(network, placed.servings)
     ready, slowed_hz = ready_at(network, readiness(network, placed.servings), moment_s)
     shared = shared_legs(network, rhythm)
-    options = options_of(network, rhythm, ready, allocate=settings.allocate, joint=settings.joint)
-    found = search(network, options, shared, rhythm, settings)
+    for ends in (stop_at, math.inf):
+        priced = priced_options(
+            network,
+            rhythm,
+            ready,
+            allocate=settings.allocate,
+            joint=settings.joint,
+            trees=settings.priced_trees(),
+            stop_at=ends,
+        )
+        options, late = priced.options, priced.late
+        left = replace(settings, time_limit_s=max(stop_at - time.monotonic(), LEAST_SECONDS))
+        found = search(network, options, shared, rhythm, left)
+        if found.choices or not late:
+            break  # otherwise the trees that are not priced yet may have what keeps the limits
     if not found.choices and math.isinf(found.bound):
         raise nothing_in_time(network, options, settings.max_latency_s, settings.max_energy_j)
     if not found.choices:
@@ -107,12 +130,13 @@ def optimise(
         )
         raise NoPlacement(f"no plan was found within {limits}: relax one", StopReason.NO_PROGRESS)
     clusters, frequencies = assemble_choices(network, found.choices, slowed_hz)
-    counted = evidence_of(network, joint=settings.joint or settings.counts_joint)
+    counted = evidence_of(network, joint=settings.joint or settings.counts_joint, late=late)
     relaying_j = least_relaying_j(network, options, ready, rhythm, counted)
-    evidence = evidence_of(network, joint=settings.joint)
+    evidence = evidence_of(network, joint=settings.joint, late=late)
     missing = unbounded(network, evidence)
+    timed_out = found.timed_out or bool(late)
     if missing:
-        return Arrangement(clusters, frequencies, -math.inf, missing, found.timed_out, (), relaying_j)
+        return Arrangement(clusters, frequencies, -math.inf, missing, timed_out, (), relaying_j)
     price = network.instance.objective.energy_weight_per_j / rhythm.num_rounds
     parts = (
         *cluster_parts(evidence, (price * joules for joules in found.open_j)),
@@ -122,7 +146,7 @@ def optimise(
     )
     proof = proof_of(evidence, rhythm, allocate=settings.allocate, placement="the given placement")
     bound = per_round(network, found.bound, shared, rhythm)
-    return Arrangement(clusters, frequencies, bound, proof, found.timed_out, parts, relaying_j)
+    return Arrangement(clusters, frequencies, bound, proof, timed_out, parts, relaying_j)
 
 
 def least_relaying_j(
@@ -186,26 +210,12 @@ def options_of(
     allocate: bool,
     whole_band: bool = False,
     joint: bool = False,
+    trees: TreePrices | None = None,
 ) -> list[Option]:
-    """Return the options of all clusters.
-
-    ``allocate`` and ``whole_band`` are those of :func:`relayed_options`; it prices the trees of clusters that
-    are small enough.  With ``joint`` trees and resources of D2D links are decided together where that can be.
-    """
-    options: list[Option] = []
-    sharers = sharers_of(network) if joint else {}
-    for index, (server, members) in enumerate(network.members.items()):
-        options.extend(server_options(network, index, server, rhythm, ready, allocate=allocate))
-        if len(members) == 1:
-            options.extend(alone_options(network, index, server, rhythm, ready, allocate=allocate))
-        together = joint_options(network, index, server, rhythm, ready, sharers) if joint else Joint()
-        options.extend(together.options)
-        if len(members) <= MAX_ENUMERATED_MEMBERS and not together.replaces_nominal:
-            more = relayed_options(
-                network, index, server, rhythm, ready, allocate=allocate, whole_band=whole_band
-            )
-            options.extend(more)
-    return options
+    """Return the options of all clusters, however long it takes; see :func:`priced_options`."""
+    return priced_options(
+        network, rhythm, ready, allocate=allocate, whole_band=whole_band, joint=joint, trees=trees
+    ).options
 
 
 def nothing_in_time(
@@ -245,6 +255,7 @@ def search(
         max_deadline_s=settings.max_latency_s * rhythm.num_rounds - shared.down_s,
         max_energy_j=settings.max_energy_j * rhythm.num_rounds - shared.joules,
         time_limit_s=settings.time_limit_s,
+        workers=settings.workers,
     )
 
 

@@ -14,6 +14,7 @@ from hfedfm_opt.planning.cluster_options import Option
 from hfedfm_opt.planning.joint_curves import JointCurves
 from hfedfm_opt.planning.slack import SlackCurves
 from hfedfm_opt.planning.uplink_cell import UplinkCell
+from hfedfm_opt.planning.workers import ALONE, Workers
 from solvers.allocation import AllocationProblem, AllocationSolution, solve
 from solvers.clusters import ClusterPlan
 from solvers.common.arrays import FloatArray
@@ -80,6 +81,7 @@ class Curves:
         gap: float = 1e-6,
         stop_at: float = math.inf,
         limit_j: float = math.inf,
+        workers: Workers = ALONE,
     ) -> None:
         self.limit_j = limit_j
         self.options = options
@@ -94,7 +96,7 @@ class Curves:
         second_j = prices.time / prices.energy if prices.energy > 0 else DEAR_SECOND_J
         second_j = second_j or CHEAP_SECOND_J
         joint = {index: option.joint for index, option in enumerate(options) if option.joint is not None}
-        self.joint = JointCurves(joint, second_j, 0.1 * gap, stop_at)
+        self.joint = JointCurves(joint, second_j, 0.1 * gap, stop_at, workers)
         self.least_tau_s[list(joint)] = [self.joint.least_s(index)[0] for index in joint]
         self.bound_tau_s = self.least_tau_s.copy()
         self.bound_tau_s[list(joint)] = [self.joint.least_s(index)[1] for index in joint]

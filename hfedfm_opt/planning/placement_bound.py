@@ -1,14 +1,16 @@
 """A bound over all placements: the best of three relaxations, each of which keeps what others give up."""
 
 import math
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.formulate_placement import PlacementTask, price
 from hfedfm_opt.planning.moment_bound import moment_bound
-from hfedfm_opt.planning.optimise import SearchSettings, Shared, options_of, per_round, search, shared_legs
+from hfedfm_opt.planning.optimise import SearchSettings, Shared, per_round, search, shared_legs
 from hfedfm_opt.planning.optimistic import optimistic_readiness
 from hfedfm_opt.planning.pace import slowable_devices
+from hfedfm_opt.planning.priced_options import priced_options
 from hfedfm_opt.planning.proofs import evidence_of, proof_of, unbounded
 from hfedfm_opt.planning.recipes import period_name
 from hfedfm_opt.planning.relaying_floor import floor_seconds
@@ -136,8 +138,19 @@ def _relaxed_devices(
     if missing:
         return -math.inf, missing
     ready, shared = optimistic_readiness(network, task), shared_legs(least, rhythm)
-    options = options_of(least, rhythm, ready, allocate=settings.allocate, joint=settings.joint)
-    found = search(network, options, shared, rhythm, settings)
+    stop_at = time.monotonic() + settings.time_limit_s
+    priced = priced_options(
+        least,
+        rhythm,
+        ready,
+        allocate=settings.allocate,
+        joint=settings.joint,
+        trees=settings.priced_trees(),
+        stop_at=stop_at,
+    )
+    if priced.late:
+        return -math.inf, unbounded(least, evidence_of(least, joint=settings.joint, late=priced.late))
+    found = search(network, priced.options, shared, rhythm, settings)
     anywhere = "any placement (each device relaxed to its best hosts, whatever fits their memories)"
     proof = proof_of(evidence, rhythm, allocate=settings.allocate, placement=anywhere)
     return per_round(network, found.bound, shared, rhythm), proof

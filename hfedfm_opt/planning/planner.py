@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from hfedfm_opt.planning.arrangement import Arrangement
@@ -16,6 +16,7 @@ from hfedfm_opt.planning.precision import precision_note, transport_of
 from hfedfm_opt.planning.recipes import RECIPES, period_name, recipe_of
 from hfedfm_opt.planning.settings import PlannerOptions
 from hfedfm_opt.planning.violations import PlanViolation, over
+from hfedfm_opt.planning.workers import EngineName, hired
 from hfedfm_opt.system.decisions import Decisions, GapPart, precisions_of
 from hfedfm_opt.system.instance import Instance, Objective
 from hfedfm_opt.system.network import Network, resolve_network
@@ -64,14 +65,15 @@ def plan(
     recipe = recipe_of(planner, instance.training.period)
     if recipe.arrangement == "optimised" and ":" not in planner and settings.periods:
         names = [f"{planner}:{period_name(period)}" for period in settings.periods]
-        results = [plan(instance, name, settings) for name in names]
+        results = plan_each([(instance, name, settings) for name in names], settings.jobs, settings.engine)
         return min(results, key=lambda result: result.objective)
     started = time.monotonic()
     transport = transport_of(priced, settings.transport_bits)
     network = resolve_network(priced, settings.duplex, precisions_of(transport))
     network = by_rule(network, settings.association)
     try:
-        placed, arrangement = decide(network, recipe, settings)
+        with hired(settings.jobs, settings.engine) as workers:
+            placed, arrangement = decide(network, recipe, settings, workers)
     except (NoPlacement, MissingLink) as error:
         return _without_plan(planner, error, time.monotonic() - started)
     decisions = assemble(
@@ -79,6 +81,43 @@ def plan(
     )
     arrangement = replace(arrangement, proof=arrangement.proof + precision_note(transport))
     return checked_result(network, decisions, arrangement, settings, time.monotonic() - started)
+
+
+Job = tuple[Instance, str, PlannerOptions]
+"""What :func:`plan` takes."""
+
+
+def plan_each(asked: Sequence[Job], jobs: int | None, engine: EngineName) -> list[PlanResult]:
+    """Return the plan of each instance, planner and options, in their order.
+
+    Parameters
+    ----------
+    asked : sequence of (Instance, str, PlannerOptions)
+        What :func:`plan` takes.
+    jobs, engine
+        Who plans: where there is more to plan than workers, each plans by itself; else all help with each.
+    """
+    with hired(jobs, engine) as workers:
+        if len(asked) > 1 and workers.jobs > 1 and len(asked) >= workers.jobs:
+            alone = [(one, name, replace(given, jobs=1, engine="processes")) for one, name, given in asked]
+            found = workers.map(_planned, alone)
+            return [_with_instance(result, *job) for result, job in zip(found, alone, strict=True)]
+    return [plan(*job) for job in asked]
+
+
+def _planned(job: Job) -> tuple[PlanResult, Decisions | None]:
+    """Return the result of a plan without its instance, and its decisions: what is worth sending back."""
+    result = plan(*job)
+    return replace(result, plan=None), None if result.plan is None else result.plan.decisions
+
+
+def _with_instance(
+    found: tuple[PlanResult, Decisions | None], instance: Instance, planner: str, settings: PlannerOptions
+) -> PlanResult:
+    result, decisions = found
+    if decisions is None:
+        return result
+    return replace(result, plan=Plan(priced_instance(instance, settings), decisions))
 
 
 def priced_instance(instance: Instance, settings: PlannerOptions) -> Instance:

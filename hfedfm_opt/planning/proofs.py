@@ -1,6 +1,6 @@
 """What proves a bound: in words, and which part of a gap is left open by what."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from hfedfm_opt.planning.cluster_options import MAX_ENUMERATED_MEMBERS, Rhythm
@@ -21,10 +21,13 @@ class Evidence(StrEnum):
     SEARCHED = "trees searched with their bands, powers and CPU frequencies, and bounded by relaxation"
     NOMINAL = "every tree priced with D2D links at nominal channel and power"
     SERVER = "no D2D links: it averages at its server"
+    LATE = "trees not all priced in time"
     NONE = "not bounded"
 
 
-def evidence_of(network: Network, *, joint: bool) -> Mapping[str, Evidence]:
+def evidence_of(
+    network: Network, *, joint: bool, late: Collection[str] = frozenset()
+) -> Mapping[str, Evidence]:
     """Return how the D2D options of each cluster, by server, are bounded.
 
     Parameters
@@ -33,8 +36,13 @@ def evidence_of(network: Network, *, joint: bool) -> Mapping[str, Evidence]:
         The network.
     joint : bool
         Whether trees and resources of D2D links are decided together where that can be.
+    late : collection of str
+        Servers of clusters whose trees were not priced when the time limit came.
     """
-    return {server: _evidence(network, members, joint) for server, members in network.members.items()}
+    return {
+        server: Evidence.LATE if server in late else _evidence(network, members, joint)
+        for server, members in network.members.items()
+    }
 
 
 def _evidence(network: Network, members: Sequence[str], joint: bool) -> Evidence:
@@ -48,6 +56,12 @@ def _evidence(network: Network, members: Sequence[str], joint: bool) -> Evidence
 
 def unbounded(network: Network, evidence: Mapping[str, Evidence]) -> str:
     """Return why nothing is proven, of the first cluster whose D2D options are not bounded; or nothing."""
+    late = [server for server, kind in evidence.items() if kind is Evidence.LATE]
+    if late:
+        return (
+            f"no bound: the time limit came before all trees of {len(late)} of {len(evidence)} clusters were "
+            f"priced, first of that of {late[0]!r}"
+        )
     for server, kind in evidence.items():
         if kind is Evidence.NONE:
             members = network.members[server]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fl_runtime.packing import FULL_BITS
 from hfedfm_opt.planning.association_rules import AssociationRule
 from hfedfm_opt.planning.precision import BitsBothWays
+from hfedfm_opt.planning.workers import EngineName
 from hfedfm_opt.system.network import Duplex
 
 DEFAULT_GAP = 1e-6
@@ -47,6 +48,11 @@ class PlannerOptions:
     association : "given", "strongest", "balanced" or "decided"
         Which server each device belongs to: its parent in the file, the server of the highest rate, so that
         no cell is crowded, or as the optimised planner decides (others then keep the file's).
+    jobs : int or None
+        How many pieces of work are done at a time, >= 1.  ``None``: one by processes, else as many as the
+        engine's cluster has workers.  Plans are the same.
+    engine : "processes", "ray" or "dask"
+        Who works besides this process: see :mod:`hfedfm_opt.planning.engines`.
     """
 
     time_limit_s: float | None = None
@@ -65,3 +71,5 @@ class PlannerOptions:
     transport_bits: BitsBothWays | Mapping[str, BitsBothWays] = FULL_BITS
     cloud_momentum: float = 0.0
     association: AssociationRule = "given"
+    jobs: int | None = None
+    engine: EngineName = "processes"

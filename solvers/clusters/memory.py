@@ -1,7 +1,7 @@
 """What was found of clusters within one limit after another: plans, and lines below all plans."""
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -55,6 +55,18 @@ class FrontMemory:
             whole = solution.plan
             plan = ClusterPlan(**{f.name: getattr(whole, f.name)[row] for f in fields(ClusterPlan)})
             bisect.insort(self._plans.setdefault(name, []), Noted(seconds, joules, at_price, plan))
+
+    def of(self, names: Iterable[int]) -> "FrontMemory":
+        """Return a memory of some clusters alone, which grows apart from this one."""
+        other = FrontMemory()
+        other.take(self, names)
+        return other
+
+    def take(self, other: "FrontMemory", names: Iterable[int]) -> None:
+        """Remember of some clusters what another memory does, in place of what was known of them."""
+        for name in names:
+            self._plans[name] = list(other._plans.get(name, ()))
+            self._lines[name] = list(other._lines.get(name, ()))
 
     def fast(self, name: int, limit_s: float) -> Noted | None:
         """Return the plan of least energy within a limit."""

@@ -231,7 +231,7 @@ def _price(
 
 def _parts(table: TreeTable, seconds: FloatArray, refused: BoolArray) -> Iterator[IntArray]:
     """Yield the trees, some at a time, that are not refused and whose links some root has."""
-    has_link = np.isfinite(seconds).any(axis=-1)  # (R, n, n)
+    has_link: BoolArray = np.isfinite(seconds[..., -1])  # (R, n, n): to send everything, so anything
     linked = np.ones((seconds.shape[0], refused.size), dtype=np.bool_)  # (R, T)
     for node in range(1, table.num_nodes):
         linked &= has_link[:, node, table.parent[node]]

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from fl_runtime import Schedule
 from fl_runtime.learning_key import learning_key
-from hfedfm_opt.planning.module_periods import plan_with_periods
+from hfedfm_opt.planning.module_periods import plan_each_with_periods
 from hfedfm_opt.planning.plan import Plan, PlanResult
 from hfedfm_opt.planning.recipes import period_name
 from hfedfm_opt.planning.settings import PlannerOptions
@@ -145,15 +145,12 @@ def plan_candidates(
     rounds : int
         Rounds of the schedules.
     """
-    results: dict[Candidate, PlanResult] = {}
+    wanted = list(candidates)
+    results = _results(instance, planner, [replace(one, momentum=0.0) for one in wanted], options)
     planned: list[Planned] = []
     skipped: list[Skipped] = []
-    for candidate in candidates:
-        still = replace(candidate, momentum=0.0)
-        if still not in results:
-            given = replace(options, transport_bits=dict(candidate.bits), cloud_momentum=0.0)
-            results[still] = plan_with_periods(instance, planner, dict(candidate.periods), given)
-        result = results[still]
+    for candidate in wanted:
+        result = results[replace(candidate, momentum=0.0)]
         if result.plan is None:
             skipped.append(Skipped(candidate.name, f"no plan: {result.explanation or result.stop_reason}"))
             continue
@@ -167,6 +164,18 @@ def plan_candidates(
         else:
             skipped.append(Skipped(one.name, f"learns the same as {cheaper.name}, which costs no more"))
     return kept, skipped
+
+
+def _results(
+    instance: Instance, planner: str, candidates: Iterable[Candidate], options: PlannerOptions
+) -> dict[Candidate, PlanResult]:
+    """Return the plan of each candidate, each made once."""
+    still = list(dict.fromkeys(candidates))
+    asked = [
+        (dict(one.periods), replace(options, transport_bits=dict(one.bits), cloud_momentum=0.0))
+        for one in still
+    ]
+    return dict(zip(still, plan_each_with_periods(instance, planner, asked), strict=True))
 
 
 def within(planned: Planned, max_latency_s: float | None, max_energy_j: float | None) -> str:
