@@ -69,19 +69,21 @@ def new(instance: Instance, part: float, seed: int) -> Instance:
         group.model_copy(update={"sources": longer(group.sources), "targets": longer(group.targets)})
         for group in instance.wireless_groups
     )
-    links = list(instance.wireless_links)
-    between = {}
-    for link in instance.wireless_links:
-        ends = [name_of.get(link.source), name_of.get(link.target)]
-        if ends[0]:
-            links.append(link.model_copy(update={"source": ends[0]}))
-            between.setdefault(link.source, link)
-        if ends[1]:
-            links.append(link.model_copy(update={"target": ends[1]}))
-        if ends[0] and ends[1]:
-            links.append(link.model_copy(update={"source": ends[0], "target": ends[1]}))
+    wireless, wired = list(instance.wireless_links), list(instance.wired_links)
+    for links in (wireless, wired):
+        for link in tuple(links):
+            source, target = name_of.get(link.source), name_of.get(link.target)
+            ends = [{"source": source}] if source else []
+            ends += [{"target": target}] if target else []
+            ends += [{"source": source, "target": target}] if source and target else []
+            links.extend(link.model_copy(update=update) for update in ends)
     return instance.model_copy(
-        update={"nodes": tuple(nodes), "wireless_groups": groups, "wireless_links": tuple(links)}
+        update={
+            "nodes": tuple(nodes),
+            "wireless_groups": groups,
+            "wireless_links": tuple(wireless),
+            "wired_links": tuple(wired),
+        }
     )
 
 

@@ -17,11 +17,12 @@ from hfedfm_opt.planning.cluster_options import (
 from hfedfm_opt.planning.hops import MissingLink, nominal_hop
 from hfedfm_opt.planning.joint_cluster import Joint, Sharers, joint_options
 from hfedfm_opt.planning.joint_problem import JointCluster
+from hfedfm_opt.planning.optimise import SearchSettings
 from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.readiness import Readiness
 from hfedfm_opt.planning.trained_elsewhere import members_helped
-from hfedfm_opt.system.decisions import Cluster, Frequency, Hop, Serving
-from hfedfm_opt.system.network import Network
+from hfedfm_opt.system.decisions import Cluster, Decisions, Frequency, Hop, Serving
+from hfedfm_opt.system.network import Network, WirelessEdge
 from solvers.clusters import ClusterProblem
 
 
@@ -61,9 +62,7 @@ def kept_options(
     rhythm: Rhythm,
     ready: Readiness,
     sharers: Sharers,
-    *,
-    allocate: bool,
-    joint: bool,
+    search: SearchSettings,
 ) -> list[Option]:
     """Return the options with the trees of the old cluster and resources allocated anew, as far as they are.
 
@@ -81,16 +80,16 @@ def kept_options(
         When updates are ready now.
     sharers : mapping of str to frozenset of str
         Clusters by band.
-    allocate, joint : bool
+    search : SearchSettings
         Whether resources are decided, and those of D2D links too.
     """
     cluster = old.cluster
     if len(cluster.members) == 1:
-        alone = alone_options(network, index, cluster.id, rhythm, ready, allocate=allocate)
-        return alone + server_options(network, index, cluster.id, rhythm, ready, allocate=allocate)
+        alone = alone_options(network, index, cluster.id, rhythm, ready, allocate=search.allocate)
+        return alone + server_options(network, index, cluster.id, rhythm, ready, allocate=search.allocate)
     if cluster.aggregator == cluster.id:
-        return server_options(network, index, cluster.id, rhythm, ready, allocate=allocate)
-    if joint:
+        return server_options(network, index, cluster.id, rhythm, ready, allocate=search.allocate)
+    if search.joint:
         found = joint_options(network, index, cluster.id, rhythm, ready, sharers).options
         if found:
             return [with_trees(option, cluster) for option in found if _can_lead(option, cluster)]
@@ -100,7 +99,7 @@ def kept_options(
         return []
     train_j = rhythm.num_rounds * sum(ready.joules[device] for device in cluster.members)
     inner = _fixed(network, index, nominal.model_copy(update={"uplink": ()}), rhythm, ready, train_j)
-    return with_uplink(network, replace(inner, plan=nominal), allocate=allocate)
+    return with_uplink(network, replace(inner, plan=nominal), allocate=search.allocate)
 
 
 def new_options(
@@ -109,19 +108,17 @@ def new_options(
     rhythm: Rhythm,
     ready: Readiness,
     sharers: Sharers,
-    *,
-    allocate: bool,
-    joint: bool,
+    search: SearchSettings,
 ) -> list[Option]:
     """Return all options of one cluster, as for a plan that is made anew; parameters as :func:`kept_options`."""
     server, members = list(network.members.items())[index]
-    options = server_options(network, index, server, rhythm, ready, allocate=allocate)
+    options = server_options(network, index, server, rhythm, ready, allocate=search.allocate)
     if len(members) == 1:
-        options += alone_options(network, index, server, rhythm, ready, allocate=allocate)
-    together = joint_options(network, index, server, rhythm, ready, sharers) if joint else Joint()
+        options += alone_options(network, index, server, rhythm, ready, allocate=search.allocate)
+    together = joint_options(network, index, server, rhythm, ready, sharers) if search.joint else Joint()
     options += together.options
     if len(members) <= MAX_ENUMERATED_MEMBERS and not together.replaces_nominal:
-        options += relayed_options(network, index, server, rhythm, ready, allocate=allocate)
+        options += relayed_options(network, index, server, rhythm, ready, allocate=search.allocate)
     return options
 
 
@@ -193,11 +190,27 @@ def _fixed(
     return Option(index, cluster, seconds, joules)
 
 
-def old_clusters(
-    clusters: Sequence[Cluster], frequencies: Sequence[Frequency], servings: Sequence[Serving]
-) -> Mapping[str, OldCluster]:
-    """Return the clusters of an old plan by id, with what belongs to each."""
-    frequency_of = {entry.device: entry for entry in frequencies}
+def still_stands(network: Network, cluster: Cluster) -> bool:
+    """Return whether an old cluster could go on: the same members, all links, and an average as planned here.
+
+    The optimised planner averages at the server or at a member, and relays merge.
+    """
+    if network.members.get(cluster.id) != cluster.members or cluster.consensus is not None:
+        return False
+    if cluster.relays != "merge" or cluster.aggregator not in (cluster.id, *cluster.members):
+        return False
+    trees = (cluster.gather, cluster.gather_to_cloud or (), cluster.deliver, cluster.uplink, cluster.downlink)
+    return all(_exists(network, hop) for hops in trees for hop in hops)
+
+
+def _exists(network: Network, hop: Hop) -> bool:
+    edge = network.edges.get((hop.source, hop.target))
+    return edge is not None and isinstance(edge, WirelessEdge) == (hop.power_w is not None)
+
+
+def old_clusters(old: Decisions, servings: Sequence[Serving]) -> Mapping[str, OldCluster]:
+    """Return the clusters of an old plan by id, with what belongs to each, and what runs elsewhere now."""
+    frequency_of = {entry.device: entry for entry in old.frequencies}
     of_device: dict[str, list[Serving]] = {}
     for entry in servings:
         of_device.setdefault(entry.device, []).append(entry)
@@ -207,5 +220,5 @@ def old_clusters(
             tuple(frequency_of[device] for device in cluster.members if device in frequency_of),
             tuple(entry for device in cluster.members for entry in of_device.get(device, ())),
         )
-        for cluster in clusters
+        for cluster in old.clusters
     }

@@ -7,16 +7,18 @@ import numpy as np
 
 from hfedfm_opt.planning.cluster_options import Option
 from hfedfm_opt.planning.deadline_search import SearchResult
-from hfedfm_opt.planning.option_curves import Curves, Prices
+from hfedfm_opt.planning.option_curves import Curves, Point, Prices
 
-PARTS = (0.9, 1.0, 1.12)
-"""Deadlines tried first, as parts of the known one."""
-STEP = 1.12
-"""Factor to the next deadline while the best is the first or the last that was tried."""
-MOST_STEPS = 24
-"""Deadlines tried beyond the first at most."""
-CLOSENESS = 0.01
-"""Relative distance of neighbouring deadlines at which no more are tried between them."""
+STEP = 1.15
+"""Factor to the next deadline while the cost still falls that way."""
+MOST_DEADLINES = 16
+"""Deadlines tried at most."""
+GAIN = 3e-4
+"""Part of the cost below which what another deadline may gain is not looked for."""
+MARGIN = 0.1
+"""Part of an interval within which no deadline is tried at its ends."""
+ROUNDING = 1e-12
+"""Relative distance by which the known deadline is put off, so that what just meets it still does."""
 
 
 def search_near(
@@ -31,14 +33,15 @@ def search_near(
     max_energy_j: float = np.inf,
     time_limit_s: float = np.inf,
 ) -> SearchResult:
-    """Return the best options and deadline found about a deadline, without a bound.
+    """Return the best options and deadline found from a known deadline on, without a bound.
 
-    The parameters are those of :func:`~hfedfm_opt.planning.deadline_search.search_deadline`.
+    Downhill from the known deadline, then where the tangents of the two best neighbours meet, until the
+    tangents promise no gain: were the cost convex, that would be the best one.
 
     Parameters
     ----------
     options, delay_s
-        As there.
+        As :func:`~hfedfm_opt.planning.deadline_search.search_deadline` takes them.
     near_s : float
         The known deadline of a cycle, > 0.
     energy_weight, time_weight, gap, max_deadline_s, max_energy_j, time_limit_s
@@ -50,28 +53,46 @@ def search_near(
     earliest = curves.earliest_s()
     if not np.isfinite(earliest) or earliest > max_deadline_s:
         return SearchResult(np.inf, (), np.inf, -np.inf)
-    wanted = np.clip(near_s * np.array(PARTS), earliest, max_deadline_s)
-    points = sorted(curves.price(np.unique(wanted)), key=lambda point: point.deadline_s)
-    for _ in range(MOST_STEPS):
-        if time.monotonic() >= stop_at:
-            break
-        place = min(range(len(points)), key=lambda index: points[index].value)
-        tried = _next(
-            [point.deadline_s for point in points], place, earliest, max_deadline_s
-        )
-        if not tried:
-            break
-        points = sorted([*points, *curves.price(np.array(tried))], key=lambda point: point.deadline_s)
+    tried: float | None = float(np.clip(near_s * (1.0 + ROUNDING), earliest, max_deadline_s))
+    points: list[Point] = []
+    while tried is not None and len(points) < MOST_DEADLINES and not (points and time.monotonic() >= stop_at):
+        points = sorted([*points, *curves.price(np.array([tried]))], key=lambda point: point.deadline_s)
+        tried = _next(points, prices, earliest, max_deadline_s)
     best = min(points, key=lambda point: point.value)
     if not np.isfinite(best.value):
         return SearchResult(np.inf, (), np.inf, -np.inf)
     return SearchResult(best.deadline_s, curves.choices(best), best.value, -np.inf)
 
 
-def _next(deadlines: list[float], place: int, earliest: float, latest: float) -> list[float]:
-    """Return the deadlines to try about the best one: beyond the ends, or half way to its neighbours."""
-    here = deadlines[place]
-    below = max(here / STEP, earliest) if place == 0 else 0.5 * (deadlines[place - 1] + here)
-    last = place == len(deadlines) - 1
-    above = min(here * STEP, latest) if last else 0.5 * (here + deadlines[place + 1])
-    return [tried for tried in (below, above) if abs(tried - here) > CLOSENESS * here]
+def _next(points: Sequence[Point], prices: Prices, earliest: float, latest: float) -> float | None:
+    """Return the deadline to try next, from what is known, in ascending order; ``None`` to stop."""
+    place = min(range(len(points)), key=lambda index: points[index].value)
+    best = points[place]
+    if not np.isfinite(best.value):  # too much energy: more time takes less
+        end = points[-1].deadline_s
+        return None if end >= latest else min(end * STEP, latest)
+    falls = _slope(best, prices) < 0  # with more time
+    other = place + 1 if falls else place - 1
+    if 0 <= other < len(points):
+        return _meeting(best, points[other], prices)
+    ahead = best.deadline_s * STEP if falls else best.deadline_s / STEP
+    ahead = float(np.clip(ahead, earliest, latest))
+    promised = abs(_slope(best, prices) * (ahead - best.deadline_s))
+    return ahead if promised > GAIN * best.value else None
+
+
+def _meeting(best: Point, other: Point, prices: Prices) -> float | None:
+    """Return where the tangents of two neighbours meet; ``None`` if they promise too little there."""
+    width = other.deadline_s - best.deadline_s
+    here, there = _slope(best, prices), _slope(other, prices)
+    part = 0.5
+    if np.isfinite(other.value) and abs((here - there) * width) > ROUNDING * best.value:
+        part = (other.value - best.value - there * width) / ((here - there) * width)
+        part = float(np.clip(part, MARGIN, 1.0 - MARGIN))
+    promised = abs(here * part * width)
+    return best.deadline_s + part * width if promised > GAIN * best.value else None
+
+
+def _slope(point: Point, prices: Prices) -> float:
+    """Return what a second more would cost, by the tangents of the options that are chosen."""
+    return prices.time + prices.energy * float(point.slope_w[list(point.chosen)].sum())

@@ -83,7 +83,8 @@ def place_again(
     host_of = {(entry.device, entry.module): entry.host for entry in old.servings}
     weights, best, best_value = network.instance.objective, None, np.inf
     placed, lost = _placed(network, kept, {}), None
-    for number in range(MOST_TURNS + 1):
+    num_turns = 1 + (MOST_TURNS if len(task.candidates) > len(task.demands) else 0)
+    for number in range(num_turns):
         priced = price(network, task, _prices(network, task, kept, placed))
         if number == 0:
             priced = _as_before(priced, old, host_of)

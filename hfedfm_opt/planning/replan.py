@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,10 +12,16 @@ from hfedfm_opt.planning.candidates import Reach
 from hfedfm_opt.planning.changes import Changes, changes_between
 from hfedfm_opt.planning.cluster_options import Option, Rhythm
 from hfedfm_opt.planning.decide import reach_of, search_settings
-from hfedfm_opt.planning.digest import instance_digest
 from hfedfm_opt.planning.hops import MissingLink
 from hfedfm_opt.planning.joint_cluster import sharers_of
-from hfedfm_opt.planning.kept_options import OldCluster, as_it_was, kept_options, new_options, old_clusters
+from hfedfm_opt.planning.kept_options import (
+    OldCluster,
+    as_it_was,
+    kept_options,
+    new_options,
+    old_clusters,
+    still_stands,
+)
 from hfedfm_opt.planning.moves import Moves, moves_between
 from hfedfm_opt.planning.near_deadline import search_near
 from hfedfm_opt.planning.optimise import (
@@ -43,8 +49,8 @@ NO_BOUND = (
 )
 COARSEST_GAP = 1e-4
 """Relative gap to which clusters are decided at a deadline, unless a larger one is asked for."""
-Way = Literal["kept", "warm", "anew"]
-"""How a plan came about: the old one as it is; from the old one; or anew, as nothing of the old one helped."""
+Way = Literal["warm", "anew"]
+"""How a plan came about: from the old one, or anew, as that gave none."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class Replanned:
     ----------
     result : PlanResult
         As :func:`~hfedfm_opt.planning.planner.plan` gives it.
-    way : "kept", "warm" or "anew"
+    way : "warm" or "anew"
         How the plan came about.
     changes : Changes
         What differs from the network of the old plan.
@@ -85,8 +91,8 @@ def replan(
 
     Clusters in which nothing changed keep their trees, aggregators and hosts; their resources are allocated
     anew where that pays.  The devices of the others are placed and arranged anew, at a common deadline near
-    the old one.  A plan that would still keep all limits as it is competes with that.  Where neither gives a
-    plan, everything is planned anew.
+    the old one; what still stands of the old plan competes with that.  Where that gives no plan, everything is
+    planned anew.
 
     Parameters
     ----------
@@ -129,12 +135,11 @@ def replan(
             moves = moves_between(network, old.decisions.hosted, result.plan.decisions.hosted)
         return Replanned(result, way, differs, moves, moving_weight_per_byte * moves.bytes)
 
-    found: list[Replanned] = []
     if recipe.arrangement == "optimised":
         same_period = {entry.period for entry in old.decisions.periods} <= {recipe.period}
         asked = _Asked(
             Rhythm(recipe.period), reach_of(recipe), search_settings(network, settings),
-            differs.kept if same_period else frozenset(), moving_weight_per_byte, settings.seed,
+            differs.kept, same_period, moving_weight_per_byte, settings.seed,
         )  # fmt: skip
         try:
             placed, arrangement = _warm(network, old, asked)
@@ -145,18 +150,10 @@ def replan(
                 network, name, recipe.period, placed, arrangement, transport, settings.cloud_momentum
             )
             seconds = time.monotonic() - started
-            found.append(answer(checked_result(network, decisions, arrangement, settings, seconds), "warm"))
-        if not (differs.gone or differs.new):
-            still = old.decisions.model_copy(
-                update={"instance_sha256": instance_digest(priced), "claim": None, "instance_file": None}
-            )
-            stays = Arrangement(still.clusters, still.frequencies, -math.inf, NO_BOUND)
-            seconds = time.monotonic() - started
-            found.append(answer(checked_result(network, still, stays, settings, seconds), "kept"))
-    found = [one for one in found if one.result.plan is not None]
-    if not found:
-        return answer(plan(instance, name, settings), "anew")
-    return min(found, key=lambda one: one.result.objective + one.moving_cost)
+            result = checked_result(network, decisions, arrangement, settings, seconds)
+            if result.plan is not None:
+                return answer(result, "warm")
+    return answer(plan(instance, name, settings), "anew")
 
 
 @dataclass(frozen=True)
@@ -167,6 +164,7 @@ class _Asked:
     reach: Reach
     search: SearchSettings
     kept: frozenset[str]
+    same_period: bool
     moving_weight_per_byte: float
     seed: int
 
@@ -185,16 +183,16 @@ def _warm(network: Network, old: Plan, asked: _Asked) -> tuple[Placed, Arrangeme
     """Return the placement and arrangement that start from an old plan."""
     limit_s = asked.search.time_limit_s
     limited = Options(time_limit_s=None if math.isinf(limit_s) else limit_s, seed=asked.seed)
-    olds = {one.id: one for one in old.decisions.clusters if one.consensus is None and one.relays == "merge"}
-    kept = {server for server in asked.kept if server in olds and _is_local(olds[server].aggregator, server, network)}
+    stands = {one.id for one in old.decisions.clusters if still_stands(network, one)}
+    kept = asked.kept & stands if asked.same_period else set()
     free = {device for server, members in network.members.items() if server not in kept for device in members}
     placed, ready = place_again(
         network, old.decisions, free, asked.reach, asked.moving_weight_per_byte, limited
     )
     network = with_training(network, placed.servings)
     shared = shared_legs(network, asked.rhythm)
-    known = old_clusters(old.decisions.clusters, old.decisions.frequencies, placed.servings)
-    options, unchanged = _options(network, {server: known[server] for server in kept}, ready, asked)
+    known = old_clusters(old.decisions, placed.servings) if asked.same_period else {}
+    options, unchanged = _options(network, known, kept, ready, asked)
     near_s = max(old.prediction.latency_s * asked.rhythm.num_rounds - shared.down_s, 1e-9)
     prices, search = network.instance.objective, asked.search
     found = search_near(
@@ -217,13 +215,12 @@ def _warm(network: Network, old: Plan, asked: _Asked) -> tuple[Placed, Arrangeme
     return placed, Arrangement(clusters, (*frequencies, *as_before), -math.inf, NO_BOUND)
 
 
-def _is_local(aggregator: str, server: str, network: Network) -> bool:
-    """Return whether a cluster averages at its server or at a member, as the planner has it."""
-    return aggregator == server or aggregator in network.members[server]
-
-
 def _options(
-    network: Network, known: Mapping[str, OldCluster], ready: Readiness, asked: _Asked
+    network: Network,
+    known: Mapping[str, OldCluster],
+    kept: Collection[str],
+    ready: Readiness,
+    asked: _Asked,
 ) -> tuple[list[Option], dict[int, tuple[Frequency, ...]]]:
     """Return options of all clusters, and the frequencies of those that are as they were, by identity."""
     search = asked.search
@@ -232,15 +229,14 @@ def _options(
     unchanged: dict[int, tuple[Frequency, ...]] = {}
     for index, server in enumerate(network.members):
         old = known.get(server)
-        if old is None:
-            options += new_options(
-                network, index, asked.rhythm, ready, sharers, allocate=search.allocate, joint=search.joint
-            )
-            continue
-        same = as_it_was(network, index, old, asked.rhythm, ready)
-        unchanged[id(same)] = old.frequencies
-        options.append(same)
-        options += kept_options(
-            network, index, old, asked.rhythm, ready, sharers, allocate=search.allocate, joint=search.joint
+        if old is not None and still_stands(network, old.cluster):
+            same = as_it_was(network, index, old, asked.rhythm, ready)
+            unchanged[id(same)] = old.frequencies
+            options.append(same)
+        found = (
+            kept_options(network, index, old, asked.rhythm, ready, sharers, search)
+            if old is not None and server in kept
+            else new_options(network, index, asked.rhythm, ready, sharers, search)
         )
+        options.extend(found)
     return options, unchanged
