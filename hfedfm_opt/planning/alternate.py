@@ -12,7 +12,7 @@ from hfedfm_opt.planning.costs import predict
 from hfedfm_opt.planning.deadline_prices import deadline_prices, hulls_of
 from hfedfm_opt.planning.deadline_turns import Start, place_by_deadline
 from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement, price
-from hfedfm_opt.planning.hops import MissingLink
+from hfedfm_opt.planning.hops import MissingLink, OutOfLimits
 from hfedfm_opt.planning.optimise import SearchSettings, optimise
 from hfedfm_opt.planning.place import NoPlacement, Placed, place
 from hfedfm_opt.planning.placement_bound import (
@@ -27,7 +27,7 @@ from hfedfm_opt.planning.time_prices import TimePrices, even_prices, repriced
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.decisions import GapPart
 from hfedfm_opt.system.network import Network
-from solvers.common import Options, relative_gap
+from solvers.common import Options, StopReason, relative_gap
 
 MAX_TURNS = 24
 """Most turns of placing and arranging."""
@@ -51,12 +51,16 @@ JOINT_TURNS = 5.0
 
 @dataclass(frozen=True)
 class _Turn:
-    """A placement with its arrangement, what both cost, and how long arranging took."""
+    """A placement with its arrangement, what both cost, and how long arranging took.
+
+    Without an arrangement that keeps the limits of a round, the value is inf, and ``refusal`` says why.
+    """
 
     placed: Placed
-    arrangement: Arrangement
+    arrangement: Arrangement | None
     value: float
     seconds: float
+    refusal: str = ""
 
 
 def alternate(
@@ -88,7 +92,7 @@ def alternate(
     Raises
     ------
     NoPlacement, MissingLink
-        If there is no placement, or clusters cannot average.
+        If there is no placement, or clusters cannot average, or nothing was found within the limits.
     """
     began = time.monotonic()
     stop_at = began + settings.time_limit_s
@@ -113,7 +117,9 @@ def alternate(
         except NoPlacement:
             pass  # some modules must leave
     relaxes = stop_at - time.monotonic() > 2.0 * longest.seconds
-    relaying_j = best.arrangement.relaying_j if home is None else 0.0  # what moves away sends no updates
+    relaying_j = 0.0
+    if home is None and best.arrangement is not None:  # what moves away sends no updates
+        relaying_j = best.arrangement.relaying_j
     by = BoundSettings(bound_prices, relaying_j, relaxes, priced)
     bound, proof = bound_over_placements(network, task, rhythm, bounds, by)
     reserved = 1.0 + (JOINT_TURNS if settings.joint else 0.0)
@@ -141,6 +147,10 @@ def alternate(
         finer = replace(settings, gap=max(settings.gap, PART_OF_A_GAP * left_open))
         together = _arranged(network, best.placed, rhythm, finer, stop_at)
         best = together if together.value <= best.value else best
+    if best.arrangement is None and bound == math.inf:
+        raise OutOfLimits(best.refusal)
+    if best.arrangement is None:
+        raise NoPlacement(f"of the placements tried: {best.refusal}", StopReason.NO_PROGRESS)
     timed_out = timed_out or best.arrangement.timed_out
     return best.placed, _bounded(replace(best.arrangement, timed_out=timed_out), bound, proof)
 
@@ -161,11 +171,14 @@ def _options(limit_s: float, seed: int) -> Options:
 def _arranged(
     network: Network, placed: Placed, rhythm: Rhythm, settings: SearchSettings, stop_at: float
 ) -> _Turn:
-    """Return a placement with its best arrangement."""
+    """Return a placement with its best arrangement, or with none within the limits of a round."""
     began = time.monotonic()
     limited = replace(settings, time_limit_s=max(stop_at - began, 1e-3))
     served = with_training(network, placed.servings)
-    arrangement = optimise(served, placed, rhythm, limited)
+    try:
+        arrangement = optimise(served, placed, rhythm, limited)
+    except (OutOfLimits, NoPlacement) as error:
+        return _Turn(placed, None, math.inf, time.monotonic() - began, str(error))
     decisions = assemble(served, "alternation", rhythm.period, placed, arrangement)
     cost, weights = predict(served, decisions), network.instance.objective
     value = weights.energy_weight_per_j * cost.energy_j + weights.time_weight_per_s * cost.latency_s
@@ -180,11 +193,14 @@ def _first(
     """Return the first turn and how to search in turns: at nominal D2D links, if the limits allow that."""
     turns = replace(settings, joint=False, counts_joint=settings.joint)
     try:
-        return _arranged(network, placed, rhythm, turns, stop_at), turns
-    except (MissingLink, NoPlacement):
+        first = _arranged(network, placed, rhythm, turns, stop_at)
+    except MissingLink:
         if not settings.joint:
             raise
-        return _arranged(network, placed, rhythm, settings, stop_at), settings
+    else:
+        if first.arrangement is not None or not settings.joint:
+            return first, turns
+    return _arranged(network, placed, rhythm, settings, stop_at), settings
 
 
 def _bound_prices(

@@ -16,7 +16,7 @@ from hfedfm_opt.planning.cluster_options import (
     server_options,
 )
 from hfedfm_opt.planning.deadline_search import SearchResult, search_deadline
-from hfedfm_opt.planning.hops import MissingLink, backhaul
+from hfedfm_opt.planning.hops import MissingLink, OutOfLimits, backhaul
 from hfedfm_opt.planning.joint_cluster import Joint, joint_options, sharers_of
 from hfedfm_opt.planning.joint_plan import joint_cluster_of
 from hfedfm_opt.planning.option_curves import Choice
@@ -84,7 +84,7 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
     shared = shared_legs(network, rhythm)
     options = options_of(network, rhythm, ready, allocate=settings.allocate, joint=settings.joint)
     found = search(network, options, shared, rhythm, settings)
-    if not found.choices and math.isinf(found.bound):
+    if not found.choices and found.bound == math.inf:
         raise nothing_in_time(network, options, settings.max_latency_s, settings.max_energy_j)
     if not found.choices:
         limits = (
@@ -93,6 +93,11 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
         raise NoPlacement(f"no plan was found within {limits}: relax one", StopReason.NO_PROGRESS)
     clusters, frequencies = assemble_choices(network, found.choices)
     counted = evidence_of(network, joint=settings.joint or settings.counts_joint)
+    if settings.allocate:  # another placement might leave uplinks free of activations, and allocate them
+        counted = {
+            server: Evidence.NONE if ready.busy & set(network.members[server]) else kind
+            for server, kind in counted.items()
+        }
     relaying_j = least_relaying_j(options, ready, rhythm, counted)
     evidence = evidence_of(network, joint=settings.joint)
     missing = unbounded(network, evidence)
@@ -188,10 +193,10 @@ def nothing_in_time(
         )
     latest = network.instance.limits.max_latency_s if latest_s is None else latest_s
     if math.isinf(most_j):
-        return MissingLink(f"no plan ends a round within limits.max_latency_s = {latest} s: relax it")
+        return OutOfLimits(f"no plan ends a round within limits.max_latency_s = {latest} s: relax it")
     if latest is None or math.isinf(latest):
-        return MissingLink(f"no plan has a round within {most_j:g} J: relax this limit")
-    return MissingLink(f"no plan has a round within {latest:g} s and {most_j:g} J: relax one of these limits")
+        return OutOfLimits(f"no plan has a round within {most_j:g} J: relax this limit")
+    return OutOfLimits(f"no plan has a round within {latest:g} s and {most_j:g} J: relax one of these limits")
 
 
 def large_clusters(network: Network) -> list[str]:
