@@ -1,6 +1,7 @@
 """From a planner's recipe to a placement and its clusters: fixed ones, or the best found."""
 
 import math
+from dataclasses import replace
 
 from hfedfm_opt.planning.alternate import alternate
 from hfedfm_opt.planning.arrange import arrange
@@ -8,7 +9,8 @@ from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.candidates import Reach
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.formulate_placement import formulate_placement
-from hfedfm_opt.planning.optimise import SearchSettings
+from hfedfm_opt.planning.left_out import NO_BOUND, LeftOut
+from hfedfm_opt.planning.optimise import SearchSettings, optimise
 from hfedfm_opt.planning.place import Placed, place
 from hfedfm_opt.planning.recipes import Recipe
 from hfedfm_opt.planning.settings import PlannerOptions
@@ -35,10 +37,17 @@ def decide(network: Network, recipe: Recipe, settings: PlannerOptions) -> tuple[
         If there is no placement, or clusters cannot average, or not within the limits.
     """
     task = formulate_placement(network, reach_of(recipe))
+    options = Options(time_limit_s=settings.time_limit_s, seed=settings.seed)
     if recipe.arrangement == "optimised":
         search, rhythm = search_settings(network, settings), Rhythm(recipe.period)
-        return alternate(network, task, recipe.placement, rhythm, search, settings.seed)
-    options = Options(time_limit_s=settings.time_limit_s, seed=settings.seed)
+        if settings.placement is None:
+            placed, arrangement = alternate(network, task, recipe.placement, rhythm, search, settings.seed)
+        else:
+            placed = place(network, task, settings.placement, options)
+            arrangement = optimise(with_training(network, placed.servings), placed, rhythm, search)
+        if settings.placement is None and search.left_out.is_nothing:
+            return placed, arrangement
+        return placed, replace(arrangement, bound=-math.inf, proof=NO_BOUND, gap_parts=())
     placed = place(network, task, recipe.placement, options)
     return placed, arrange(with_training(network, placed.servings), recipe, placed, settings.seed)
 
@@ -53,6 +62,12 @@ def search_settings(network: Network, settings: PlannerOptions) -> SearchSetting
         time_limit_s=math.inf if settings.time_limit_s is None else settings.time_limit_s,
         max_latency_s=_tighter(limits.max_latency_s, settings.max_latency_s),
         max_energy_j=_tighter(limits.max_energy_j, settings.max_energy_j),
+        left_out=LeftOut(
+            trees=settings.trees,
+            uplinks=settings.allocate and not settings.allocate_uplinks,
+            cpu=settings.allocate and not settings.allocate_cpu,
+            seed=settings.seed,
+        ),
     )
 
 

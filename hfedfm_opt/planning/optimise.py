@@ -19,6 +19,7 @@ from hfedfm_opt.planning.deadline_search import SearchResult, search_deadline
 from hfedfm_opt.planning.hops import MissingLink, OutOfLimits, backhaul
 from hfedfm_opt.planning.joint_cluster import Joint, joint_options, sharers_of
 from hfedfm_opt.planning.joint_plan import joint_cluster_of
+from hfedfm_opt.planning.left_out import LeftOut, at_full_frequency, given_clusters, with_given_trees, without_left_out
 from hfedfm_opt.planning.option_curves import Choice
 from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import NoPlacement, Placed
@@ -46,7 +47,7 @@ class SearchSettings:
     """Whether resources are allocated, when to stop, and the limits of a round.
 
     ``joint``: also those of D2D links, together with the trees; ``counts_joint``: what is said of relaying in
-    general must hold for that too.
+    general must hold for that too.  ``left_out``: what is not decided.
     """
 
     allocate: bool
@@ -56,6 +57,7 @@ class SearchSettings:
     max_energy_j: float = math.inf
     joint: bool = False
     counts_joint: bool = False
+    left_out: LeftOut = LeftOut()
 
 
 def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchSettings) -> Arrangement:
@@ -81,8 +83,12 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
     """
     network = with_training(network, placed.servings)
     ready = readiness(network, placed.servings)
+    ready = at_full_frequency(network, ready) if settings.left_out.cpu else ready
     shared = shared_legs(network, rhythm)
-    options = options_of(network, rhythm, ready, allocate=settings.allocate, joint=settings.joint)
+    given = given_clusters(network, placed, rhythm, settings.left_out)
+    seen = with_given_trees(network, given)
+    options = options_of(seen, rhythm, ready, allocate=settings.allocate, joint=settings.joint)
+    options = without_left_out(seen, options, given, settings.left_out)
     found = search(network, options, shared, rhythm, settings)
     if not found.choices and found.bound == math.inf:
         raise nothing_in_time(network, options, settings.max_latency_s, settings.max_energy_j)
@@ -98,7 +104,7 @@ def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchS
             server: Evidence.NONE if ready.busy & set(network.members[server]) else kind
             for server, kind in counted.items()
         }
-    relaying_j = least_relaying_j(options, ready, rhythm, counted)
+    relaying_j = least_relaying_j(options, ready, rhythm, counted) if settings.left_out.is_nothing else 0.0
     evidence = evidence_of(network, joint=settings.joint)
     missing = unbounded(network, evidence)
     if missing:
