@@ -13,7 +13,6 @@ where resources are nominal and the choices few, the optimum by trying everythin
 import argparse
 import math
 import time
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -150,7 +149,9 @@ def _judge(outcome: Outcome, kind: str, result: PlanResult, found: list[tuple[st
             outcome.excess.append(f"{kind}: bound {result.bound!r} > {value!r} of {name}")
     name, value = min(there, key=lambda entry: entry[1], default=("", math.inf))
     if value < result.objective * (1 - 1e-3):
-        outcome.better.append(f"{kind}: {name} {value:.6g} < {result.objective:.6g} {result.explanation[:80]}")
+        outcome.better.append(
+            f"{kind}: {name} {value:.6g} < {result.objective:.6g} {result.explanation[:80]}"
+        )
 
 
 TIME_LIMIT_S = 2.0
@@ -173,7 +174,14 @@ def main() -> None:
         for line in outcome.excess:
             print(f"instance {seed} ({', '.join(outcome.traits)}): {line}", flush=True)
         if chosen.verbose:
-            print(seed, f"{time.process_time() - before:.1f} s", outcome.gaps, outcome.tried, outcome.met, flush=True)
+            print(
+                seed,
+                f"{time.process_time() - before:.1f} s",
+                outcome.gaps,
+                outcome.tried,
+                outcome.met,
+                flush=True,
+            )
             for line in outcome.better:
                 print("    ", line)
 

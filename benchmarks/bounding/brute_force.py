@@ -73,9 +73,7 @@ def _best_arrangement(scope: Scope, placed: Placed, known: float) -> float:
     return best
 
 
-def _nondominated(
-    scope: Scope, network: Network, placed: Placed, found: Sequence[Cluster]
-) -> list[Cluster]:
+def _nondominated(scope: Scope, network: Network, placed: Placed, found: Sequence[Cluster]) -> list[Cluster]:
     """Return the clusters that no other beats in both latency and energy, the other clusters left out."""
     rows = []
     for position, cluster in enumerate(found):

@@ -156,9 +156,7 @@ def _nodes(draw: _Draw, servers: Sequence[str], cluster_of: Sequence[str], *, fo
     nodes = [Node(id="cloud", tier="cloud", processor=FixedSpeed(flops_per_s=1e13, power_w=300.0))]
     if fog:
         nodes.append(
-            Node(
-                id="fog", tier="fog", parent="cloud", processor=FixedSpeed(flops_per_s=3e12, power_w=100.0)
-            )
+            Node(id="fog", tier="fog", parent="cloud", processor=FixedSpeed(flops_per_s=3e12, power_w=100.0))
         )
     for server in servers:
         nodes.append(
@@ -222,9 +220,7 @@ def _links(
     shared = len(servers) > 1 and draw.chance("shared D2D band", 0.2)
     channels = draw.chance("channels", 0.5)
     d2d_of = {server: "d2d" if shared else f"d2d-{server}" for server in servers}
-    bands = [
-        Band(id=f"up-{server}", band_hz=5e6, channel_hz=1e6 if channels else None) for server in servers
-    ]
+    bands = [Band(id=f"up-{server}", band_hz=5e6, channel_hz=1e6 if channels else None) for server in servers]
     bands += [
         Band(id=name, band_hz=2e7, channel_hz=5e6 if channels else None)
         for name in dict.fromkeys(d2d_of.values())
@@ -245,7 +241,7 @@ def _links(
             if not any((link.source, link.target) == (server, device) for link in wired):
                 wireless.append(_wireless(draw, server, device, f"up-{server}", -12.0, -9.0))
             for other in members:
-                near = device == kept or other == kept or not missing_d2d or generator.random() < 0.5
+                near = kept in (device, other) or not missing_d2d or generator.random() < 0.5
                 if other != device and near and not no_d2d:
                     wireless.append(_wireless(draw, device, other, d2d_of[server], -11.0, -7.0))
     top = "fog" if fog else "cloud"

@@ -117,9 +117,8 @@ def alternate(
         except NoPlacement:
             pass  # some modules must leave
     relaxes = stop_at - time.monotonic() > 2.0 * longest.seconds
-    relaying_j = 0.0
-    if home is None and best.arrangement is not None:  # what moves away sends no updates
-        relaying_j = best.arrangement.relaying_j
+    known = best.arrangement if home is None else None  # what moves away sends no updates
+    relaying_j = 0.0 if known is None else known.relaying_j
     by = BoundSettings(bound_prices, relaying_j, relaxes, priced)
     bound, proof = bound_over_placements(network, task, rhythm, bounds, by)
     reserved = 1.0 + (JOINT_TURNS if settings.joint else 0.0)
@@ -147,16 +146,17 @@ def alternate(
         finer = replace(settings, gap=max(settings.gap, PART_OF_A_GAP * left_open))
         together = _arranged(network, best.placed, rhythm, finer, stop_at)
         best = together if together.value <= best.value else best
-    if best.arrangement is None and bound == math.inf:
+    return best.placed, _bounded(best, timed_out=timed_out, bound=bound, proof=proof)
+
+
+def _bounded(best: _Turn, *, timed_out: bool, bound: float, proof: str) -> Arrangement:
+    """Return the best arrangement with a bound over all placements, and what that leaves open."""
+    arrangement = best.arrangement
+    if arrangement is None and bound == math.inf:
         raise OutOfLimits(best.refusal)
-    if best.arrangement is None:
+    if arrangement is None:
         raise NoPlacement(f"of the placements tried: {best.refusal}", StopReason.NO_PROGRESS)
-    timed_out = timed_out or best.arrangement.timed_out
-    return best.placed, _bounded(replace(best.arrangement, timed_out=timed_out), bound, proof)
-
-
-def _bounded(arrangement: Arrangement, bound: float, proof: str) -> Arrangement:
-    """Return the arrangement with a bound over all placements, and what that leaves open."""
+    arrangement = replace(arrangement, timed_out=timed_out or arrangement.timed_out)
     parts = arrangement.gap_parts
     if parts:
         amount = arrangement.bound - bound

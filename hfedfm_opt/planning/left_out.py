@@ -1,4 +1,4 @@
-"""Decisions that the optimised planner leaves to a baseline, so that what each of them is worth can be seen."""
+"""Decisions that the optimised planner leaves to a baseline, to see what each of them is worth."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

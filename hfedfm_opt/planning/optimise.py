@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hfedfm_opt.planning.alone_options import alone_options
 from hfedfm_opt.planning.arrangement import Arrangement
@@ -19,7 +19,13 @@ from hfedfm_opt.planning.deadline_search import SearchResult, search_deadline
 from hfedfm_opt.planning.hops import MissingLink, OutOfLimits, backhaul
 from hfedfm_opt.planning.joint_cluster import Joint, joint_options, sharers_of
 from hfedfm_opt.planning.joint_plan import joint_cluster_of
-from hfedfm_opt.planning.left_out import LeftOut, at_full_frequency, given_clusters, with_given_trees, without_left_out
+from hfedfm_opt.planning.left_out import (
+    LeftOut,
+    at_full_frequency,
+    given_clusters,
+    with_given_trees,
+    without_left_out,
+)
 from hfedfm_opt.planning.option_curves import Choice
 from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import NoPlacement, Placed
@@ -57,7 +63,7 @@ class SearchSettings:
     max_energy_j: float = math.inf
     joint: bool = False
     counts_joint: bool = False
-    left_out: LeftOut = LeftOut()
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 def optimise(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchSettings) -> Arrangement:

@@ -11,7 +11,6 @@ from hfedfm_opt.planning.plan import PlanResult
 from hfedfm_opt.planning.planner import plan
 from hfedfm_opt.planning.recipes import period_name
 from hfedfm_opt.planning.settings import PlannerOptions
-from hfedfm_opt.study.table_text import Column, TableText, figure, percent
 from hfedfm_opt.system.instance import Instance
 
 Group = Literal["full", "without", "plain", "only"]
@@ -109,14 +108,6 @@ class Ablation:
             writer.writerow([values[name] for name in names])
         return stream.getvalue()
 
-    def to_markdown(self) -> str:
-        """Return the table as Markdown text."""
-        table = ablation_table(self)
-        rules = ["---:" if column.number else "---" for column in table.columns]
-        lines = [[column.head for column in table.columns], rules, *table.rows]
-        body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        return f"{table.title}\n\n{body}\n\n{table.caption}\n"
-
 
 def variants_of(period: int | None) -> Iterator[Variant]:
     """Yield all variants: everything, each decision taken away, nothing, each decision alone.
@@ -149,9 +140,7 @@ def variants_of(period: int | None) -> Iterator[Variant]:
     yield Variant("only", "trees", name, {"placement": "greedy_regret", "allocate": False})
     yield Variant("only", "uplinks", name, plain | {"allocate_cpu": False})
     yield Variant("only", "uplinks and CPUs", name, plain)
-    yield Variant(
-        "only", "trees and all resources", name, {"placement": "greedy_regret"}
-    )
+    yield Variant("only", "trees and all resources", name, {"placement": "greedy_regret"})
 
 
 def ablate(
@@ -188,38 +177,6 @@ def ablate(
         transport_bits=str(common.transport_bits),
         rows=_with_shares(rows),
     )
-
-
-def ablation_table(ablation: Ablation) -> TableText:
-    """Return an ablation as a table."""
-    columns = (
-        Column("plan", number=False),
-        Column("cost"),
-        Column("s / round"),
-        Column("J / round"),
-        Column("share %"),
-    )
-    cells = tuple(
-        (
-            f"{GROUPS[row.group]} {row.decision}".strip(),
-            figure(row.objective),
-            figure(row.latency_s),
-            figure(row.energy_j),
-            percent(row.share) if row.group in ("without", "only") else "",
-        )
-        for row in ablation.rows
-    )
-    missing = [f"{row.decision}: {row.explanation}." for row in ablation.rows if row.objective is None]
-    caption = (
-        "Share: of the saving between nothing and everything decided, what is lost without a decision, or won "
-        "by it alone. Another period also changes what is learned."
-    )
-    title = (
-        f"{ablation.instance}: what each decision is worth, period {period_name(ablation.period)}, "
-        f"{ablation.transport_bits} bits a parameter"
-    )
-    marked = frozenset(index for index, row in enumerate(ablation.rows) if row.group == "full")
-    return TableText(title, columns, cells, " ".join([caption, *missing]), marked)
 
 
 def _row(variant: Variant, result: PlanResult) -> AblationRow:
