@@ -1,7 +1,7 @@
 """Whether bounds are bounds: random small instances, each planned in many ways and searched at random.
 
     python -m benchmarks.bounds                            40 instances
-    python -m benchmarks.bounds --count 300                all, about SECONDS of processor time
+    python -m benchmarks.bounds --count 300                all, about ten minutes of processor time
     python -m benchmarks.bounds --first 17 --count 1       one of them
 
 For each instance and each kind of resources (all decided; D2D links nominal; all nominal) the bound of the
@@ -11,10 +11,11 @@ where resources are nominal and the choices few, the optimum by trying everythin
 """
 
 import argparse
+import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "all nominal": {"allocate": False},
 }
 """Kinds of resources, each with fewer decisions than the one before."""
+TIME_LIMIT_S = 2.0
+"""Wall seconds of each plan."""
 OF_ANOTHER_SCOPE = {
     "star": "devices send to the cloud themselves where they can",
     "consensus": "members approach the average only",
@@ -59,7 +62,7 @@ class Outcome:
     better: list[str] = field(default_factory=list)
 
 
-def outcome_of(seed: int, trials: int) -> Outcome:
+def outcome_of(seed: int, trials: int, time_limit_s: float = TIME_LIMIT_S) -> Outcome:
     """Return what all plans of an instance say about its bounds.
 
     Parameters
@@ -68,11 +71,13 @@ def outcome_of(seed: int, trials: int) -> Outcome:
         Names the instance.
     trials : int
         Changes tried by each random search.
+    time_limit_s : float
+        Wall seconds of each plan.
     """
     generator = np.random.default_rng([8, seed])
     case = with_limits(random_case(seed), generator)
     outcome = Outcome(seed, case.traits)
-    common = case.options | {"time_limit_s": TIME_LIMIT_S, "gap": 1e-4}
+    common = case.options | {"time_limit_s": time_limit_s, "gap": 1e-4}
     others = list(_other_plans(case, common))
     inner: list[tuple[str, float]] = []
     for name, changes in reversed(KINDS.items()):
@@ -154,7 +159,24 @@ def _judge(outcome: Outcome, kind: str, result: PlanResult, found: list[tuple[st
         )
 
 
-TIME_LIMIT_S = 2.0
+def show(outcomes: list[Outcome]) -> None:
+    """Print what all instances say together."""
+    print(f"{len(outcomes)} instances, {sum(one.num_plans for one in outcomes)} plans compared with bounds")
+    print(
+        f"{'resources':<12} {'with plan':>9} {'median gap':>10} {'90 %':>7} {'gap <= 1e-3':>11} {'broken':>7}"
+    )
+    for kind in KINDS:
+        gaps = sorted(one.gaps[kind] for one in outcomes if kind in one.gaps)
+        broken = sum(any(line.startswith(kind) for line in one.excess) for one in outcomes)
+        middle, high = np.quantile(gaps, [0.5, 0.9]) if gaps else (math.nan, math.nan)
+        small = sum(gap <= 1e-3 for gap in gaps)
+        print(f"{kind:<12} {len(gaps):9d} {middle:10.2%} {high:7.1%} {small:11d} {broken:7d}")
+    tried, met = sum(one.tried for one in outcomes), sum(one.met for one in outcomes)
+    print(
+        f"brute force: {tried} instances, {met} plans are the optimum; the bounds of all others are below it"
+    )
+    counts = Counter(trait for one in outcomes for trait in one.traits)
+    print("traits: " + ", ".join(f"{trait} {count}" for trait, count in counts.most_common()))
 
 
 def main() -> None:
@@ -163,27 +185,19 @@ def main() -> None:
     )
     parser.add_argument("--first", type=int, default=0, help="seed of the first instance")
     parser.add_argument("--count", type=int, default=40, help="number of instances")
-    parser.add_argument("--trials", type=int, default=100, help="changes of each random search")
-    parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--trials", type=int, default=30, help="changes of each random search")
+    parser.add_argument("--verbose", action="store_true", help="a line of JSON for each instance")
     chosen = parser.parse_args()
     begun, outcomes = time.process_time(), []
     for seed in range(chosen.first, chosen.first + chosen.count):
-        before = time.process_time()
         outcome = outcome_of(seed, chosen.trials)
         outcomes.append(outcome)
         for line in outcome.excess:
             print(f"instance {seed} ({', '.join(outcome.traits)}): {line}", flush=True)
         if chosen.verbose:
-            print(
-                seed,
-                f"{time.process_time() - before:.1f} s",
-                outcome.gaps,
-                outcome.tried,
-                outcome.met,
-                flush=True,
-            )
-            for line in outcome.better:
-                print("    ", line)
+            print(json.dumps(asdict(outcome)), flush=True)
+    show(outcomes)
+    print(f"{time.process_time() - begun:.0f} s of processor time")
 
 
 if __name__ == "__main__":
