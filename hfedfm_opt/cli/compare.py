@@ -59,6 +59,9 @@ def compare(
     cloud_momentum: Annotated[
         float, typer.Option(metavar="M", help="Momentum of the cloud's averages, at least 0 and below 1.")
     ] = 0.0,
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="Show besides what each decision is worth.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -96,6 +99,7 @@ def compare(
             options=PlannerOptions(transport_bits=int(transport_bits.value), cloud_momentum=cloud_momentum),
             observer=observer,
             command=shlex.join(["hfedfm", *sys.argv[1:]]),
+            with_ablation=ablation,
         )
     if output is not None:
         write_comparison(comparison, output)

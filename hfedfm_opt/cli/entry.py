@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
+from hfedfm_opt.cli.ablation import ablation
 from hfedfm_opt.cli.catalogue import backends, planners
 from hfedfm_opt.cli.check import check
 from hfedfm_opt.cli.compare import compare
@@ -38,6 +39,7 @@ ClickException: type[Exception] = typer.BadParameter.__mro__[2]  # typer brings 
 app = typer.Typer(name="hfedfm", add_completion=False)
 for command in (generate, check, solve, front, run, export, compare, sweep, report, planners, backends):
     app.command()(command)
+app.command()(ablation)
 app.command("map")(network_map)
 app.add_typer(imports, name="import")
 

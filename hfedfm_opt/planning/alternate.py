@@ -12,7 +12,7 @@ from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.costs import predict
 from hfedfm_opt.planning.deadline_turns import Turns, place_by_deadline, training_cost
 from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement
-from hfedfm_opt.planning.hops import MissingLink
+from hfedfm_opt.planning.hops import MissingLink, OutOfLimits
 from hfedfm_opt.planning.hulls import second_j_of
 from hfedfm_opt.planning.optimise import SearchSettings, optimise
 from hfedfm_opt.planning.pace import best_moment_s, pace_of, slowable_devices
@@ -23,7 +23,7 @@ from hfedfm_opt.planning.time_prices import TimePrices, even_prices, repriced
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.decisions import GapPart, Serving
 from hfedfm_opt.system.network import Network
-from solvers.common import Options, relative_gap
+from solvers.common import Options, StopReason, relative_gap
 
 MAX_TURNS = 24
 """Most turns of placing and arranging."""
@@ -55,13 +55,17 @@ LATER = (1.5, 2.5, 5.0, 12.0)
 
 @dataclass(frozen=True)
 class _Turn:
-    """A placement with its arrangement, what both cost, and how long arranging took."""
+    """A placement with its arrangement, what both cost, and how long arranging took.
+
+    Without an arrangement that keeps the limits of a round, the value is inf, and ``refusal`` says why.
+    """
 
     placed: Placed
-    arrangement: Arrangement
+    arrangement: Arrangement | None
     value: float
     latency_s: float
     seconds: float
+    refusal: str = ""
 
 
 def alternate(
@@ -93,7 +97,7 @@ def alternate(
     Raises
     ------
     NoPlacement, MissingLink
-        If there is no placement, or clusters cannot average.
+        If there is no placement, or clusters cannot average, or nothing was found within the limits.
     """
     alone = all(candidate.host == candidate.device for candidate in task.candidates)
     if len(task.candidates) == len(task.demands) and (alone or not settings.allocate):
@@ -123,7 +127,8 @@ class _Alternation:
         limit_s = self.settings.time_limit_s
         self.stop_at = self.began + limit_s
         self.placement_s = limit_s * PART_OF_A_PLACEMENT
-        self.slowable = slowable_devices(self.network) if self.settings.allocate else frozenset[str]()
+        slows = self.settings.allocate and not self.settings.left_out.cpu
+        self.slowable = slowable_devices(self.network) if slows else frozenset[str]()
         self.in_turns = replace(
             self.settings, joint=False, counts_joint=self.settings.joint
         )  # unless limits forbid that
@@ -143,8 +148,7 @@ class _Alternation:
         self._prove(start.bound_prices, relays=home is None)
         self._take_turns()
         best = self._decided_at_once() if self.settings.joint else self.best
-        timed_out = self.timed_out or best.arrangement.timed_out
-        return best.placed, self._bounded(replace(best.arrangement, timed_out=timed_out))
+        return best.placed, self._bounded(best)
 
     @property
     def best(self) -> _Turn:
@@ -161,9 +165,11 @@ class _Alternation:
         """Arrange the first placement: at nominal D2D links, if the limits allow that."""
         try:
             self._arrange(placed)
-        except (MissingLink, NoPlacement):
+        except MissingLink:
             if not self.settings.joint:
                 raise
+        if self.settings.joint and not (self.tried and self.best.arrangement):
+            self.tried.clear()
             self.in_turns = self.settings
             self._arrange(placed)
 
@@ -182,7 +188,8 @@ class _Alternation:
         """Bound all placements; where trainable modules may leave, what leaves sends no updates."""
         limit_s = self.settings.time_limit_s * PART_OF_A_BOUND
         bounds = replace(self.settings, time_limit_s=limit_s, gap=max(self.settings.gap, RELAXED_GAP))
-        relaying_j = self.best.arrangement.relaying_j if relays else 0.0
+        known = self.best.arrangement if relays else None
+        relaying_j = 0.0 if known is None else known.relaying_j
         by = BoundSettings(prices, relaying_j, self._left_s() > 2.0 * self._longest_s())
         self.bound, self.proof = bound_over_placements(self.network, self.task, self.rhythm, bounds, by)
 
@@ -230,17 +237,17 @@ class _Alternation:
 
     def _turn(self, placed: Placed, settings: SearchSettings) -> _Turn:
         """Return a placement with its best arrangement, at the first moment that the limits allow."""
-        errors: list[MissingLink | NoPlacement] = []
+        began, errors = time.monotonic(), list[OutOfLimits | NoPlacement]()
         for moment_s in self._moments(placed):
             try:
                 turn = self._turn_at(placed, settings, moment_s)
-            except (MissingLink, NoPlacement) as error:
+            except (OutOfLimits, NoPlacement) as error:
                 errors.append(error)
                 continue
             if errors and moment_s is None:
                 return self._slower(placed, settings, turn)
             return turn
-        raise errors[-1]
+        return _Turn(placed, None, math.inf, math.inf, time.monotonic() - began, str(errors[-1]))
 
     def _moments(self, placed: Placed) -> Iterator[float | None]:
         """Yield when all devices may be ready: the best moment, others that limits may allow, at once."""
@@ -260,7 +267,7 @@ class _Alternation:
             return fast
         try:
             slow = self._turn_at(placed, settings, ready_s + spare_s)
-        except (MissingLink, NoPlacement):
+        except (OutOfLimits, NoPlacement):
             return fast
         return min(fast, slow, key=lambda turn: turn.value)
 
@@ -277,10 +284,21 @@ class _Alternation:
             value = math.inf
         return _Turn(placed, arrangement, value, cost.latency_s, time.monotonic() - began)
 
-    def _bounded(self, arrangement: Arrangement) -> Arrangement:
-        """Return the arrangement with the bound over all placements, and what that leaves open."""
+    def _bounded(self, best: _Turn) -> Arrangement:
+        """Return the best arrangement with the bound over all placements, and what that leaves open."""
+        arrangement = best.arrangement
+        if arrangement is None and self.bound == math.inf:
+            raise OutOfLimits(best.refusal)
+        if arrangement is None:
+            raise NoPlacement(f"of the placements tried: {best.refusal}", StopReason.NO_PROGRESS)
         parts = arrangement.gap_parts
         if parts:
             amount = arrangement.bound - self.bound
             parts = (*parts, GapPart(part="placement", amount=amount, proof=PLACEMENT_PROOF))
-        return replace(arrangement, bound=self.bound, proof=self.proof, gap_parts=parts)
+        return replace(
+            arrangement,
+            bound=self.bound,
+            proof=self.proof,
+            gap_parts=parts,
+            timed_out=self.timed_out or arrangement.timed_out,
+        )

@@ -85,8 +85,7 @@ def search_deadline(
     delay_s : sequence of float, one for each cluster
         Time from a cluster's update at its server to the cloud.
     energy_weight, time_weight : float
-        Prices of a joule and a second of a cycle; ``time_weight`` > 0 unless ``max_deadline_s`` is finite or
-        nothing is allocated.
+        Prices of a joule and a second of a cycle, not both 0.
     gap : float
         Relative gap at which to stop.
     max_deadline_s : float
@@ -104,8 +103,8 @@ def search_deadline(
     curves = Curves(tuple(options), delays, prices, gap, stop_at, max_energy_j, workers)
     earliest = curves.earliest_s()
     if not np.isfinite(earliest) or earliest > max_deadline_s:
-        return SearchResult(np.inf, (), np.inf, np.inf)
-    best, least_ideal, heap = _start(curves, earliest, max_deadline_s)
+        return SearchResult(np.inf, (), np.inf, _bound_without_plan(curves, max_deadline_s))
+    best, least_ideal, tail, heap = _start(curves, earliest, max_deadline_s)
     counter = len(heap)
     timed_out = False
     while heap and counter < MAX_INTERVALS and least_ideal - heap[0][0] > gap * abs(least_ideal):
@@ -121,7 +120,7 @@ def search_deadline(
             right = curves.bound(middle.deadline_s, high)
             heapq.heappush(heap, (right, counter + 1, middle.deadline_s, high))
             counter += 2
-    bound = min(heap[0][0], least_ideal) if heap else least_ideal
+    bound = min(heap[0][0], least_ideal, tail) if heap else min(least_ideal, tail)
     if not np.isfinite(best.value):
         return SearchResult(np.inf, (), np.inf, bound, timed_out)
     return SearchResult(
@@ -138,9 +137,23 @@ def search_deadline(
 _Interval = tuple[float, int, float, Point]
 
 
-def _start(curves: Curves, earliest: float, latest: float) -> tuple[Point, float, list[_Interval]]:
-    """Price deadlines from the earliest to the last that can pay, those of the options among them."""
+def _bound_without_plan(curves: Curves, latest: float) -> float:
+    """Return a lower bound where no plan is known in time: inf only if none can be."""
+    earliest = curves.bound_on_earliest_s()
+    if earliest > latest or np.isinf(earliest):
+        return np.inf
+    if np.isinf(latest):
+        return curves.bound_beyond(earliest)
+    return curves.bound(earliest, curves.price(np.array([latest]))[0])
+
+
+def _start(curves: Curves, earliest: float, latest: float) -> tuple[Point, float, float, list[_Interval]]:
+    """Price deadlines from the earliest to the last that can pay, those of the options among them.
+
+    Also return a bound on all later deadlines: where time costs nothing, they may pay for ever.
+    """
     end = min(_last_that_pays(curves, earliest, latest), latest)
+    tail = curves.bound_beyond(end) if end < latest else np.inf
     kinks = curves.kinks_s()
     kinks = kinks[(kinks > earliest) & (kinks < end)]
     count = COARSE_GRID if curves.joint.clusters else GRID
@@ -151,14 +164,14 @@ def _start(curves: Curves, earliest: float, latest: float) -> tuple[Point, float
     best = min(points, key=lambda point: point.value)
     least_ideal = min(point.ideal for point in points)
     if few and not curves.has_curves:
-        return best, least_ideal, []
+        return best, least_ideal, tail, []
     starts = [min(curves.bound_on_earliest_s(), earliest), *grid.tolist()]
     heap = [
         (curves.bound(low, high), index, low, high)
         for index, (low, high) in enumerate(zip(starts, points, strict=False))
     ]
     heapq.heapify(heap)
-    return best, least_ideal, heap
+    return best, least_ideal, tail, heap
 
 
 def _last_that_pays(curves: Curves, earliest: float, latest: float) -> float:
@@ -170,4 +183,4 @@ def _last_that_pays(curves: Curves, earliest: float, latest: float) -> float:
         step *= 2.0
     if np.isfinite(point.value) and curves.prices.time > 0:
         return point.value / curves.prices.time
-    return max(curves.last_change_s(), LONGEST * earliest if curves.joint.clusters else 0.0)
+    return max(curves.last_change_s(), LONGEST * earliest if curves.joint.clusters or curves.cells else 0.0)

@@ -1,6 +1,7 @@
 """From a planner's recipe to a placement and its clusters: fixed ones, or the best found."""
 
 import math
+from dataclasses import replace
 
 from hfedfm_opt.planning.alternate import alternate
 from hfedfm_opt.planning.arrange import arrange
@@ -12,7 +13,8 @@ from hfedfm_opt.planning.device_energy import device_limits
 from hfedfm_opt.planning.fair_search import search_fairly
 from hfedfm_opt.planning.formulate_placement import formulate_placement
 from hfedfm_opt.planning.joule_multipliers import Demands
-from hfedfm_opt.planning.optimise import SearchSettings
+from hfedfm_opt.planning.left_out import NO_BOUND, LeftOut
+from hfedfm_opt.planning.optimise import SearchSettings, optimise
 from hfedfm_opt.planning.place import Placed, place
 from hfedfm_opt.planning.recipes import Recipe
 from hfedfm_opt.planning.settings import PlannerOptions
@@ -58,13 +60,23 @@ def _optimised(
     """Return the best placement and arrangement found, with a bound."""
     search, rhythm, reach = search_settings(network, settings, workers), Rhythm(recipe.period), reach_of(recipe)
 
+    whole = settings.placement is None and search.left_out.is_nothing
+
     def plainly(priced: Network, how: SearchSettings) -> tuple[Placed, Arrangement]:
-        if fits(priced, recipe.placement):
+        if whole and fits(priced, recipe.placement):
             found = decide_by_cells(priced, reach, rhythm, how)
             if found is not None:
                 return found
         task = formulate_placement(priced, reach)
-        return alternate(priced, task, recipe.placement, rhythm, how, settings.seed)
+        if settings.placement is None:
+            placed, arrangement = alternate(priced, task, recipe.placement, rhythm, how, settings.seed)
+        else:
+            options = Options(time_limit_s=settings.time_limit_s, seed=settings.seed)
+            placed = place(priced, task, settings.placement, options)
+            arrangement = optimise(with_training(priced, placed.servings), placed, rhythm, how)
+        if whole:
+            return placed, arrangement
+        return placed, replace(arrangement, bound=-math.inf, proof=NO_BOUND, gap_parts=())
 
     demands = demands_of(network, settings, search.max_energy_j)
     if demands.are_plain:
@@ -84,6 +96,12 @@ def search_settings(network: Network, settings: PlannerOptions, workers: Workers
         max_energy_j=_tighter(limits.max_energy_j, settings.max_energy_j),
         workers=workers,
         trees=TreePrices(workers),
+        left_out=LeftOut(
+            trees=settings.trees,
+            uplinks=settings.allocate and not settings.allocate_uplinks,
+            cpu=settings.allocate and not settings.allocate_cpu,
+            seed=settings.seed,
+        ),
     )
 
 

@@ -1,6 +1,7 @@
 """From a cluster to a relaying problem: its members, its D2D links and what each member sends."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,34 @@ def formulate_relaying(
         num_round_trips=num_round_trips,
         num_root_legs=num_root_legs,
         own_leg_tree=own_leg_tree,
+        **_way_back(network, members, pairs, (rates, powers, delays)),
     )
+
+
+def _way_back(
+    network: Network,
+    members: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+    figures: tuple[list[float], list[float], list[float]],
+) -> dict[str, Any]:
+    """Return the links of the way back where models travel with other bits than updates.
+
+    On the way back every hop carries the models of the whole union, D bits in place of the U bits that their
+    updates take: at U / D times the rate, U bits take as long.
+    """
+    union = frozenset(name for device in members for name in network.trained_on[device])
+    up_bits, down_bits = network.bits_of(union, "update"), network.bits_of(union, "model")
+    if up_bits == down_bits:
+        return {}
+    rates, powers, delays = figures
+    index_of = {device: index for index, device in enumerate(members)}
+    return {
+        "return_link_source": np.array([index_of[source] for source, _ in pairs], dtype=np.int64),
+        "return_link_target": np.array([index_of[target] for _, target in pairs], dtype=np.int64),
+        "return_link_rate_bps": np.array(rates) * (up_bits / down_bits),
+        "return_link_power_w": np.array(powers),
+        "return_link_delay_s": np.array(delays),
+    }
 
 
 def _link_figures(

@@ -11,6 +11,10 @@ class MissingLink(ValueError):
     """A plan of the kind asked for needs a link that the network does not have."""
 
 
+class OutOfLimits(MissingLink):
+    """No arrangement of the clusters keeps the limits of a round, for the placement that was given."""
+
+
 def nominal_hop(network: Network, source: str, target: str, sharers: int) -> Hop:
     """Return a hop with the link's channel, or an equal share of its band if that is less, at full power.
 

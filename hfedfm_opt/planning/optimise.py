@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.cluster_options import (
@@ -14,8 +14,15 @@ from hfedfm_opt.planning.cluster_options import (
     downlink_of,
 )
 from hfedfm_opt.planning.deadline_search import SearchResult, search_deadline
-from hfedfm_opt.planning.hops import MissingLink, backhaul
+from hfedfm_opt.planning.hops import MissingLink, OutOfLimits, backhaul
 from hfedfm_opt.planning.joint_plan import joint_cluster_of
+from hfedfm_opt.planning.left_out import (
+    LeftOut,
+    at_full_frequency,
+    given_clusters,
+    with_given_trees,
+    without_left_out,
+)
 from hfedfm_opt.planning.option_curves import Choice
 from hfedfm_opt.planning.pace import ready_at
 from hfedfm_opt.planning.phase import Ledger, Phase
@@ -53,7 +60,7 @@ class SearchSettings:
 
     ``joint``: also those of D2D links, together with the trees; ``counts_joint``: what is said of relaying in
     general must hold for that too; ``workers``: who does independent work, ``trees``: who prices trees and
-    remembers them from one search to the next.
+    remembers them from one search to the next; ``left_out``: what is not decided.
     """
 
     allocate: bool
@@ -65,6 +72,7 @@ class SearchSettings:
     counts_joint: bool = False
     workers: Workers = ALONE
     trees: TreePrices | None = None
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def priced_trees(self) -> TreePrices:
         """Return who prices trees and remembers them."""
@@ -106,10 +114,13 @@ def optimise(
     stop_at = time.monotonic() + settings.time_limit_s
     network = with_training(network, placed.servings)
     ready, slowed_hz = ready_at(network, readiness(network, placed.servings), moment_s)
+    ready = at_full_frequency(network, ready) if settings.left_out.cpu else ready
     shared = shared_legs(network, rhythm)
+    given = given_clusters(network, placed, rhythm, settings.left_out)
+    seen = with_given_trees(network, given)
     for ends in (stop_at, math.inf):
         priced = priced_options(
-            network,
+            seen,
             rhythm,
             ready,
             allocate=settings.allocate,
@@ -117,12 +128,12 @@ def optimise(
             trees=settings.priced_trees(),
             stop_at=ends,
         )
-        options, late = priced.options, priced.late
+        options, late = without_left_out(seen, priced.options, given, settings.left_out), priced.late
         left = replace(settings, time_limit_s=max(stop_at - time.monotonic(), LEAST_SECONDS))
         found = search(network, options, shared, rhythm, left)
         if found.choices or not late:
             break  # otherwise the trees that are not priced yet may have what keeps the limits
-    if not found.choices and math.isinf(found.bound):
+    if not found.choices and found.bound == math.inf:
         raise nothing_in_time(network, options, settings.max_latency_s, settings.max_energy_j)
     if not found.choices:
         limits = (
@@ -131,7 +142,14 @@ def optimise(
         raise NoPlacement(f"no plan was found within {limits}: relax one", StopReason.NO_PROGRESS)
     clusters, frequencies = assemble_choices(network, found.choices, slowed_hz)
     counted = evidence_of(network, joint=settings.joint or settings.counts_joint, late=late)
-    relaying_j = least_relaying_j(network, options, ready, rhythm, counted)
+    if settings.allocate:  # another placement might leave uplinks free of activations, and allocate them
+        counted = {
+            server: Evidence.NONE if ready.busy & set(network.members[server]) else kind
+            for server, kind in counted.items()
+        }
+    relaying_j = 0.0
+    if settings.left_out.is_nothing:
+        relaying_j = least_relaying_j(network, options, ready, rhythm, counted)
     evidence = evidence_of(network, joint=settings.joint, late=late)
     missing = unbounded(network, evidence)
     timed_out = found.timed_out or bool(late)
@@ -230,10 +248,10 @@ def nothing_in_time(
         )
     latest = network.instance.limits.max_latency_s if latest_s is None else latest_s
     if math.isinf(most_j):
-        return MissingLink(f"no plan ends a round within limits.max_latency_s = {latest} s: relax it")
+        return OutOfLimits(f"no plan ends a round within limits.max_latency_s = {latest} s: relax it")
     if latest is None or math.isinf(latest):
-        return MissingLink(f"no plan has a round within {most_j:g} J: relax this limit")
-    return MissingLink(f"no plan has a round within {latest:g} s and {most_j:g} J: relax one of these limits")
+        return OutOfLimits(f"no plan has a round within {most_j:g} J: relax this limit")
+    return OutOfLimits(f"no plan has a round within {latest:g} s and {most_j:g} J: relax one of these limits")
 
 
 def large_clusters(network: Network) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from hfedfm_opt.planning.cluster_options import Option
 from hfedfm_opt.planning.joint_curves import JointCurves
+from hfedfm_opt.planning.joint_problem import floor_of
 from hfedfm_opt.planning.slack import SlackCurves
 from hfedfm_opt.planning.uplink_cell import UplinkCell
 from hfedfm_opt.planning.workers import ALONE, Workers
@@ -161,6 +162,15 @@ class Curves:
             return np.inf
         tangent = high.bound_j + high.slope_w * (low - high.deadline_s)
         return min(self._weighted(tangent, low, np.inf), high.ideal)
+
+    def bound_beyond(self, low: float) -> float:
+        """Return a lower bound on the weighted cost over all deadlines from ``low`` on, however late."""
+        floor_j = self.fixed_j.copy()
+        for index in self.cells:
+            floor_j[index] += self.repeat[index] * self._cell(index).floor_j
+        for index, cluster in self.joint.clusters.items():
+            floor_j[index] += floor_of(cluster.relaxed)
+        return self._weighted(floor_j, low, self.limit_j)
 
     def _weighted(self, energy_j: FloatArray, deadline_s: float, limit_j: float) -> float:
         """Return the weighted cost with each cluster's least energy among its options; inf over the limit."""

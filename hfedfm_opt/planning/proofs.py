@@ -95,11 +95,14 @@ def proof_of(evidence: Mapping[str, Evidence], rhythm: Rhythm, *, allocate: bool
         )
         nominal = sum(kind is Evidence.NOMINAL for kind in evidence.values())
         if nominal:
-            resources += f"; D2D links of {nominal} of {len(evidence)} clusters at nominal channel and power"
+            resources += (
+                f"; D2D links of {nominal} of {len(evidence)} clusters at nominal channel and power, and "
+                "their devices at full frequency where they use them"
+            )
     elif allocate:
         resources = (
             "uplink bandwidth and power optimal (CPU frequencies too where members send to their server "
-            "themselves), D2D links at nominal channel and power"
+            "themselves over one band), D2D links at nominal channel and power"
         )
     else:
         resources = "all links at nominal channel and power"

@@ -33,6 +33,15 @@ class PlannerOptions:
     allocate_d2d : bool
         Whether that includes D2D links, decided together with the trees; otherwise they keep their nominal
         channel and power.
+    allocate_uplinks, allocate_cpu : bool
+        Whether that includes uplinks and CPU frequencies; otherwise uplinks keep their nominal channel and
+        power, and CPUs run at their highest frequency.
+    placement : str or None
+        Method of ``solvers.placement`` that the optimised planner places by, once and with evenly priced
+        time; ``None``: placements are decided in turns with the clusters.
+    trees : str or None
+        Name of the planner whose aggregators and trees the optimised planner takes; ``None``: they are
+        decided.
     periods : sequence of int or None
         Candidate periods of the optimised planner when its name carries none; the best objective wins.
         ``None`` in it means never.  Empty: the instance's period.
@@ -61,6 +70,10 @@ class PlannerOptions:
     duplex: Duplex = "as given"
     allocate: bool = True
     allocate_d2d: bool = True
+    allocate_uplinks: bool = True
+    allocate_cpu: bool = True
+    placement: str | None = None
+    trees: str | None = None
     periods: Sequence[int | None] = ()
     energy_weight_per_j: float | None = None
     time_weight_per_s: float | None = None

@@ -1,5 +1,6 @@
 """Senders that share a server's uplink band, as the allocation solver takes them."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -52,6 +53,15 @@ class UplinkCell:
         snr = self.max_power_w * self.gain / (self.noise_w_per_hz * self.band_hz)
         seconds = self.bits / (self.band_hz * np.log2(1.0 + snr))
         return float((self.overhead_w * seconds).sum())
+
+    @property
+    def floor_j(self) -> float:
+        """Joules that no allocation undercuts, with all time and band in the world.
+
+        b bits over a gain g at the noise density N0 take more than b N0 ln 2 / g joules (Shannon's limit).
+        """
+        radiated_j = float((self.bits * self.noise_w_per_hz / self.gain).sum()) * math.log(2)
+        return radiated_j + self.least_overhead_j
 
 
 def uplink_cell(

@@ -13,6 +13,7 @@ from hfedfm_opt.planning.plan import PlanResult
 from hfedfm_opt.planning.planner import plan
 from hfedfm_opt.planning.recipes import recipe_of
 from hfedfm_opt.planning.settings import PlannerOptions
+from hfedfm_opt.study.ablation import Ablation, ablate
 from hfedfm_opt.study.comparison import Comparison, Row, Settings, WallSeconds, row_key
 from hfedfm_opt.study.gains import gains_of, spreads_for
 from hfedfm_opt.study.measure import bits_per_round, fading_of, measure_faded, measure_still
@@ -69,6 +70,7 @@ def compare(
     options: PlannerOptions | None = None,
     observer: Observer | None = None,
     command: str | None = None,
+    with_ablation: bool = False,
 ) -> Comparison:
     """Return all methods side by side: predicted, measured by the clock, and trained.
 
@@ -93,6 +95,8 @@ def compare(
         Told of the progress.
     command : str or None
         What to write down as the call that repeats it; ``None``: the call of this function.
+    with_ablation : bool
+        Whether to plan besides without each decision, and with each alone, at the instance's period.
 
     Raises
     ------
@@ -140,7 +144,18 @@ def compare(
             training=training_s,
             total=time.monotonic() - started,
         ),
+        ablations=_ablations(instance, options, observer) if with_ablation else (),
     )
+
+
+def _ablations(
+    instance: Instance, options: PlannerOptions | None, observer: Observer | None
+) -> tuple[Ablation, ...]:
+    def tell(what: str, done: int, total: int) -> None:
+        if observer is not None:
+            observer("plan", what, done, total)
+
+    return (ablate(instance, period=instance.training.period, options=options, observer=tell),)
 
 
 def _refuse_wrong_use(

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from hfedfm_opt.planning.plan import Plan
+from hfedfm_opt.study.ablation import Ablation
 from hfedfm_opt.study.published import PrintedRow, PublishedRow
 from hfedfm_opt.study.spread import AggregatorSpread
 from hfedfm_opt.system.instance import Instance
@@ -254,6 +255,8 @@ class Comparison:
         What makes it repeatable.
     wall_seconds : WallSeconds
         What it took.
+    ablations : tuple of Ablation
+        What each decision is worth, if that was asked for.
     """
 
     instance: Instance
@@ -267,6 +270,7 @@ class Comparison:
     notes: tuple[str, ...]
     settings: Settings
     wall_seconds: WallSeconds
+    ablations: tuple[Ablation, ...] = ()
 
     def row(self, label: str, duplex: str = "as given") -> Row:
         """Return the row of a label; ``KeyError`` if there is none."""
@@ -284,6 +288,7 @@ class Comparison:
             "published",
             "printed",
             "training_runs",
+            "ablations",
             "wall_seconds",
         )
         return {"format": FORMAT, "version": VERSION, **{part: _plain(getattr(self, part)) for part in parts}}

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from hfedfm_opt.planning.plan_file import read_plan, write_plan
+from hfedfm_opt.study.ablation import Ablation
 from hfedfm_opt.study.comparison import (
     FORMAT,
     VERSION,
@@ -33,6 +34,7 @@ _PARTS: dict[str, Any] = {
     "published": tuple[PublishedRow, ...],
     "printed": tuple[PrintedRow, ...],
     "training_runs": tuple[TrainingRun, ...],
+    "ablations": tuple[Ablation, ...],
     "wall_seconds": WallSeconds,
 }
 
@@ -94,6 +96,7 @@ def read_comparison(folder: StrPath) -> Comparison:
             f"{path}: is no {FORMAT} of version {VERSION}; write it again (hfedfm compare)"
         )
     try:
+        raw.setdefault("ablations", [])  # files of earlier versions have none
         parts = {name: TypeAdapter(kind).validate_python(raw.get(name)) for name, kind in _PARTS.items()}
     except ValidationError as error:
         first = error.errors()[0]

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from hfedfm_opt.planning.recipes import period_name
+from hfedfm_opt.study.ablation_table import ablation_table
 from hfedfm_opt.study.comparison import Comparison, Row
 from hfedfm_opt.study.gains import is_optimised
 from hfedfm_opt.study.plots.accuracy import accuracy_figure
@@ -90,7 +91,7 @@ def _sections(comparison: Comparison) -> Iterator[str]:
         _chooser("energy", {RADIOS[d]: energy_figure(comparison, d) for d in duplexes}),
     )
     yield from _plans(comparison)
-    for table in tables_of(comparison):
+    for table in (*tables_of(comparison), *map(ablation_table, comparison.ablations)):
         yield _table(table)
     yield _section("What is proven", "", "\n".join(_proofs(comparison)))
     yield _section("How to repeat it", "", _settings(comparison))

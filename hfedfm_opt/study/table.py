@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from hfedfm_opt.study.ablation_table import ablation_table
 from hfedfm_opt.study.comparison import Comparison
 from hfedfm_opt.study.table_text import TableText, tables_of
 
@@ -26,7 +27,7 @@ def print_comparison(comparison: Comparison, console: "Console | None" = None) -
     from rich.console import Console
 
     out = Console() if console is None else console
-    for table in tables_of(comparison):
+    for table in (*tables_of(comparison), *map(ablation_table, comparison.ablations)):
         out.print(terminal_table(table, out.width))
         out.print()
 
