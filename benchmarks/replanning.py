@@ -107,9 +107,7 @@ def more(instance: Instance, part: float, seed: int) -> Instance:
     names = {node.id for node in chosen(instance, part, seed)}
 
     def grown(node: Node) -> Node:
-        data = tuple(
-            each.model_copy(update={"samples": round(MORE * each.samples)}) for each in node.data
-        )
+        data = tuple(each.model_copy(update={"samples": round(MORE * each.samples)}) for each in node.data)
         return node.model_copy(update={"data": data}) if node.id in names else node
 
     return instance.model_copy(update={"nodes": tuple(map(grown, instance.nodes))})

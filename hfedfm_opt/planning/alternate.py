@@ -107,6 +107,25 @@ def alternate(
     return _Alternation(network, task, method, rhythm, settings, seed).run()
 
 
+def arrange_placed(
+    network: Network, task: PlacementTask, placed: Placed, rhythm: Rhythm, settings: SearchSettings
+) -> Arrangement:
+    """Return the best arrangement of a placement that is given, without a bound over other placements.
+
+    The parameters are those of :func:`alternate`, with the placement.
+
+    Raises
+    ------
+    NoPlacement, MissingLink
+        If clusters cannot average, or nothing was found within the limits.
+    """
+    turns = _Alternation(network, task, "", rhythm, settings, 0)
+    arrangement = turns.turn(placed, settings).arrangement
+    if arrangement is None:
+        raise NoPlacement("nothing was found for the placement within the limits", StopReason.NO_PROGRESS)
+    return arrangement
+
+
 @dataclass
 class _Alternation:
     """The turns: what is known, and what was tried."""
@@ -226,16 +245,16 @@ class _Alternation:
         for number, turn in enumerate(worth):
             if number and self._left_s() < best.seconds:
                 break
-            together = self._turn(turn.placed, finer)
+            together = self.turn(turn.placed, finer)
             best = together if together.value <= best.value else best
         return best
 
     def _arrange(self, placed: Placed) -> None:
         """Arrange a placement as in turns, unless it was."""
         if placed.servings not in self.tried:
-            self.tried[placed.servings] = self._turn(placed, self.in_turns)
+            self.tried[placed.servings] = self.turn(placed, self.in_turns)
 
-    def _turn(self, placed: Placed, settings: SearchSettings) -> _Turn:
+    def turn(self, placed: Placed, settings: SearchSettings) -> _Turn:
         """Return a placement with its best arrangement, at the first moment that the limits allow."""
         began, errors = time.monotonic(), list[OutOfLimits | NoPlacement]()
         for moment_s in self._moments(placed):

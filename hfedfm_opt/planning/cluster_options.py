@@ -11,7 +11,7 @@ from hfedfm_opt.planning.hops import MissingLink, from_server, nominal_hop, to_s
 from hfedfm_opt.planning.joint_problem import JointCluster
 from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.readiness import Readiness
-from hfedfm_opt.planning.slack import slack_of, Slack
+from hfedfm_opt.planning.slack import Slack, slack_of
 from hfedfm_opt.planning.trained_elsewhere import members_helped
 from hfedfm_opt.planning.uplink_cell import UplinkCell, uplink_cell
 from hfedfm_opt.system.decisions import Cluster, Hop

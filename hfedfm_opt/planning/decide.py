@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from hfedfm_opt.planning.alternate import alternate
+from hfedfm_opt.planning.alternate import alternate, arrange_placed
 from hfedfm_opt.planning.arrange import arrange
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.by_cell.plan_cells import decide_by_cells, fits
@@ -14,7 +14,7 @@ from hfedfm_opt.planning.fair_search import search_fairly
 from hfedfm_opt.planning.formulate_placement import formulate_placement
 from hfedfm_opt.planning.joule_multipliers import Demands
 from hfedfm_opt.planning.left_out import NO_BOUND, LeftOut
-from hfedfm_opt.planning.optimise import SearchSettings, optimise
+from hfedfm_opt.planning.optimise import SearchSettings
 from hfedfm_opt.planning.place import Placed, place
 from hfedfm_opt.planning.recipes import Recipe
 from hfedfm_opt.planning.settings import PlannerOptions
@@ -58,7 +58,11 @@ def _optimised(
     network: Network, recipe: Recipe, settings: PlannerOptions, workers: Workers
 ) -> tuple[Placed, Arrangement]:
     """Return the best placement and arrangement found, with a bound."""
-    search, rhythm, reach = search_settings(network, settings, workers), Rhythm(recipe.period), reach_of(recipe)
+    search, rhythm, reach = (
+        search_settings(network, settings, workers),
+        Rhythm(recipe.period),
+        reach_of(recipe),
+    )
 
     whole = settings.placement is None and search.left_out.is_nothing
 
@@ -73,7 +77,7 @@ def _optimised(
         else:
             options = Options(time_limit_s=settings.time_limit_s, seed=settings.seed)
             placed = place(priced, task, settings.placement, options)
-            arrangement = optimise(with_training(priced, placed.servings), placed, rhythm, how)
+            arrangement = arrange_placed(priced, task, placed, rhythm, how)
         if whole:
             return placed, arrangement
         return placed, replace(arrangement, bound=-math.inf, proof=NO_BOUND, gap_parts=())

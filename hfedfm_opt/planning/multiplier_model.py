@@ -148,7 +148,9 @@ class _Program:
         costs[1 + 2 * self.num_devices] = most_j if np.isfinite(most_j) else 0.0
         return costs
 
-    def bounds(self, centre: Multipliers, radius: float, unit: float) -> list[tuple[float | None, float | None]]:
+    def bounds(
+        self, centre: Multipliers, radius: float, unit: float
+    ) -> list[tuple[float | None, float | None]]:
         demands = self.model.demands
 
         def box(price: float, *, counts: bool) -> tuple[float, float]:

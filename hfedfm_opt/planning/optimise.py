@@ -29,8 +29,8 @@ from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import NoPlacement, Placed
 from hfedfm_opt.planning.priced_options import priced_options
 from hfedfm_opt.planning.proofs import Evidence, cluster_parts, evidence_of, proof_of, unbounded
-from hfedfm_opt.planning.relaying_floor import floor_at_member
 from hfedfm_opt.planning.readiness import Readiness, readiness
+from hfedfm_opt.planning.relaying_floor import floor_at_member
 from hfedfm_opt.planning.slack import Slack
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.planning.tree_prices import TreePrices
@@ -370,7 +370,10 @@ def assemble_choices(
         )
     decided = {entry.device for entry in frequencies}
     decided.update(
-        device for choice in choices if choice.option.slack is not None for device in choice.option.slack.devices
+        device
+        for choice in choices
+        if choice.option.slack is not None
+        for device in choice.option.slack.devices
     )
     frequencies.extend(
         Frequency(device=device, frequency_hz=hz)

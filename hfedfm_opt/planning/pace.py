@@ -67,9 +67,7 @@ class Pace:
 
 def slowable_devices(network: Network) -> frozenset[str]:
     """Return the devices whose CPU may be slowed down."""
-    return frozenset(
-        device for device in network.devices if isinstance(network.nodes[device].processor, Cpu)
-    )
+    return frozenset(device for device in network.devices if isinstance(network.nodes[device].processor, Cpu))
 
 
 def pace_of(network: Network, ready: Readiness) -> Pace:

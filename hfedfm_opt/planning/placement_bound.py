@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.formulate_placement import PlacementTask, price
@@ -82,9 +82,7 @@ def bound_over_placements(
     return max(found)
 
 
-def _moment_bound(
-    network: Network, task: PlacementTask, rhythm: Rhythm, settings: SearchSettings
-) -> float:
+def _moment_bound(network: Network, task: PlacementTask, rhythm: Rhythm, settings: SearchSettings) -> float:
     """Return the bound of devices within a common moment, with the cloud leg."""
     least = without_movable(network)
     shared = shared_legs(least, rhythm)
@@ -107,8 +105,7 @@ def priced_bound(
     """
     slowable = slowable_devices(network) if settings.allocate else ()
     weight = {
-        device: value if network.trained_on[device] else 0.0
-        for device, value in prices.device_weight.items()
+        device: value if network.trained_on[device] else 0.0 for device, value in prices.device_weight.items()
     }
     alone = price(network, task, TimePrices(weight, {}), updates=False, slowable=slowable)
     limit = settings.time_limit_s

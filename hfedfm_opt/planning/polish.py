@@ -7,7 +7,6 @@ import numpy as np
 from hfedfm_opt.planning.candidates import Candidate
 from hfedfm_opt.planning.deadline_prices import busy_seconds
 from hfedfm_opt.planning.formulate_placement import PlacementTask, servings_of
-from hfedfm_opt.planning.hulls import second_j_of
 from hfedfm_opt.planning.place import Placed
 from hfedfm_opt.planning.ways import Ways, choices_of, ways_of
 from hfedfm_opt.system.network import Network
@@ -19,9 +18,7 @@ NUM_MOMENTS = 48
 """Moments that are looked at."""
 
 
-def polished(
-    network: Network, task: PlacementTask, placed: Placed, slowable: Collection[str]
-) -> Placed:
+def polished(network: Network, task: PlacementTask, placed: Placed, slowable: Collection[str]) -> Placed:
     """Return the placement in which each device takes its least energy within the best common moment.
 
     For each of some moments every device takes, of all ways that use only replicas that are there, the one of
@@ -79,9 +76,7 @@ def _there(
         [
             c
             for c in candidates
-            if c.host == c.device
-            or network.nodes[c.host].memory_bytes is None
-            or (c.module, c.host) in there
+            if c.host == c.device or network.nodes[c.host].memory_bytes is None or (c.module, c.host) in there
         ]
         for candidates in found
     ]

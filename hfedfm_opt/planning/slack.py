@@ -105,4 +105,6 @@ class SlackCurves:
         slope_w = -2.0 * joules / computes_s
         in_time = deadline_s >= self.least_s * (1 - 1e-15)
         total = np.add.reduceat(joules, self._starts)
-        return np.where(in_time, total, np.inf), np.where(in_time, np.add.reduceat(slope_w, self._starts), 0.0)
+        return np.where(in_time, total, np.inf), np.where(
+            in_time, np.add.reduceat(slope_w, self._starts), 0.0
+        )

@@ -90,7 +90,9 @@ def ways_of(
     figures = np.zeros((1, 4))  # (ways, bytes seconds joules own_s)
     choice = np.zeros((1, 0), dtype=np.int64)  # (ways, modules)
     for candidates in found:
-        steps = np.array([_figures(network, candidate, busy_s, updates=not optimistic) for candidate in candidates])
+        steps = np.array(
+            [_figures(network, candidate, busy_s, updates=not optimistic) for candidate in candidates]
+        )
         figures = (figures[:, None] + steps[None]).reshape(-1, 4)
         index = np.tile(np.arange(len(candidates)), len(choice))
         choice = np.column_stack([np.repeat(choice, len(candidates), axis=0), index])

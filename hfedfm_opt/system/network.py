@@ -1,6 +1,6 @@
 """The network of an instance, resolved: nodes, members of clusters and all links with their gains."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal

@@ -66,7 +66,9 @@ def best_deadline(weights: Objective, taken: Taken, sends_s: FloatArray) -> Dead
             low, high = (middle, high) if pull(middle) > second else (low, middle)
     joules = taken.joules.copy()
     joules[taken.slack] *= (work_s / np.maximum(high - after_s, work_s)) ** 2 if work_s.size else 1.0
-    return Deadline(high, joules, _slopes(joule, taken, high - sends_s), joule * float(joules.sum()) + second * high)
+    return Deadline(
+        high, joules, _slopes(joule, taken, high - sends_s), joule * float(joules.sum()) + second * high
+    )
 
 
 def _slopes(joule: float, taken: Taken, budget_s: FloatArray) -> FloatArray:

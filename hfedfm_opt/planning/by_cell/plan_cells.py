@@ -122,7 +122,9 @@ def _hosts(network: Network, ways: Ways, way: tuple[IntArray, ...]) -> list[dict
     for group, chosen in zip(ways.groups, way, strict=True):
         device, module = np.nonzero(chosen != HOME)
         places = ways.hosts[ways.cell[group.devices[device]], chosen[device, module] - SERVER]
-        for row, name, place in zip(group.devices[device].tolist(), module.tolist(), places.tolist(), strict=True):
+        for row, name, place in zip(
+            group.devices[device].tolist(), module.tolist(), places.tolist(), strict=True
+        ):
             found[row][group.modules[name]] = ways.names[place]
     return found
 

@@ -46,9 +46,7 @@ class Found:
     bound: float
 
 
-def search_cells(
-    ways: Ways, weights: Objective, sends_s: FloatArray, stop_at: float
-) -> Found | None:
+def search_cells(ways: Ways, weights: Objective, sends_s: FloatArray, stop_at: float) -> Found | None:
     """Return the best placement of some turns and a bound on all; ``None`` if nothing fits.
 
     Parameters
@@ -77,9 +75,11 @@ def search_cells(
             best = (deadline.cost, placed.way)
             longest_s = deadline.seconds
             bound_prices = _bounding(weights, taken, deadline)
-        if number > 2 and not gained or time.monotonic() >= stop_at:
+        if (number > 2 and not gained) or time.monotonic() >= stop_at:
             break
-        late, prices = _repriced(ways, weights, placed.way, (taken, deadline), (late, STEP / np.sqrt(number)), sends_s)
+        late, prices = _repriced(
+            ways, weights, placed.way, (taken, deadline), (late, STEP / np.sqrt(number)), sends_s
+        )
     assert best is not None, "the first turn gives a placement or returns"
     return Found(best[1], best[0], bound_of(ways, weights, bound_prices, longest_s, stop_at))
 
@@ -94,9 +94,7 @@ def even(ways: Ways, second: float) -> SecondPrices:
     return SecondPrices(device, host)
 
 
-def bound_of(
-    ways: Ways, weights: Objective, prices: SecondPrices, longest_s: float, stop_at: float
-) -> float:
+def bound_of(ways: Ways, weights: Objective, prices: SecondPrices, longest_s: float, stop_at: float) -> float:
     """Return a lower bound on energy and time of training in a round, over all placements.
 
     With prices of devices and hosts that sum to the price of a second, the time of a round costs no less than

@@ -168,7 +168,7 @@ def test_late_clusters_count_nothing_in_what_relaying_takes_at_least(make_instan
     assert set(evidence.values()) == {Evidence.LATE}
     assert least_relaying_j(late.options, ready, rhythm, evidence) == 0.0
     some = evidence_of(network, joint=False, late={"s0"})
-    assert 0 < least_relaying_j(whole, ready, rhythm, some)
+    assert least_relaying_j(whole, ready, rhythm, some) > 0
     assert least_relaying_j(whole, ready, rhythm, some) < least_relaying_j(
         whole, ready, rhythm, evidence_of(network, joint=False)
     )
@@ -202,7 +202,11 @@ def test_limits_that_only_trees_keep_are_kept_whatever_the_time(make_instance):
     assert {cluster.aggregator for cluster in at_servers.clusters} == {"s0", "s1"}
     least_j = 0.0
     for index in range(2):
-        own = [o for o in options_of(network, rhythm, readiness(network, ()), allocate=False) if o.cluster == index]
+        own = [
+            o
+            for o in options_of(network, rhythm, readiness(network, ()), allocate=False)
+            if o.cluster == index
+        ]
         least_j += min(option.joules for option in own)
     server_j = sum(
         option.joules
@@ -214,7 +218,10 @@ def test_limits_that_only_trees_keep_are_kept_whatever_the_time(make_instance):
     cloud_j = optimise_energy(network, at_servers) - server_j
     limit_j = (cloud_j + 0.5 * (least_j + server_j)) / rhythm.num_rounds
     tight = optimise(
-        network, placed, rhythm, replace(settings, time_limit_s=1e-9, max_energy_j=limit_j, trees=TreePrices())
+        network,
+        placed,
+        rhythm,
+        replace(settings, time_limit_s=1e-9, max_energy_j=limit_j, trees=TreePrices()),
     )
     assert {cluster.aggregator for cluster in tight.clusters} != {"s0", "s1"}
 
