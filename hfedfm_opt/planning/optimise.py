@@ -17,7 +17,7 @@ from hfedfm_opt.planning.cluster_options import (
 )
 from hfedfm_opt.planning.deadline_search import SearchResult, search_deadline
 from hfedfm_opt.planning.hops import MissingLink, backhaul
-from hfedfm_opt.planning.joint_cluster import Joint, joint_options, sharers_of
+from hfedfm_opt.planning.joint_cluster import Joint, joint_options, refusal_of, sharers_of
 from hfedfm_opt.planning.joint_plan import joint_cluster_of
 from hfedfm_opt.planning.option_curves import Choice
 from hfedfm_opt.planning.phase import Ledger, Phase
@@ -165,7 +165,8 @@ def options_of(
     are small enough.  With ``joint`` trees and resources of D2D links are decided together where that can be.
     """
     options: list[Option] = []
-    sharers = sharers_of(network) if joint else {}
+    joins = joint and any(not refusal_of(network, members) for members in network.members.values())
+    sharers = sharers_of(network) if joins else {}
     for index, (server, members) in enumerate(network.members.items()):
         options.extend(server_options(network, index, server, rhythm, ready, allocate=allocate))
         if len(members) == 1:
