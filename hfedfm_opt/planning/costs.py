@@ -52,7 +52,8 @@ def predict(network: Network, decisions: Decisions, rounds: int | None = None) -
     network = as_decided(network, decisions)
     cycle = cycle_of(decisions.periods)
     played = [cycle[index % len(cycle)] for index in range(rounds or len(cycle))]
-    cost_of = {kind: _cost_of_round(network, decisions, kind) for kind in dict.fromkeys(played)}
+    trained = _training(network, decisions)
+    cost_of = {kind: _cost_of_round(network, decisions, kind, trained) for kind in dict.fromkeys(played)}
     time_s = {cluster.id: 0.0 for cluster in decisions.clusters}
     energy_j: dict[str, float] = {}
     for kind in played:
@@ -104,20 +105,43 @@ class _Round:
         return dict.fromkeys(start_s, end)
 
 
-def _cost_of_round(network: Network, decisions: Decisions, kind: Kind) -> _Round:
-    cost = _Round(network.root, reaches_cloud=bool(kind.due))
+@dataclass(frozen=True)
+class _Trained:
+    """The training of a cluster, the same in each round: when members are ready, and what was booked."""
+
+    ready_s: Mapping[str, float]
+    ledger: Ledger
+
+
+def _training(network: Network, decisions: Decisions) -> dict[str, _Trained]:
+    """Return the training of each cluster."""
     servings: dict[str, list[Serving]] = {}
     for serving in decisions.servings:
         servings.setdefault(serving.device, []).append(serving)
     frequency_of = {entry.device: entry.frequency_hz for entry in decisions.frequencies}
-    carried: dict[str, Modules] = {}
+    found = {}
     for cluster in decisions.clusters:
-        phase = Phase(network, cost.ledger, cluster.id, f"{kind.name} up")
-        ready = {
+        ledger = Ledger()
+        phase = Phase(network, ledger, cluster.id, "")
+        ready_s = {
             device: phase.train(device, frequency_of.get(device), servings.get(device, ()))
             for device in cluster.members
         }
-        carried[cluster.id] = _cluster_round(cost, phase, cluster, kind, ready, frozenset(servings))
+        found[cluster.id] = _Trained(ready_s, ledger)
+    return found
+
+
+def _cost_of_round(
+    network: Network, decisions: Decisions, kind: Kind, trained: Mapping[str, _Trained]
+) -> _Round:
+    cost = _Round(network.root, reaches_cloud=bool(kind.due))
+    busy = frozenset(serving.device for serving in decisions.servings)
+    carried: dict[str, Modules] = {}
+    for cluster in decisions.clusters:
+        phase = Phase(network, cost.ledger, cluster.id, f"{kind.name} up")
+        phase.repeat(trained[cluster.id].ledger)
+        ready = dict(trained[cluster.id].ready_s)
+        carried[cluster.id] = _cluster_round(cost, phase, cluster, kind, ready, busy)
         cost.serves[cluster.id] = hosts_above(network, cluster)
     if kind.due:
         _backhaul(network, cost, decisions, carried_from(network, carried, kind))

@@ -36,6 +36,14 @@ def nominal_hop(network: Network, source: str, target: str, sharers: int) -> Hop
     MissingLink
         If the network has no such link.
     """
+    key = ("nominal hop", source, target, sharers)
+    if key not in network.memo:
+        network.memo[key] = _nominal_hop(network, source, target, sharers)
+    hop: Hop = network.memo[key]
+    return hop
+
+
+def _nominal_hop(network: Network, source: str, target: str, sharers: int) -> Hop:
     edge = network.edges.get((source, target))
     if edge is None:
         raise MissingLink(f"there is no link from {source!r} to {target!r}")

@@ -67,9 +67,11 @@ def joint_options(
     """
     members = network.members[server]
     refusal = refusal_of(network, members)
-    downlink = downlink_of(network, members, server) if rhythm.num_cloud_rounds else ()
-    if refusal or downlink is None:
+    if refusal:
         return Joint(refusal=refusal)
+    downlink = downlink_of(network, members, server) if rhythm.num_cloud_rounds else ()
+    if downlink is None:
+        return Joint()
     band = _d2d_bands(network, members)[0]
     work = computing_of(network, members, ready)
     inner = _within_cluster(network, members, rhythm, work, band)

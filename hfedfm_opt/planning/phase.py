@@ -57,6 +57,14 @@ class Phase:
     cluster: str
     name: str
 
+    def repeat(self, booked: Ledger) -> None:
+        """Book once more, for this phase, what another ledger of the same times has."""
+        for node, joules in booked.energy_j.items():
+            self.ledger.spend(node, joules)
+        self.ledger.uses += [
+            Use(self.cluster, self.name, use.band, use.band_hz, use.start_s, use.end_s) for use in booked.uses
+        ]
+
     def send(self, hop: Hop, modules: Modules, start_s: float, content: Content = "update") -> float:
         """Book a transfer of updates or models; return when it ends."""
         return self.transfer(hop, self.network.bits_of(modules, content), start_s)

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 from hfedfm_opt.planning.arrangement import Arrangement
@@ -13,15 +14,18 @@ from hfedfm_opt.planning.hops import MissingLink
 from hfedfm_opt.planning.place import NoPlacement
 from hfedfm_opt.planning.plan import Plan, PlanResult
 from hfedfm_opt.planning.precision import precision_note, transport_of
-from hfedfm_opt.planning.recipes import RECIPES, period_name, recipe_of
+from hfedfm_opt.planning.recipes import RECIPES, Recipe, period_name, recipe_of
 from hfedfm_opt.planning.settings import PlannerOptions
 from hfedfm_opt.planning.violations import PlanViolation, over
 from hfedfm_opt.planning.workers import EngineName, hired
+from hfedfm_opt.system.collector import collector_paused
 from hfedfm_opt.system.decisions import Decisions, GapPart, precisions_of
 from hfedfm_opt.system.instance import Instance, Objective
 from hfedfm_opt.system.network import Network, resolve_network
 from solvers.common import Status, StopReason, relative_gap
 
+MANY_NODES = 1000
+"""Nodes from which on planning makes so many objects that searching them for cycles takes long."""
 NO_PART = 1e-12
 """Part of the objective below which a difference is rounding."""
 PLAN_PROOF = "what the checked plan costs beyond what the search counted"
@@ -67,6 +71,11 @@ def plan(
         names = [f"{planner}:{period_name(period)}" for period in settings.periods]
         results = plan_each([(instance, name, settings) for name in names], settings.jobs, settings.engine)
         return min(results, key=lambda result: result.objective)
+    with collector_paused() if len(priced.nodes) >= MANY_NODES else nullcontext():
+        return _plan(priced, planner, recipe, settings)
+
+
+def _plan(priced: Instance, planner: str, recipe: Recipe, settings: PlannerOptions) -> PlanResult:
     started = time.monotonic()
     transport = transport_of(priced, settings.transport_bits)
     network = resolve_network(priced, settings.duplex, precisions_of(transport))

@@ -12,7 +12,7 @@ from hfedfm_opt.planning.cluster_options import (
     server_options,
     tree_problem,
 )
-from hfedfm_opt.planning.joint_cluster import Joint, joint_options, sharers_of
+from hfedfm_opt.planning.joint_cluster import Joint, joint_options, refusal_of, sharers_of
 from hfedfm_opt.planning.readiness import Readiness
 from hfedfm_opt.planning.tree_prices import TreePrices
 from hfedfm_opt.system.network import Network
@@ -58,7 +58,8 @@ def priced_options(
         Moment of ``time.monotonic()`` after which the trees of no further cluster are priced, unless it can
         average in no other way.
     """
-    sharers = sharers_of(network) if joint else {}
+    joins = joint and any(not refusal_of(network, members) for members in network.members.values())
+    sharers = sharers_of(network) if joins else {}
     others: dict[str, list[Option]] = {}
     problems: dict[str, RelayingProblem] = {}
     for index, (server, members) in enumerate(network.members.items()):

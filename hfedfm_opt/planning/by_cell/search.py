@@ -116,6 +116,7 @@ def bound_of(ways: Ways, weights: Objective, prices: SecondPrices, longest_s: fl
         On the monotonic clock, when to end at the latest, after a first bound.
     """
     best = -np.inf
+    prices = _summing_to(weights.time_weight_per_s, prices)
     for number in range(1, BOUNDING_TURNS + 1):
         costs = costs_of(ways, weights, prices, updates=False, own_too=True)
         placed = place_cells(ways, costs)
@@ -157,8 +158,13 @@ def _pressed(
     longest_s = max(longest_s, 1e-300)
     device = prices.device * np.exp(step * np.clip(seconds / longest_s - 1.0, -1.0, 1.0))
     host = prices.host * np.exp(step * np.clip(taken.busy_s / longest_s - 1.0, -1.0, 1.0))
-    scale = weights.time_weight_per_s / max(float(device.sum() + host.sum()), 1e-300)
-    return SecondPrices(device * scale, host * scale)
+    return _summing_to(weights.time_weight_per_s, SecondPrices(device, host))
+
+
+def _summing_to(second: float, prices: SecondPrices) -> SecondPrices:
+    """Return prices in the same proportions that sum to the price of a second."""
+    scale = second / max(float(prices.device.sum() + prices.host.sum()), 1e-300)
+    return SecondPrices(prices.device * scale, prices.host * scale)
 
 
 def _repriced(

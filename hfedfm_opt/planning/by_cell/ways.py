@@ -12,7 +12,7 @@ from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.trained_elsewhere import may_leave
 from hfedfm_opt.planning.work import loads_of
 from hfedfm_opt.system.instance import Cpu, Module
-from hfedfm_opt.system.network import Network
+from hfedfm_opt.system.network import Network, WirelessEdge
 from solvers.common.arrays import BoolArray, FloatArray, IntArray
 
 HOME, SERVER = 0, 1
@@ -144,25 +144,27 @@ class _Legs:
     """Ways from devices to their hosts and back; those above a server are found once."""
 
     def __init__(self, network: Network, paths: Mapping[str, tuple[str, ...]]) -> None:
-        self.network = network
+        self._network = network
         self.paths = paths
-        self.known: dict[tuple[str, str, int], _Leg | None] = {}
+        self._known: dict[tuple[str, str, int], _Leg | None] = {}
 
-    def between(self, source: str, target: str, sharers: int) -> _Leg | None:
-        """Return the leg of one hop, ``None`` without a link."""
+    def _between(self, source: str, target: str, sharers: int) -> _Leg | None:
+        """Return the leg of one hop above a server, ``None`` without a link."""
         key = (source, target, sharers)
-        if key not in self.known:
-            self.known[key] = _leg(self.network, source, target, sharers)
-        return self.known[key]
+        if key not in self._known:
+            self._known[key] = _leg(self._network, source, target, sharers)
+        return self._known[key]
 
     def of_device(self, device: str) -> list[tuple[_Leg, _Leg] | None]:
         """Return the ways out to each host above a device, and back; ``None`` where there is none."""
-        server = self.network.parent(device)
-        sharers = len(self.network.members[server])
-        found: list[tuple[_Leg, _Leg] | None] = []
-        ways: tuple[_Leg, _Leg] | None = (_Leg(0.0, 0.0, 0.0, 0.0),) * 2
-        for low, high in pairwise((device, *self.paths[server])):
-            out, back = self.between(low, high, sharers), self.between(high, low, sharers)
+        network = self._network
+        server = network.parent(device)
+        sharers = len(network.members[server])
+        out, back = _leg(network, device, server, sharers), _leg(network, server, device, sharers)
+        ways = None if out is None or back is None else (out, back)
+        found = [ways]
+        for low, high in pairwise(self.paths[server]):
+            out, back = self._between(low, high, sharers), self._between(high, low, sharers)
             if ways is None or out is None or back is None:
                 ways = None
             else:
@@ -178,9 +180,11 @@ def _leg(network: Network, source: str, target: str, sharers: int) -> _Leg | Non
         return None
     ledger = Ledger()
     phase = Phase(network, ledger, "", "")
-    delay_s = phase.transfer(hop, 0.0, 0.0)
-    delay_j = sum(ledger.energy_j.values())
-    ledger.energy_j.clear()
+    delay_s = delay_j = 0.0
+    if not isinstance(network.edges[source, target], WirelessEdge):
+        delay_s = phase.transfer(hop, 0.0, 0.0)
+        delay_j = sum(ledger.energy_j.values())
+        ledger.energy_j.clear()
     seconds = phase.transfer(hop, _ONE_BIT, 0.0) - delay_s
     joules = sum(ledger.energy_j.values()) - delay_j
     return _Leg(seconds / _ONE_BIT, joules / _ONE_BIT, delay_s, delay_j)
