@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from hfedfm_opt.planning.arrangement import Arrangement
@@ -14,6 +14,7 @@ from hfedfm_opt.planning.deadline_turns import Turns, place_by_deadline, trainin
 from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement
 from hfedfm_opt.planning.hops import MissingLink, OutOfLimits
 from hfedfm_opt.planning.hulls import second_j_of
+from hfedfm_opt.planning.moment_bound import moment_bound
 from hfedfm_opt.planning.optimise import SearchSettings, optimise
 from hfedfm_opt.planning.pace import best_moment_s, pace_of, slowable_devices
 from hfedfm_opt.planning.place import NoPlacement, Placed, place
@@ -26,9 +27,9 @@ from hfedfm_opt.system.network import Network
 from solvers.common import Options, StopReason, relative_gap
 
 MAX_TURNS = 24
-"""Most turns of placing and arranging."""
+"""Most turns of placing."""
 PATIENCE = 8
-"""Turns without a better plan after which the alternation ends."""
+"""Turns without a better placement after which the turns end."""
 FIRST_STEP = 4.0
 """How strongly the first turn presses on slow devices; the k-th presses 1 / sqrt(k) as much."""
 PART_OF_A_PLACEMENT = 0.04
@@ -39,16 +40,20 @@ RELAXED_GAP = 1e-4
 """Relative gap to which a relaxation over all placements is searched: it is not tight anyway."""
 PART_OF_THE_START = 0.3
 """Part of the time limit after which the first placement is taken as it is."""
+PART_OF_THE_TURNS = 0.4
+"""Part of the time limit after which no further placement is made."""
 PART_OF_A_GAP = 0.01
 """Part of the gap over all placements to which the clusters of one placement are decided."""
-JOINT_TURNS = 5.0
-"""Turns in whose time the clusters of the best placement should be decided at once."""
+FIRST_GAP = 0.02
+"""Gap over all placements that is expected before a bound is known."""
+GOOD_TRAINING = 1e-3
+"""Relative gap of the training alone at which no further placement is made."""
 WORTH_ARRANGING = 0.02
 """How much worse than the best, relatively, the training of a placement may be to be arranged."""
 WORTH_DECIDING = 0.003
-"""The same of a plan at nominal D2D links whose clusters are decided at once."""
-MOST_DECIDED = 2
-"""Placements whose clusters are decided at once at most."""
+"""The same where D2D links are decided too."""
+MOST_DECIDED = 3
+"""Placements that are arranged at most where D2D links are decided too."""
 LATER = (1.5, 2.5, 5.0, 12.0)
 """Moments, in best ones, that are tried where a limit on energy forbids the best one."""
 
@@ -73,11 +78,11 @@ def alternate(
 ) -> tuple[Placed, Arrangement]:
     """Return the best placement and arrangement found by turns, with a bound over all of them.
 
-    The first turn arranges the placement at the best common deadline of training.  Each further turn places
-    under prices of time, arranges the clusters exactly for that placement, and raises the prices of the
-    devices that kept the others waiting.  Under a time limit a turn begins only if it should end in time.
-    Where modules may be trained elsewhere, a turn before the first leaves all of them on their devices.
-    Turns take D2D links at nominal resources; the clusters of the best placements are then decided at once.
+    The first turn places at the best common deadline of training.  Each further turn places under prices of
+    time, and raises the prices of the devices that keep the others waiting.  Where modules may be trained
+    elsewhere, one turn leaves all of them on their devices.  The placements whose training costs least are
+    then arranged, the best first: their clusters are decided for that placement.  Under a time limit a step
+    begins only if it should end in time.
 
     Parameters
     ----------
@@ -99,8 +104,7 @@ def alternate(
     NoPlacement, MissingLink
         If there is no placement, or clusters cannot average, or nothing was found within the limits.
     """
-    alone = all(candidate.host == candidate.device for candidate in task.candidates)
-    if len(task.candidates) == len(task.demands) and (alone or not settings.allocate):
+    if len(task.candidates) == len(task.demands):
         limit = None if math.isinf(settings.time_limit_s) else max(settings.time_limit_s, 1e-3)
         placed = place(network, task, method, Options(time_limit_s=limit, seed=seed))
         return placed, optimise(with_training(network, placed.servings), placed, rhythm, settings)
@@ -137,7 +141,8 @@ class _Alternation:
     settings: SearchSettings
     seed: int
     began: float = field(default_factory=time.monotonic)
-    tried: dict[tuple[Serving, ...], _Turn] = field(default_factory=dict)
+    placements: dict[tuple[Serving, ...], tuple[float, Placed]] = field(default_factory=dict)
+    arranged: list[_Turn] = field(default_factory=list)
     bound: float = -math.inf
     proof: str = ""
     timed_out: bool = False
@@ -148,60 +153,64 @@ class _Alternation:
         self.placement_s = limit_s * PART_OF_A_PLACEMENT
         slows = self.settings.allocate and not self.settings.left_out.cpu
         self.slowable = slowable_devices(self.network) if slows else frozenset[str]()
-        self.in_turns = replace(
-            self.settings, joint=False, counts_joint=self.settings.joint
-        )  # unless limits forbid that
-        self.turns = Turns(
-            self.method,
-            self.placement_s,
-            self.began + limit_s * PART_OF_THE_START,
-            self.seed,
-            self.slowable,
-        )
+        start_ends = self.began + limit_s * PART_OF_THE_START
+        self.turns = Turns(self.method, self.placement_s, start_ends, self.seed, self.slowable)
 
     def run(self) -> tuple[Placed, Arrangement]:
-        """Take all turns; return the best."""
+        """Place in turns, arrange the best placements, and bound all of them; return the best."""
         start = place_by_deadline(self.network, self.task, self.turns)
-        self._first(start.placed)
-        home = self._at_home()
-        self._prove(start.bound_prices, relays=home is None)
+        self._note(start.placed)
         self._take_turns()
-        best = self._decided_at_once() if self.settings.joint else self.best
+        home = self._at_home()
+        best_first = [placed for _, placed in sorted(self.placements.values(), key=lambda one: one[0])]
+        self._arrange(best_first[0])
+        if home is not None:
+            self._arrange(home)
+        self._prove(start.bound_prices, relays=home is None)
+        self._arrange_more(best_first[1:])
+        best = self.best
         return best.placed, self._bounded(best)
 
     @property
     def best(self) -> _Turn:
-        """The best turn at which everything was arranged as in turns."""
-        return min(self.tried.values(), key=lambda turn: turn.value)
-
-    def _longest_s(self) -> float:
-        return max(turn.seconds for turn in self.tried.values())
+        """The best turn of those that were arranged."""
+        return min(self.arranged, key=lambda turn: turn.value)
 
     def _left_s(self) -> float:
         return self.stop_at - time.monotonic()
 
-    def _first(self, placed: Placed) -> None:
-        """Arrange the first placement: at nominal D2D links, if the limits allow that."""
-        try:
-            self._arrange(placed)
-        except MissingLink:
-            if not self.settings.joint:
-                raise
-        if self.settings.joint and not (self.tried and self.best.arrangement):
-            self.tried.clear()
-            self.in_turns = self.settings
-            self._arrange(placed)
+    def _note(self, placed: Placed) -> float:
+        """Note a placement; return what its training costs."""
+        cost = training_cost(self.network, placed, self.slowable)
+        self.placements.setdefault(placed.servings, (cost, placed))
+        return cost
 
-    def _at_home(self) -> PlacementTask | None:
-        """Arrange the placement whose trainable modules stay on their devices; ``None`` if they all do."""
+    def _take_turns(self) -> None:
+        """Place under prices that press on slow devices, until nothing is gained."""
+        prices, since_best = even_prices(self.network), 0
+        least = min(cost for cost, _ in self.placements.values())
+        bound = moment_bound(self.network, self.task, {}, slows=bool(self.slowable), gap=GOOD_TRAINING)
+        ends = self.began + self.settings.time_limit_s * PART_OF_THE_TURNS
+        for number in range(1, MAX_TURNS + 1):
+            if since_best >= PATIENCE or relative_gap(least, bound) <= GOOD_TRAINING:
+                break
+            if time.monotonic() + self.placement_s >= ends:
+                break
+            placed = self.turns.place(self.network, self.task, prices)
+            cost = self._note(placed)
+            least, since_best = (cost, 0) if cost < least else (least, since_best + 1)
+            seconds = readiness(self.network, placed.servings).seconds
+            prices = repriced(prices, seconds, placed.servings, FIRST_STEP / math.sqrt(number))
+
+    def _at_home(self) -> Placed | None:
+        """Return a placement whose trainable modules stay on their devices; ``None`` if they all do."""
         home = formulate_placement(self.network)
         if len(home.candidates) == len(self.task.candidates):
             return None
         try:
-            self._arrange(self.turns.place(self.network, home, even_prices(self.network)))
-        except NoPlacement:
-            pass  # some modules must leave
-        return home
+            return self.turns.place(self.network, home, even_prices(self.network))
+        except NoPlacement:  # some modules must leave
+            return next(iter(self.placements.values()))[1]
 
     def _prove(self, prices: TimePrices, *, relays: bool) -> None:
         """Bound all placements; where trainable modules may leave, what leaves sends no updates."""
@@ -209,50 +218,32 @@ class _Alternation:
         bounds = replace(self.settings, time_limit_s=limit_s, gap=max(self.settings.gap, RELAXED_GAP))
         known = self.best.arrangement if relays else None
         relaying_j = 0.0 if known is None else known.relaying_j
-        by = BoundSettings(prices, relaying_j, self._left_s() > 2.0 * self._longest_s())
+        by = BoundSettings(prices, relaying_j, self._left_s() > 2.0 * self.best.seconds)
         self.bound, self.proof = bound_over_placements(self.network, self.task, self.rhythm, bounds, by)
 
-    def _is_good(self) -> bool:
-        return relative_gap(self.best.value, self.bound) <= self.settings.gap
-
-    def _take_turns(self) -> None:
-        """Place and arrange in turn, until nothing is gained."""
-        reserved = 1.0 + (JOINT_TURNS if self.settings.joint else 0.0)
-        prices, since_best = even_prices(self.network), 0
-        least = training_cost(self.network, self.best.placed, self.slowable)
-        for number in range(1, MAX_TURNS + 1):
-            if since_best >= PATIENCE or self._is_good():
+    def _arrange_more(self, best_first: Sequence[Placed]) -> None:
+        """Arrange placements whose training costs little more than the best, while there is time."""
+        most, worth = len(best_first), WORTH_ARRANGING
+        if self.settings.joint:
+            most, worth = MOST_DECIDED - 1, WORTH_DECIDING
+        least = min(cost for cost, _ in self.placements.values())
+        for placed in best_first[:most]:
+            if self.placements[placed.servings][0] > least * (1.0 + worth):
                 break
-            self.timed_out = self._left_s() < reserved * self._longest_s() + self.placement_s
+            if relative_gap(self.best.value, self.bound) <= self.settings.gap:
+                break
+            self.timed_out = self._left_s() < max(turn.seconds for turn in self.arranged)
             if self.timed_out:
                 break
-            placed = self.turns.place(self.network, self.task, prices)
-            cost, before = training_cost(self.network, placed, self.slowable), self.best.value
-            if cost <= least * (1.0 + WORTH_ARRANGING):
-                self._arrange(placed)
-            least = min(least, cost)
-            since_best = 0 if self.best.value < before else since_best + 1
-            seconds = readiness(self.network, placed.servings).seconds
-            prices = repriced(prices, seconds, placed.servings, FIRST_STEP / math.sqrt(number))
-
-    def _decided_at_once(self) -> _Turn:
-        """Decide the clusters of the best placements at once; return the best turn of all."""
-        best = self.best
-        left_open = min(relative_gap(best.value, self.bound), 1.0)
-        finer = replace(self.settings, gap=max(self.settings.gap, PART_OF_A_GAP * left_open))
-        promising = sorted(self.tried.values(), key=lambda turn: turn.value)[:MOST_DECIDED]
-        worth = [turn for turn in promising if turn.value <= promising[0].value * (1.0 + WORTH_DECIDING)]
-        for number, turn in enumerate(worth):
-            if number and self._left_s() < best.seconds:
-                break
-            together = self.turn(turn.placed, finer)
-            best = together if together.value <= best.value else best
-        return best
+            self._arrange(placed)
 
     def _arrange(self, placed: Placed) -> None:
-        """Arrange a placement as in turns, unless it was."""
-        if placed.servings not in self.tried:
-            self.tried[placed.servings] = self.turn(placed, self.in_turns)
+        """Arrange a placement, unless it was."""
+        if all(turn.placed.servings != placed.servings for turn in self.arranged):
+            left_open = relative_gap(self.best.value, self.bound) if self.arranged else FIRST_GAP
+            gap = max(self.settings.gap, PART_OF_A_GAP * min(left_open, FIRST_GAP))
+            finer = replace(self.settings, gap=gap if self.settings.joint else self.settings.gap)
+            self.arranged.append(self.turn(placed, finer))
 
     def turn(self, placed: Placed, settings: SearchSettings) -> _Turn:
         """Return a placement with its best arrangement, at the first moment that the limits allow."""

@@ -93,6 +93,9 @@ class Curves:
         self.fixed_j = np.array([option.joules for option in options])
         self.repeat = np.array([option.repeat for option in options])
         self.cells = [index for index, option in enumerate(options) if option.cell is not None]
+        self.least_overhead_j = np.array(
+            [0.0 if option.cell is None else option.cell.least_overhead_j for option in options]
+        )
         self.least_tau_s = np.zeros(len(options))
         second_j = prices.time / prices.energy if prices.energy > 0 else DEAR_SECOND_J
         second_j = second_j or CHEAP_SECOND_J
@@ -244,7 +247,7 @@ class Curves:
         repeat = self.repeat[feasible[:, 1]]
         fixed = self.fixed_j[feasible[:, 1]]
         value_j[at] = fixed + repeat * (np.asarray(result.objective) + overhead_j)
-        least_j = np.array([self._cell(option).least_overhead_j for option, _ in asked])
+        least_j = self.least_overhead_j[feasible[:, 1]]
         bound_j[at] = fixed + repeat * (np.asarray(result.bound) + least_j)
         slope_w[at] = -np.asarray(result.solution.deadline_price)
 

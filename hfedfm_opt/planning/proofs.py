@@ -91,7 +91,7 @@ def proof_of(evidence: Mapping[str, Evidence], rhythm: Rhythm, *, allocate: bool
     if kinds & {Evidence.EXACT, Evidence.SEARCHED}:
         resources = (
             "bandwidth, power and CPU frequency decided with the trees, a share of a band kept for a whole "
-            "way up or back, devices that others help at the frequencies given"
+            "way up or back, devices that others help at full frequency"
         )
         nominal = sum(kind is Evidence.NOMINAL for kind in evidence.values())
         if nominal:

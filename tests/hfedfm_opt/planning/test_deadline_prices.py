@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from hfedfm_opt.planning.cluster_options import Rhythm
-from hfedfm_opt.planning.deadline_prices import busy_seconds, deadline_of, deadline_prices, hulls_of
-from hfedfm_opt.planning.deadline_turns import place_by_deadline
+from hfedfm_opt.planning.deadline_prices import busy_seconds, deadline_of, deadline_prices
+from hfedfm_opt.planning.deadline_turns import Turns, place_by_deadline
 from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement, price
+from hfedfm_opt.planning.hulls import hulls_of
 from hfedfm_opt.planning.optimise import SearchSettings, least_relaying_j, options_of
 from hfedfm_opt.planning.placement_bound import BoundSettings, bound_over_placements
 from hfedfm_opt.planning.planner import plan
@@ -94,7 +95,7 @@ def test_weights_sum_to_one_and_only_devices_at_the_deadline_pay(make_instance, 
 def test_a_host_is_busy_for_all_that_it_was_given(make_instance):
     network = resolve_network(make_instance(1, split=True))
     task = formulate_placement(network)
-    placed = place_by_deadline(network, task, "auto", np.inf, np.inf, 0).placed
+    placed = place_by_deadline(network, task, Turns("auto", np.inf, np.inf, 0)).placed
     busy = busy_seconds(network, task, placed.servings)
 
     for host, seconds in busy.items():
@@ -117,7 +118,7 @@ def test_the_bound_is_below_every_plan_of_any_placement(make_instance, seed, all
     ready = readiness(network, best.plan.decisions.servings)
     options = options_of(network, rhythm, ready, allocate=allocate, joint=joint)
     settings = SearchSettings(allocate, 1e-6, np.inf, np.inf, joint=joint, counts_joint=joint)
-    relaying_j = least_relaying_j(options, ready, rhythm, evidence_of(network, joint=joint))
+    relaying_j = least_relaying_j(network, options, ready, rhythm, evidence_of(network, joint=joint))
     by = BoundSettings(lower, relaying_j, relax_devices=False)
     bound, _ = bound_over_placements(network, task, rhythm, settings, by)
 
@@ -178,4 +179,4 @@ def test_the_first_placement_is_no_worse_than_that_of_even_prices():
     from solvers.common import Options
 
     even = place(network, task, "auto", Options()).servings
-    assert value(place_by_deadline(network, task, "auto", np.inf, np.inf, 0).placed.servings) <= value(even)
+    assert value(place_by_deadline(network, task, Turns("auto", np.inf, np.inf, 0)).placed.servings) <= value(even)
