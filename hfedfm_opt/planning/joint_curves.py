@@ -65,12 +65,20 @@ class JointCurves:
         Relative gap of the joules at which to stop.
     stop_at : float
         Time of ``time.monotonic()`` after which nothing more is searched.
+    bounded : bool
+        Whether larger clusters need lines as well as plans; without, only zero is below all plans.
     """
 
     def __init__(
-        self, clusters: Mapping[int, JointCluster], second_j: float, gap: float, stop_at: float = math.inf
+        self,
+        clusters: Mapping[int, JointCluster],
+        second_j: float,
+        gap: float,
+        stop_at: float = math.inf,
+        *,
+        bounded: bool = True,
     ) -> None:
-        self.clusters = clusters
+        self.clusters, self._bounded = clusters, bounded
         self._stop_at = stop_at
         self._gap, self._options = gap, Options(gap=gap)
         self._memory, self._memory_of_relaxed = FrontMemory(), FrontMemory()
@@ -161,11 +169,12 @@ class JointCurves:
             limit = None if math.isinf(left) else max(left, 1e-3)
             price = np.array(max(second_j, 1e-300) * part)
             options = Options(time_limit_s=limit)
-            result = solve(replace(cluster.problem, time_weight=price), options=options)
+            method = "auto" if self._bounded else "moves"
+            result = solve(replace(cluster.problem, time_weight=price), method, options)
             if result.solution is not None:
                 solution = result.solution
                 plans.append((float(solution.latency_s), float(solution.energy_j), solution.plan))
-            if cluster.relaxed is not cluster.problem:
+            if self._bounded and cluster.relaxed is not cluster.problem:
                 result = solve(replace(cluster.relaxed, time_weight=price), options=options)
             if np.isfinite(result.bound):
                 lines.append((float(result.bound), float(price)))
