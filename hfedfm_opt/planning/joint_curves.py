@@ -40,6 +40,8 @@ class JointCurves:
         Time of ``time.monotonic()`` after which nothing more is searched.
     workers : Workers
         Who solves; the answers are the same.
+    bounded : bool
+        Whether larger clusters need lines as well as plans; without, only zero is below all plans.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class JointCurves:
         gap: float,
         stop_at: float = math.inf,
         workers: Workers = ALONE,
+        *,
+        bounded: bool = True,
     ) -> None:
-        self.clusters = clusters
+        self.clusters, self._bounded = clusters, bounded
         self._second_j, self._gap = second_j, gap
         self._end_time, self._workers = wall_time(stop_at), workers
         self._memories = Memories.empty()
@@ -82,7 +86,10 @@ class JointCurves:
     def _search(self, names: Sequence[int]) -> dict[int, Searched]:
         """Search the trees of larger clusters."""
         threads = THREADS if self._workers is ALONE else 1
-        tasks = [SearchTask(self.clusters[name], self._second_j, self._end_time, threads) for name in names]
+        tasks = [
+            SearchTask(self.clusters[name], self._second_j, self._end_time, threads, self._bounded)
+            for name in names
+        ]
         return dict(zip(names, self._workers.map(search_trees, tasks), strict=True))
 
     def _begin(self, names: Sequence[int]) -> None:

@@ -60,13 +60,14 @@ class Searched:
 class SearchTask:
     """A cluster, what a second is worth at most, J, and when to end, on the clock of the wall.
 
-    ``threads`` is what the solver may use; it changes no answer.
+    ``threads`` is what the solver may use; it changes no answer.  Without ``bounded`` only plans are looked for.
     """
 
     cluster: JointCluster
     second_j: float
     end_time: float
     threads: int
+    bounded: bool = True
 
 
 def search_trees(task: SearchTask) -> Searched:
@@ -80,11 +81,12 @@ def search_trees(task: SearchTask) -> Searched:
             break
         options = options or Options(time_limit_s=LEAST_SECONDS, threads=task.threads)
         price = np.array(max(task.second_j, 1e-300) * part)
-        result = solve(replace(cluster.problem, time_weight=price), options=options)
+        method = "auto" if task.bounded else "moves"
+        result = solve(replace(cluster.problem, time_weight=price), method, options)
         if result.solution is not None:
             solution = result.solution
             plans.append((float(solution.latency_s), float(solution.energy_j), solution.plan))
-        if cluster.relaxed is not cluster.problem:
+        if task.bounded and cluster.relaxed is not cluster.problem:
             result = solve(replace(cluster.relaxed, time_weight=price), options=options)
         if np.isfinite(result.bound):
             lines.append((float(result.bound), float(price)))

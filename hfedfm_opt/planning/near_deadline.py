@@ -49,7 +49,8 @@ def search_near(
     """
     stop_at = time.monotonic() + time_limit_s
     prices = Prices(energy_weight, time_weight)
-    curves = Curves(tuple(options), np.asarray(delay_s, dtype=np.float64), prices, gap, stop_at, max_energy_j)
+    delays = np.asarray(delay_s, dtype=np.float64)
+    curves = Curves(tuple(options), delays, prices, gap, stop_at, max_energy_j, bounded=False)
     earliest = curves.earliest_s()
     if not np.isfinite(earliest) or earliest > max_deadline_s:
         return SearchResult(np.inf, (), np.inf, -np.inf)

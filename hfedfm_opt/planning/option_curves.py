@@ -83,6 +83,8 @@ class Curves:
         stop_at: float = math.inf,
         limit_j: float = math.inf,
         workers: Workers = ALONE,
+        *,
+        bounded: bool = True,
     ) -> None:
         self.limit_j = limit_j
         self.options = options
@@ -100,7 +102,7 @@ class Curves:
         second_j = prices.time / prices.energy if prices.energy > 0 else DEAR_SECOND_J
         second_j = second_j or CHEAP_SECOND_J
         joint = {index: option.joint for index, option in enumerate(options) if option.joint is not None}
-        self.joint = JointCurves(joint, second_j, 0.1 * gap, stop_at, workers)
+        self.joint = JointCurves(joint, second_j, 0.1 * gap, stop_at, workers, bounded=bounded)
         self.least_tau_s[list(joint)] = [self.joint.least_s(index)[0] for index in joint]
         self.bound_tau_s = self.least_tau_s.copy()
         self.bound_tau_s[list(joint)] = [self.joint.least_s(index)[1] for index in joint]

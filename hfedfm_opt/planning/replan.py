@@ -30,6 +30,8 @@ from hfedfm_opt.planning.optimise import (
     nothing_in_time,
     shared_legs,
 )
+from hfedfm_opt.planning.hulls import second_j_of
+from hfedfm_opt.planning.pace import best_moment_s, pace_of, ready_at
 from hfedfm_opt.planning.place import NoPlacement, Placed
 from hfedfm_opt.planning.place_again import place_again
 from hfedfm_opt.planning.plan import Plan, PlanResult
@@ -188,6 +190,10 @@ def _warm(network: Network, old: Plan, asked: _Asked) -> tuple[Placed, Arrangeme
         network, old.decisions, free, asked.reach, asked.moving_weight_per_byte, limited
     )
     network = with_training(network, placed.servings)
+    moment_s = None
+    if asked.search.allocate:
+        moment_s = best_moment_s(pace_of(network, ready), second_j_of(network))
+    ready, slowed_hz = ready_at(network, ready, moment_s)
     shared = shared_legs(network, asked.rhythm)
     known = old_clusters(old.decisions, placed.servings) if asked.same_period else {}
     options, unchanged = _options(network, known, kept, ready, asked)
@@ -206,8 +212,11 @@ def _warm(network: Network, old: Plan, asked: _Asked) -> tuple[Placed, Arrangeme
     )
     if not found.choices:
         raise nothing_in_time(network, options, search.max_latency_s, search.max_energy_j)
-    clusters, frequencies = assemble_choices(network, found.choices)
-    as_before = [entry for choice in found.choices for entry in unchanged.get(id(choice.option), ())]
+    same = [choice.option for choice in found.choices if id(choice.option) in unchanged]
+    as_before = [entry for option in same for entry in unchanged[id(option)]]
+    stay = {device for option in same for device in option.plan.members}
+    paced_hz = {device: hz for device, hz in slowed_hz.items() if device not in stay}
+    clusters, frequencies = assemble_choices(network, found.choices, paced_hz)
     return placed, Arrangement(clusters, (*frequencies, *as_before), -math.inf, NO_BOUND)
 
 

@@ -41,8 +41,13 @@ class _Found:
     bound: float
 
 
-def local_search(problem: ClusterProblem, options: Options) -> Outcome:
-    """Return trees that no move makes cheaper, to 60 nodes, with a bound by relaxation.
+def moves(problem: ClusterProblem, options: Options) -> Outcome:
+    """Return the trees of :func:`local_search` without a bound, which takes most of its time."""
+    return local_search(problem, options, bounded=False)
+
+
+def local_search(problem: ClusterProblem, options: Options, *, bounded: bool = True) -> Outcome:
+    """Return trees that no move makes cheaper, to 60 nodes, with a bound by relaxation if it is asked for.
 
     After the time limit the clusters that are left keep their first trees, and get no bound.
 
@@ -59,7 +64,10 @@ def local_search(problem: ClusterProblem, options: Options) -> Outcome:
     ends = np.inf if options.time_limit_s is None else time.perf_counter() + options.time_limit_s
     with ThreadPoolExecutor(options.threads) as pool:
         found = list(
-            pool.map(lambda m: _search(problem, phases, m, ends, options.seed), range(problem.num_clusters))
+            pool.map(
+                lambda m: _search(problem, phases, m, ends, options.seed, bounded=bounded),
+                range(problem.num_clusters),
+            )
         )
     bound = np.array([one.bound for one in found])
     bound = problem.num_gathers * np.where(np.isfinite(bound), bound * (1.0 - _ROUNDING), bound)
@@ -69,7 +77,9 @@ def local_search(problem: ClusterProblem, options: Options) -> Outcome:
     return Outcome(plan=plan, bound=frozen(bound), timed_out=time.perf_counter() > ends)
 
 
-def _search(problem: ClusterProblem, phases: Phases, m: int, ends: float, seed: int) -> _Found:
+def _search(
+    problem: ClusterProblem, phases: Phases, m: int, ends: float, seed: int, *, bounded: bool
+) -> _Found:
     """Return what is found of one cluster."""
     from solvers.clusters.relaxed import MAX_SUBSET_NODES, bound_roots
     from solvers.clusters.ways import Way
@@ -101,7 +111,7 @@ def _search(problem: ClusterProblem, phases: Phases, m: int, ends: float, seed: 
     best = int(promising[np.argmin(total(up.cost, back.cost)[promising])])
     parts = [way.allocate(best) for way in used]
     bound = -np.inf
-    if not is_late:
+    if bounded and not is_late:
         sets: list[FloatArray | None] = [None, None]
         if num <= MAX_SUBSET_NODES:
             one = problem.of_clusters(slice(m, m + 1))

@@ -48,6 +48,11 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             summary="moves of nodes in the trees of the best roots, with a bound by relaxation; to 60 nodes",
             exact=False,
         ),
+        "moves": Method(
+            target="solvers.clusters.local_search:moves",
+            summary="the same without a bound, in a fraction of the time",
+            exact=False,
+        ),
         "via_cvxpy": Method(
             target="solvers.clusters.via_cvxpy:via_cvxpy",
             summary="oracle: each tree's convex program in logarithms by Clarabel; to 5 nodes, no bound",
