@@ -7,6 +7,7 @@ from hfedfm_opt.planning.arrange import arrange
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.candidates import Reach
 from hfedfm_opt.planning.cluster_options import Rhythm
+from hfedfm_opt.planning.decide_association import AssociationTask, alternate_with_association, has_choice
 from hfedfm_opt.planning.formulate_placement import formulate_placement
 from hfedfm_opt.planning.optimise import SearchSettings
 from hfedfm_opt.planning.place import Placed, place
@@ -37,6 +38,10 @@ def decide(network: Network, recipe: Recipe, settings: PlannerOptions) -> tuple[
     task = formulate_placement(network, reach_of(recipe))
     if recipe.arrangement == "optimised":
         search, rhythm = search_settings(network, settings), Rhythm(recipe.period)
+        if settings.association == "decided" and has_choice(network):
+            return alternate_with_association(
+                AssociationTask(network, reach_of(recipe), recipe.placement, rhythm, search, settings.seed)
+            )
         return alternate(network, task, recipe.placement, rhythm, search, settings.seed)
     options = Options(time_limit_s=settings.time_limit_s, seed=settings.seed)
     placed = place(network, task, recipe.placement, options)
