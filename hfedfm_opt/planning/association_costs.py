@@ -89,13 +89,16 @@ class CellModel:
     opening: FloatArray
     rest: float
 
-    def costs(self, prices: TimePrices) -> CellCosts:
+    def costs(self, prices: TimePrices, *, for_bound: bool) -> CellCosts:
         """Return the least costs of all devices at all servers in their reach.
 
         Parameters
         ----------
         prices : TimePrices
             What a second of training costs on each device; the weights sum to one.
+        for_bound : bool
+            Whether they must be below every plan; otherwise only devices that run everything themselves at
+            full frequency too slow down their CPUs, as placements are found that way.
         """
         cost, settings = self.network.instance.objective, self.settings
         mixed, pure, relayed = np.moveaxis(self.fixed, 1, 0).copy()
@@ -105,6 +108,8 @@ class CellModel:
             second = cost.time_weight_per_s * prices.device_weight[self.devices[device]]
             training = ways.training(cost.energy_weight_per_j, second)
             by_itself = training.slowed if settings.allocate else training.own
+            if not for_bound:
+                by_itself = np.where(training.own <= training.full * (1 + 1e-9), by_itself, np.inf)
             best = np.minimum(training.full, by_itself)
             mixed[link] += training.full
             pure[link] += by_itself

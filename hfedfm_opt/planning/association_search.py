@@ -1,7 +1,7 @@
 """Local search for an association over tables of least costs: devices move, and change places in pairs."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -130,10 +130,10 @@ def improved(tables: CellTables, start: list[int], stop_at: float) -> tuple[floa
     return total, cells.server_of
 
 
-def numbered(costs: CellCosts, server_of: dict[str, str]) -> list[int]:
-    """Return an association by numbers."""
-    number = {name: place for place, name in enumerate(costs.servers)}
-    return [number[server_of[device]] for device in costs.devices]
+def numbered(devices: tuple[str, ...], servers: tuple[str, ...], server_of: Mapping[str, str]) -> list[int]:
+    """Return an association by numbers: that of the server of each device."""
+    number = {name: place for place, name in enumerate(servers)}
+    return [number[server_of[device]] for device in devices]
 
 
 def value_of(tables: CellTables, server_of: list[int]) -> float:

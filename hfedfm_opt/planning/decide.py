@@ -9,6 +9,7 @@ from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.by_cell.plan_cells import decide_by_cells, fits
 from hfedfm_opt.planning.candidates import Reach
 from hfedfm_opt.planning.cluster_options import Rhythm
+from hfedfm_opt.planning.decide_association import AssociationTask, alternate_with_association, has_choice
 from hfedfm_opt.planning.device_energy import device_limits
 from hfedfm_opt.planning.fair_search import search_fairly
 from hfedfm_opt.planning.formulate_placement import formulate_placement
@@ -57,16 +58,15 @@ def decide(
 def _optimised(
     network: Network, recipe: Recipe, settings: PlannerOptions, workers: Workers
 ) -> tuple[Placed, Arrangement]:
-    """Return the best placement and arrangement found, with a bound."""
-    search, rhythm, reach = (
-        search_settings(network, settings, workers),
-        Rhythm(recipe.period),
-        reach_of(recipe),
-    )
+    """Return the best placement and arrangement found, with a bound.
 
+    Three layers, each of which calls the one below for networks that differ a little: servers of devices;
+    prices of joules that stand for limits and fairness; placement and clusters.
+    """
+    search, rhythm, reach = search_settings(network, settings, workers), Rhythm(recipe.period), reach_of(recipe)
     whole = settings.placement is None and search.left_out.is_nothing
 
-    def plainly(priced: Network, how: SearchSettings) -> tuple[Placed, Arrangement]:
+    def at_prices(priced: Network, how: SearchSettings) -> tuple[Placed, Arrangement]:
         if whole and fits(priced, recipe.placement):
             found = decide_by_cells(priced, reach, rhythm, how)
             if found is not None:
@@ -82,10 +82,19 @@ def _optimised(
             return placed, arrangement
         return placed, replace(arrangement, bound=-math.inf, proof=NO_BOUND, gap_parts=())
 
-    demands = demands_of(network, settings, search.max_energy_j)
-    if demands.are_plain:
-        return plainly(network, search)
-    return search_fairly(network, rhythm, demands, search, plainly)
+    def associated(given: Network, how: SearchSettings) -> tuple[Placed, Arrangement]:
+        demands = demands_of(given, settings, how.max_energy_j)
+        if demands.are_plain:
+            return at_prices(given, how)
+        return search_fairly(given, rhythm, demands, how, at_prices)
+
+    if settings.association != "decided" or not has_choice(network):
+        return associated(network, search)
+    task = AssociationTask(network, reach, recipe.placement, rhythm, search, associated)
+    placed, arrangement = alternate_with_association(task)
+    if whole:
+        return placed, arrangement
+    return placed, replace(arrangement, bound=-math.inf, proof=NO_BOUND, gap_parts=())
 
 
 def search_settings(network: Network, settings: PlannerOptions, workers: Workers = ALONE) -> SearchSettings:
