@@ -29,7 +29,8 @@ test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: $(READY)
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done
+	@for script in benchmarks/*.py benchmarks/*/__main__.py; do echo "== $$script"; \
+		module=$$(echo $${script%.py} | tr / .); $(BIN)/python -m $${module%.__main__} || exit 1; done
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

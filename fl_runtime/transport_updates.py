@@ -1,7 +1,6 @@
 """Updates of one module in one round, from the replicas over relays to the averages."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -9,23 +8,8 @@ from fl_runtime.itinerary import Gathering, Itinerary
 from fl_runtime.packing import FULL_BITS
 from fl_runtime.schedule import Aggregate, Merge, Replica, Transfer
 from fl_runtime.transport_choices import Choices
-from fl_runtime.transport_state import Coding, FloatArray, Kept, Load, State, most_known, send_coded
-
-Part = tuple[float, FloatArray]
-"""A weight, and the weighted sum of differences (or of states) that it belongs to."""
-
-
-@dataclass(slots=True, eq=False)
-class Update:
-    """A weighted sum on its way, in parts: by the number of the model from which they differ.
-
-    The part ``None`` is a sum of whole states.  ``load`` is how it travelled last, ``coders`` are the nodes
-    whose codes are in it.
-    """
-
-    parts: Mapping[int | None, Part]
-    load: Load = field(default_factory=lambda: Load(0, 0))
-    coders: frozenset[str] = frozenset()
+from fl_runtime.transport_parts import Sent, Update, added, coding, load_of
+from fl_runtime.transport_state import FloatArray, Kept, Load, State, most_known, send_coded
 
 
 class Updates:
@@ -122,7 +106,7 @@ class Updates:
         if not whole:
             raise ValueError(f"step {step.id!r}: no update of {self._module!r} has reached {step.node!r}")
         target = self._told_from(step.node, step.id)
-        self._merged[step.node] = self._as_one(step.node, _added(whole), target)
+        self._merged[step.node] = self._as_one(step.node, added(whole), target)
         return self._merged[step.node]
 
     def average(self, step: Aggregate, last: FloatArray) -> FloatArray:
@@ -212,7 +196,7 @@ class Updates:
 
     def _travelled(self, steps: Sequence[Transfer], updates: Sequence[Update]) -> list[Update]:
         """Return the updates as they arrive, rounded part by part, each precision in one go."""
-        coded: dict[int, list[_Sent]] = {}
+        coded: dict[int, list[Sent]] = {}
         for place, (step, update) in enumerate(zip(steps, updates, strict=True)):
             bits = step.bits_a_parameter(self._module)
             if bits == FULL_BITS:
@@ -222,12 +206,12 @@ class Updates:
             for number, (weight, whole) in update.parts.items():
                 if number is not None:
                     rests = self._kept.rest_up if weight and is_first else {}
-                    coded.setdefault(bits, []).append(_Sent(place, number, weight, whole, rests))
+                    coded.setdefault(bits, []).append(Sent(place, number, weight, whole, rests))
                     is_first = False
         arrived = [dict(update.parts) for update in updates]
         lengths = [0] * len(updates)
         for bits, sent in coded.items():
-            values, weights, num_bytes = send_coded(_coding(sent, bits, [step.source for step in steps]))
+            values, weights, num_bytes = send_coded(coding(sent, bits, [step.source for step in steps]))
             values *= np.array(weights)[:, None]
             for part, weight, whole in zip(sent, weights, values, strict=True):
                 arrived[part.place][part.number] = (weight, whole)
@@ -235,45 +219,11 @@ class Updates:
         return [
             Update(
                 parts,
-                _load(parts, step.bits_a_parameter(self._module), length),
+                load_of(parts, step.bits_a_parameter(self._module), length),
                 update.coders | {step.source} if length else update.coders,
             )
             for step, update, parts, length in zip(steps, updates, arrived, lengths, strict=True)
         ]
-
-
-@dataclass(slots=True)
-class _Sent:
-    """A part of the update of transfer number ``place`` that travels in codes."""
-
-    place: int
-    number: int
-    weight: float
-    whole: FloatArray
-    rests: dict[str, State]
-
-
-def _coding(sent: Sequence[_Sent], bits: int, sources: Sequence[str]) -> Coding:
-    """Return the averages of parts as what is to be sent."""
-    values = np.empty((len(sent), len(sent[0].whole)))
-    for row, part in zip(values, sent, strict=True):
-        row[:] = part.whole
-    values /= np.array([part.weight or 1.0 for part in sent])[:, None]
-    return Coding(
-        values=values,
-        bits=bits,
-        references=[part.number for part in sent],
-        weights=[part.weight for part in sent],
-        rests=[part.rests for part in sent],
-        nodes=[sources[part.place] for part in sent],
-    )
-
-
-def _load(parts: Mapping[int | None, Part], bits: int, num_bytes: int) -> Load:
-    if bits == FULL_BITS:
-        return Load(len(parts), 0)
-    states = int(None in parts)
-    return Load(states, len(parts) - states, num_bytes)
 
 
 def _place(arrival: tuple[int, Update]) -> int:
@@ -290,16 +240,3 @@ def _up_to_average(gathering: Gathering, node: str) -> tuple[str, ...]:
     way = gathering.way_from(node)
     ends = [place for place, later in enumerate(way, start=1) if later in gathering.averagers]
     return way[: min(ends, default=len(way))]
-
-
-def _added(updates: Sequence[Update]) -> Update:
-    if len(updates) == 1:
-        return Update(updates[0].parts, coders=updates[0].coders)
-    parts: dict[int | None, Part] = {}
-    for update in updates:
-        for number, (weight, whole) in update.parts.items():
-            if number in parts:
-                parts[number] = (parts[number][0] + weight, parts[number][1] + whole)
-            else:
-                parts[number] = (weight, whole)
-    return Update(parts, coders=frozenset().union(*(update.coders for update in updates)))

@@ -9,10 +9,12 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from fl_runtime.data.folder import FORMATS, VqaFolder
-from fl_runtime.data.model_choice import ModelChoice
+from fl_runtime.data.model_choice import ModelChoice, load_own
 from fl_runtime.data.vqa import MAX_BYTES
 from fl_runtime.defects import Defects, nearest
 from fl_runtime.errors import DataError
+from fl_runtime.modules.shared import SharedModel
+from fl_runtime.tasks.workload import Workload
 
 _KEYS = ("tasks", "model", "max_bytes")
 
@@ -76,6 +78,19 @@ def read_data_file(path: Path) -> DataFile:
     if defects.lines:
         raise DataError(defects.lines, source)
     return DataFile(tuple(folders), model, max_bytes)
+
+
+def load_named(named: DataFile) -> tuple[Workload, SharedModel]:
+    """Return the data that are named, and the model that learns from them.
+
+    Raises
+    ------
+    DataError
+        With all defects of all folders, or of the model's folder.
+    ImportError
+        If a package is not installed.
+    """
+    return load_own(named.folders, named.model, max_bytes=named.max_bytes)
 
 
 def named_folder(text: str) -> VqaFolder:

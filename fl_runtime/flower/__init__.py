@@ -20,7 +20,7 @@ for _variable, _value in {
 }.items():
     os.environ.setdefault(_variable, _value)
 
-from fl_runtime.flower.client import client_app, make_client_app  # noqa: E402
+from fl_runtime.flower.client import client_app, make_client_app, own_client_app  # noqa: E402
 from fl_runtime.flower.deployment import DeployedNodes, Deployment, deploy  # noqa: E402
 from fl_runtime.flower.record import FlowerRun, NodeFailure, RoundOnFlower  # noqa: E402
 from fl_runtime.flower.server import GridTraining, Patience  # noqa: E402
@@ -38,5 +38,6 @@ __all__ = [
     "client_app",
     "deploy",
     "make_client_app",
+    "own_client_app",
     "simulate",
 ]

@@ -87,6 +87,18 @@ def make_client_app(
     return app
 
 
+def own_client_app(load: "Callable[[], tuple[Workload, SharedModel]]") -> ClientApp:
+    """Return a ClientApp for data and a model that come together.
+
+    Parameters
+    ----------
+    load : callable
+        Gives both, once in each process.
+    """
+    both = _Maker(uuid4().hex, load)
+    return make_client_app(workload=lambda: _made(both)[0], model=lambda: _made(both)[1])
+
+
 @lru_cache(maxsize=64)
 def _part(text: str) -> "Schedule":
     from fl_runtime.schedule_json import parse_schedule

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from fl_runtime.living.flow import Flow, has, step_modules
+from fl_runtime.living.flow import Flow, step_modules
+from fl_runtime.living.round_sets import has
 from fl_runtime.schedule import Aggregate, Deliver, Merge, Mix, RoundKind, Step, Transfer
 
 Names = tuple[str, ...]

@@ -13,7 +13,8 @@ import numpy as np
 from fl_runtime.compiled import EVERYBODY, CompiledKind, StepCost
 from fl_runtime.living.costs import Pricing
 from fl_runtime.living.draws import Draws, FloatArray, KindDraws
-from fl_runtime.living.flow import Flow, FlowPlan, ideal_flows
+from fl_runtime.living.flow import Flow, ideal_flows
+from fl_runtime.living.flow_plan import FlowPlan
 from fl_runtime.living.loads import Nominal, PackedLoads, tracker
 from fl_runtime.living.quorum import Quorum
 from fl_runtime.living.record import Record, RoundPlay

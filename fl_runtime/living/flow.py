@@ -12,21 +12,17 @@ What a step does
   Where an activation has not arrived, what follows of that training does not take place.
 - A delivery gives the nodes that are there what has reached them; the others keep what they have.
 
-All is said by sets of rounds: whole numbers whose bit i stands for round i, so that one operation follows
-all rounds of a kind.
+All is said by sets of rounds (:mod:`fl_runtime.living.round_sets`).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from fl_runtime.compiled import nodes_of_step
-from fl_runtime.living.chains import served_devices
 from fl_runtime.living.draws import BoolArray, Draws, IntArray
-from fl_runtime.schedule import Aggregate, Compute, Deliver, Merge, Mix, RoundKind, Schedule, Step, Transfer
-
-Rounds = int
-"""A set of rounds."""
+from fl_runtime.living.flow_plan import FlowPlan
+from fl_runtime.living.round_sets import Rounds, as_array, as_rounds, has
+from fl_runtime.schedule import Aggregate, Compute, Deliver, Merge, Mix, Schedule, Step, Transfer
 
 Held = tuple[Rounds, Rounds]
 """Of one module: where a node has something of it, and where that has weight in an average."""
@@ -40,30 +36,6 @@ class _Arrival:
 
     held: dict[str, Held]
     whole: dict[str, Held]
-
-
-class FlowPlan:
-    """What of a kind of round is the same in all its rounds.
-
-    Parameters
-    ----------
-    schedule : Schedule
-        Checked.
-    kind : RoundKind
-        The kind.
-    """
-
-    def __init__(self, schedule: Schedule, kind: RoundKind) -> None:
-        self.kind = kind
-        self.nodes = tuple(node.id for node in schedule.nodes)
-        self.nodes_of = [tuple(dict.fromkeys(nodes_of_step(step))) for step in kind.steps]
-        self.served = served_devices(schedule, kind)
-        self.hosted = _hosted(schedule)
-        self.users: dict[tuple[str, str], tuple[str, ...]] = {}  # by host and module: devices that train it
-        for route in schedule.routes:
-            for module, host in route.hosts.items():
-                known = self.users.get((host, module), ())
-                self.users[host, module] = tuple(dict.fromkeys((*known, route.device)))
 
 
 class Flow:
@@ -285,41 +257,9 @@ def rounds_by_kind(schedule: Schedule, num_rounds: int) -> dict[str, IntArray]:
     }
 
 
-def as_rounds(chosen: BoolArray) -> Rounds:
-    """Return the set of the rounds where an array (rounds,) is true."""
-    return int.from_bytes(np.packbits(chosen, bitorder="little").tobytes(), "little")
-
-
-def as_array(rounds: Rounds, num_rounds: int) -> BoolArray:
-    """Return where a set of rounds has each of so many, (rounds,)."""
-    content = rounds.to_bytes(-(-num_rounds // 8), "little")
-    bits = np.unpackbits(np.frombuffer(content, dtype=np.uint8), count=num_rounds, bitorder="little")
-    return bits.astype(np.bool_)
-
-
-def has(rounds: Rounds, row: int) -> bool:
-    """Return whether a set of rounds has one."""
-    return bool(rounds >> row & 1)
-
-
-def rows_of(rounds: Rounds) -> list[int]:
-    """Return the members of a set of rounds, the first first."""
-    return [row for row, digit in enumerate(reversed(f"{rounds:b}")) if digit == "1"]
-
-
 def step_modules(step: Step) -> tuple[str, ...]:
     """Return the modules that a step moves or makes; none for work and tests."""
     return step.modules if isinstance(step, Transfer | Merge | Aggregate | Mix | Deliver) else ()
-
-
-def _hosted(schedule: Schedule) -> dict[str, dict[str, bool]]:
-    """Return which modules each host has, and whether with weight; where no replica has any, all count."""
-    weighted = {replica.module for replica in schedule.replicas if replica.weight > 0}
-    hosted: dict[str, dict[str, bool]] = {}
-    for replica in schedule.replicas:
-        heavy = replica.weight > 0 or replica.module not in weighted
-        hosted.setdefault(replica.host, {})[replica.module] = heavy
-    return hosted
 
 
 def _rounds_of_nodes(nodes: tuple[str, ...], away: BoolArray) -> dict[str, Rounds]:

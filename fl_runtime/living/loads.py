@@ -6,8 +6,9 @@ import numpy as np
 
 from fl_runtime.compiled import CompiledKind
 from fl_runtime.living.as_it_was import kind_as_it_was, steps_as_they_were
-from fl_runtime.living.flow import Flow, has, rows_of, step_modules
+from fl_runtime.living.flow import Flow, step_modules
 from fl_runtime.living.record import Record
+from fl_runtime.living.round_sets import has, rows_of
 from fl_runtime.packing import packed_bits
 from fl_runtime.rebasing import packed_modules, surplus_bits
 from fl_runtime.schedule import Schedule, Transfer

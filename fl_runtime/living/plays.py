@@ -15,7 +15,8 @@ from fl_runtime.link_gains import Link
 from fl_runtime.living.closing import play_closing
 from fl_runtime.living.costs import Pricing, price_all
 from fl_runtime.living.draws import Draws, closes
-from fl_runtime.living.flow import Flow, FlowPlan, ideal_flows, rounds_by_kind
+from fl_runtime.living.flow import Flow, ideal_flows, rounds_by_kind
+from fl_runtime.living.flow_plan import FlowPlan
 from fl_runtime.living.loads import extra_of_rounds
 from fl_runtime.living.record import Record, RoundPlay
 from fl_runtime.player import Player

@@ -3,7 +3,8 @@
 import math
 
 from fl_runtime.compiled import CompiledKind
-from fl_runtime.living.flow import Flow, has
+from fl_runtime.living.flow import Flow
+from fl_runtime.living.round_sets import has
 from fl_runtime.schedule import Aggregate, Merge, Policy, Transfer
 
 ROUNDING = 1e-9

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from fl_runtime.living.as_it_was import kind_as_it_was, steps_as_they_were
 from fl_runtime.living.draws import FloatArray, IntArray
-from fl_runtime.living.flow import Flow, has
+from fl_runtime.living.flow import Flow
+from fl_runtime.living.round_sets import has
 from fl_runtime.schedule import Aggregate, Compute, Deliver, Merge, RoundKind, Schedule, Step, Transfer
 
 

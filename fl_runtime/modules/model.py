@@ -6,7 +6,6 @@ the same for all clients and for the whole run, unless they train encoders: :met
 computed once per sample and kept.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,15 +18,15 @@ from torch import nn
 from fl_runtime.modules.adapters import adapt, adapter_size, initial_adapter
 from fl_runtime.modules.backbone import Block
 from fl_runtime.modules.encoders import AudioEncoder, ImageEncoder, TextEncoder
-from fl_runtime.modules.experts import initial_gate
-from fl_runtime.modules.heads import initial_head
+from fl_runtime.modules.first_values import initial_on_tokens, no_such_module
 from fl_runtime.modules.inputs import InputFormat
 from fl_runtime.modules.lora import Lora, initial_lora
-from fl_runtime.modules.moving import copy_on
-from fl_runtime.modules.prompts import initial_prompt, with_prompts
+from fl_runtime.modules.moving import moved
+from fl_runtime.modules.prompts import with_prompts
 from fl_runtime.modules.size import ModelSize
 from fl_runtime.modules.trained_backbone import OwnWeights, backbone_parameters
 from fl_runtime.modules.trained_encoders import encode, encoder_parameters
+from fl_runtime.modules.weights_digest import weights_digest
 
 
 class FrozenModel(nn.Module):
@@ -56,10 +55,7 @@ class FrozenModel(nn.Module):
 
     def on(self, device: torch.device) -> "FrozenModel":
         """Return the same model on a device; always the same one for a device."""
-        if device == self.device:
-            return self
-        moved: FrozenModel = copy_on(self, device)
-        return moved
+        return moved(self, self.device, device)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -84,10 +80,7 @@ class FrozenModel(nn.Module):
 
     def digest(self) -> str:
         """Return a hash of its sizes and weights."""
-        digest = hashlib.sha256(json.dumps(asdict(self.size)).encode())
-        for name, tensor in sorted(self.state_dict().items()):
-            digest.update(name.encode() + tensor.contiguous().cpu().numpy().tobytes())
-        return digest.hexdigest()
+        return weights_digest(self, json.dumps(asdict(self.size)))
 
     def initial(
         self, kind: str, rng: np.random.Generator, *, num_classes: int, num_experts: int, modality: str | None
@@ -101,18 +94,14 @@ class FrozenModel(nn.Module):
                 return backbone_parameters(self.blocks[-1], self.norm)
             case "encoder":
                 return encoder_parameters(self.encoders[str(modality)])
-            case "expert":
-                return initial_adapter(size.width, size.expert_bottleneck, rng)
-            case "gate":
-                return initial_gate(size.width, num_experts, rng)
             case "lora":
                 return initial_lora(size.width, size.rank, rng)
-            case "prompt":
-                return initial_prompt(size.width, size.prompt_tokens, rng)
-            case "head":
-                return initial_head(size.width, num_classes, rng)
-            case _:
-                raise ValueError(f"clients have no {kind} of their own in the {self.name} model")
+        found = initial_on_tokens(
+            kind, size.width, size, rng, num_classes=num_classes, num_experts=num_experts
+        )
+        if found is None:
+            raise no_such_module(kind, modality, self.name)
+        return found
 
     def encode(self, modality: str, inputs: torch.Tensor, own: torch.Tensor | None = None) -> torch.Tensor:
         """Return tokens (clients * samples, tokens, width) of inputs (clients, samples, ...).
@@ -178,8 +167,7 @@ class FrozenModel(nn.Module):
         if adapters is not None:
             first, second = adapters.chunk(2, dim=1)
             tokens = adapt(tokens.flatten(1, 2), first, self.size.bottleneck).view(shape)
-        if prompts is not None:
-            tokens = with_prompts(tokens, prompts)
+        tokens, _ = with_prompts(tokens, None, prompts)
         low_rank = None if lora is None else Lora.of(lora, width, self.size.rank)
         block, norm = (
             (None, None) if backbone is None else OwnWeights.split(self.blocks[-1], self.norm, backbone)

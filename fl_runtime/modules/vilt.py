@@ -12,7 +12,6 @@ no other token ever is.  A device without images has no image tokens, as if ViLT
 device without text asks the empty question.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -22,17 +21,17 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from torch.nn import functional
 
 from fl_runtime.modules.adapters import initial_adapter
-from fl_runtime.modules.experts import initial_gate
-from fl_runtime.modules.heads import initial_head
+from fl_runtime.modules.first_values import initial_on_tokens, no_such_module
 from fl_runtime.modules.inputs import InputFormat
 from fl_runtime.modules.lora import Lora, initial_additions
-from fl_runtime.modules.moving import copy_on
-from fl_runtime.modules.prompts import initial_prompt, with_prompts
+from fl_runtime.modules.moving import moved
+from fl_runtime.modules.prompts import with_prompts
 from fl_runtime.modules.trained_backbone import OwnWeights
 from fl_runtime.modules.vilt_block import Added, after_block, linear, norm
+from fl_runtime.modules.vilt_tokens import image_tokens, text_tokens
+from fl_runtime.modules.weights_digest import weights_digest
 
 _NUMBERS_AT_ONCE = 2**24
 """Numbers of a layer that are computed at once where nothing is trained: 64 MiB."""
@@ -91,10 +90,7 @@ class Vilt(nn.Module):
 
     def on(self, device: torch.device) -> "Vilt":
         """Return the same model on a device; always the same one for a device."""
-        if device == self.device:
-            return self
-        moved: Vilt = copy_on(self, device)
-        return moved
+        return moved(self, self.device, device)
 
     @property
     def width(self) -> int:
@@ -109,11 +105,7 @@ class Vilt(nn.Module):
     def digest(self) -> str:
         """Return a hash of its configuration and weights."""
         sizes = [asdict(self.sizes), self.inputs.image_size, self.inputs.text_length]
-        digest = hashlib.sha256(json.dumps([*sizes, self.vilt.config.to_dict()], sort_keys=True).encode())
-        for name, tensor in sorted(self.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.cpu().contiguous().numpy().data)
-        return digest.hexdigest()
+        return weights_digest(self, json.dumps([*sizes, self.vilt.config.to_dict()], sort_keys=True))
 
     def initial(
         self, kind: str, rng: np.random.Generator, *, num_classes: int, num_experts: int, modality: str | None
@@ -130,20 +122,10 @@ class Vilt(nn.Module):
                 return torch.cat([weight.flatten() for weight in weights]).cpu().numpy().copy()
             case "lora":
                 return np.concatenate([initial_additions(self._shapes, sizes.rank, rng) for _ in blocks])
-            case "expert":
-                return initial_adapter(width, sizes.expert_bottleneck, rng)
-            case "gate":
-                return initial_gate(width, num_experts, rng)
-            case "prompt":
-                return initial_prompt(width, sizes.prompt_tokens, rng)
-            case "head":
-                return initial_head(width, num_classes, rng)
-            case _:
-                of = "" if modality is None else f" of {modality}"
-                raise ValueError(
-                    f"clients have no {kind}{of} of their own in the {self.name} model: "
-                    "set trainable to false"
-                )
+        found = initial_on_tokens(kind, width, sizes, rng, num_classes=num_classes, num_experts=num_experts)
+        if found is None:
+            raise no_such_module(kind, modality, self.name)
+        return found
 
     def encode(self, modality: str, inputs: torch.Tensor, own: torch.Tensor | None = None) -> torch.Tensor:
         """Return tokens (clients * samples, tokens, width) of inputs (clients, samples, ...).
@@ -153,8 +135,8 @@ class Vilt(nn.Module):
         """
         del own
         if modality == "text":
-            return self._of_text(inputs.flatten(0, 1))
-        return self._of_images(inputs.flatten(0, 1))
+            return text_tokens(self.vilt, inputs.flatten(0, 1))
+        return image_tokens(self.vilt, inputs.flatten(0, 1))
 
     def prefix_of_encoded(self, encoded: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return what enters the first of the last blocks, (n, tokens, width); text comes first."""
@@ -162,7 +144,7 @@ class Vilt(nn.Module):
         samples = len(next(iter(encoded.values())))
         text = encoded.get("text")
         if text is None:
-            text = self._of_text(self.empty_question[None]).expand(samples, -1, -1)
+            text = text_tokens(self.vilt, self.empty_question[None]).expand(samples, -1, -1)
         real = self.real(text)
         tokens = text + kinds[0]
         if "image" in encoded:
@@ -228,10 +210,8 @@ class Vilt(nn.Module):
         backbone: torch.Tensor | None,
     ) -> torch.Tensor:
         clients, samples = tokens.shape[:2]
-        real = self.real(tokens)
-        if prompts is not None:
-            tokens = with_prompts(tokens, prompts)
-            real = torch.cat([real, real.new_ones(clients, samples, self.sizes.prompt_tokens)], dim=2)
+        tokens, real = with_prompts(tokens, self.real(tokens), prompts)
+        assert real is not None  # some tokens fill up short questions
         blocks = self.sizes.num_blocks
         pairs = [None] * blocks if adapters is None else adapters.chunk(blocks, dim=1)
         additions = [None] * blocks if lora is None else [self._lora(part) for part in lora.chunk(blocks, 1)]
@@ -246,31 +226,6 @@ class Vilt(nn.Module):
             linear(self.vilt.pooler, "dense", rows, Added(own=own[-1]))
         )
         return pooled.view(clients, samples, -1)
-
-    def _of_text(self, numbers: torch.Tensor) -> torch.Tensor:
-        """Return tokens (n, length, width), zeros where a question is filled up."""
-        tokens: torch.Tensor = self.vilt.embeddings.text_embeddings(input_ids=numbers)
-        return tokens * (numbers != 0)[..., None]
-
-    def _of_images(self, images: torch.Tensor) -> torch.Tensor:
-        """Return tokens (n, 1 + patches, width); the pixels become numbers in [-1, 1], as ViLT expects."""
-        embeddings = self.vilt.embeddings
-        pixels = images.movedim(-1, 1).float() / 127.5 - 1.0  # (n, 3, size, size)
-        patches = embeddings.patch_embeddings(pixels)  # (n, width, rows, columns)
-        tokens = patches.flatten(2).transpose(1, 2) + self._places(patches.shape[2:])
-        begin = (embeddings.cls_token + embeddings.position_embeddings[:, :1]).expand(len(tokens), -1, -1)
-        return torch.cat([begin, tokens], dim=1)
-
-    def _places(self, grid: torch.Size) -> torch.Tensor:
-        """Return position embeddings (1, patches, width), interpolated as ViLT does for other sizes."""
-        config = self.vilt.config
-        side = config.image_size // config.patch_size
-        learned: torch.Tensor = self.vilt.embeddings.position_embeddings[:, 1:]  # (1, side * side, width)
-        if grid == (side, side):
-            return learned
-        plane = learned.transpose(1, 2).view(1, -1, side, side)
-        plane = functional.interpolate(plane, size=tuple(grid), mode="bilinear", align_corners=True)
-        return plane.flatten(2).transpose(1, 2)
 
     @property
     def _samples_at_once(self) -> int:

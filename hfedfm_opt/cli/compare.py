@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hfedfm_opt.cli.outputs import make_folder
-from hfedfm_opt.cli.own_data import DataOption, ModelOption, learned_from
+from hfedfm_opt.cli.own_data import DataOption, ModelOption, loaded, named_data
 from hfedfm_opt.cli.report import write_report_into
 from hfedfm_opt.cli.solve import DuplexChoice, TransportBits, duplex_of, refuse_wrong_momentum
 from hfedfm_opt.cli.terminal import CommandError, complain, say_drawn, say_json
@@ -87,7 +87,7 @@ def compare(
     from hfedfm_opt.system.read import read_instance
 
     instance = read_instance(file)
-    learned = learned_from(data, model, not no_learning)
+    learned = loaded(named_data(data, model, not no_learning))
     with _progress() as observer:
         comparison = compared(
             instance,

@@ -14,57 +14,44 @@ if TYPE_CHECKING:
     from hfedfm_opt.system.instance import Living
 
 
-DropOutOption = Annotated[
-    float | None, typer.Option(metavar="SHARE", help="Share of the rounds in which a device is away.")
-]
-RoundsAwayOption = Annotated[
-    float | None, typer.Option(metavar="N", help="With --drop-out: rounds that it stays away.")
-]
-StragglingOption = Annotated[
-    float | None, typer.Option(metavar="SPREAD", help="Training takes 1 + SPREAD x exponential.")
-]
-LossOption = Annotated[
-    float | None, typer.Option(metavar="P", help="Probability that a wireless transfer fails.")
-]
-AttemptsOption = Annotated[int | None, typer.Option(metavar="N", help="With --loss: most attempts.")]
-WalkOption = Annotated[
-    float | None, typer.Option(metavar="SPEED", help="Devices walk, at SPEED / 2 to SPEED, in m/s.")
-]
-TraceOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="CSV of positions: time_s,node,x_m,y_m.")
-]
-DeadlineOption = Annotated[
-    float | None, typer.Option(metavar="S", help="Averages wait so long from the round's begin.")
-]
-MergeDeadlineOption = Annotated[
-    float | None, typer.Option(metavar="S", help="Servers that merge for the cloud wait so long.")
-]
-QuorumOption = Annotated[
-    float | None, typer.Option(metavar="SHARE", help="Averages and merges take this share of updates.")
-]
-StillOption = Annotated[
-    bool, typer.Option("--still", help="Leave out what the instance says of a living network.")
-]
-
-
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """Options of the command line; ``None``: as the instance says."""
+class LivingOptions:
+    """What changes from round to round; ``None``: as the instance says."""
 
-    drop_out: float | None
-    rounds_away: float | None
-    straggling: float | None
-    loss: float | None
-    attempts: int | None
-    walk: float | None
-    deadline: float | None
-    merge_deadline: float | None
-    quorum: float | None
+    drop_out: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Share of the rounds in which a device is away.")
+    ] = None
+    rounds_away: Annotated[
+        float | None, typer.Option(metavar="N", help="With --drop-out: rounds that it stays away.")
+    ] = None
+    straggling: Annotated[
+        float | None, typer.Option(metavar="SPREAD", help="Training takes 1 + SPREAD x exponential.")
+    ] = None
+    loss: Annotated[
+        float | None, typer.Option(metavar="P", help="Probability that a wireless transfer fails.")
+    ] = None
+    attempts: Annotated[int | None, typer.Option(metavar="N", help="With --loss: most attempts.")] = None
+    walk: Annotated[
+        float | None, typer.Option(metavar="SPEED", help="Devices walk, at SPEED / 2 to SPEED, in m/s.")
+    ] = None
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CSV of positions: time_s,node,x_m,y_m.")
+    ] = None
+    deadline: Annotated[
+        float | None, typer.Option(metavar="S", help="Averages wait so long from the round's begin.")
+    ] = None
+    merge_deadline: Annotated[
+        float | None, typer.Option(metavar="S", help="Servers that merge for the cloud wait so long.")
+    ] = None
+    quorum: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Averages and merges take this share of updates.")
+    ] = None
+    still: Annotated[
+        bool, typer.Option("--still", help="Leave out what the instance says of a living network.")
+    ] = False
 
 
-def scheduled(
-    plan: "Plan", rounds: int | None, wanted: Wanted, seed: int, *, trace: Path | None, still: bool
-) -> "Schedule":
+def scheduled(plan: "Plan", rounds: int | None, wanted: LivingOptions, seed: int) -> "Schedule":
     """Return the schedule of a plan in the living network that is wanted.
 
     Parameters
@@ -73,23 +60,19 @@ def scheduled(
         What to run.
     rounds : int or None
         Number of rounds; ``None``: the instance's.
-    wanted : Wanted
-        What goes before the instance's own.
+    wanted : LivingOptions
+        What goes before the instance's own; with ``still`` only that is left out, its fading stays.
     seed : int
         Keys walks.
-    trace : Path or None
-        A file of positions.
-    still : bool
-        Whether what the instance says of a living network is left out; its fading stays.
     """
     from fl_runtime import check_schedule
     from hfedfm_opt.study.living import living_schedule
 
-    living = _with(None if still else plan.instance.living, wanted)
+    living = _with(None if wanted.still else plan.instance.living, wanted)
     try:
-        schedule = living_schedule(plan, rounds, living, seed, trace)
+        schedule = living_schedule(plan, rounds, living, seed, wanted.trace)
     except OSError as error:
-        raise CommandError(f"{str(trace)!r} cannot be read: {error.strerror}") from error
+        raise CommandError(f"{str(wanted.trace)!r} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise CommandError(str(error)) from error
     defects = check_schedule(schedule)
@@ -120,7 +103,7 @@ def missing(measured: "Measurements") -> str:
     return ", ".join(said) or "nobody"
 
 
-def _with(living: "Living | None", wanted: Wanted) -> "Living | None":
+def _with(living: "Living | None", wanted: LivingOptions) -> "Living | None":
     """Return the instance's living network with the options of the command line in place of its parts."""
     from pydantic import ValidationError
 

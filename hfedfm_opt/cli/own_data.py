@@ -9,6 +9,7 @@ import typer
 from hfedfm_opt.cli.terminal import CommandError
 
 if TYPE_CHECKING:
+    from fl_runtime.data import DataFile
     from hfedfm_opt.study.train import OwnData
 
 DataOption = Annotated[
@@ -25,23 +26,21 @@ ModelOption = Annotated[
 ]
 
 
-def learned_from(data: list[str] | None, model: str | None, learn: bool) -> "OwnData":
-    """Return what the options name.
+def named_data(data: list[str] | None, model: str | None, learn: bool) -> "DataFile | None":
+    """Return the folders and the model that the options name; ``None``: those of the package.
 
     Raises
     ------
     CommandError
-        If they do not fit together, or what they name cannot be loaded.
+        If they do not fit together, or name nothing.
     """
-    from hfedfm_opt.study.train import OwnData
-
     if not data:
         if model is not None:
             raise CommandError("--model goes with data of your own: give --data as well")
-        return OwnData()
+        return None
     if not learn:
         raise CommandError("data are there to be learned: leave out --no-learning, or --data")
-    from fl_runtime.data import DataFile, load_own, named_folder, named_model, read_data_file
+    from fl_runtime.data import DataFile, named_folder, named_model, read_data_file
     from fl_runtime.errors import DataError
 
     try:
@@ -49,9 +48,28 @@ def learned_from(data: list[str] | None, model: str | None, learn: bool) -> "Own
         if files and len(data) > 1:
             raise CommandError("a .toml file names all tasks: give it as the only --data")
         named = files[0] if files else DataFile(tuple(named_folder(text) for text in data))
-        if model is not None:
-            named = replace(named, model=named_model(model))
-        return OwnData(*load_own(named.folders, named.model, max_bytes=named.max_bytes))
+        return named if model is None else replace(named, model=named_model(model))
+    except DataError as error:
+        raise CommandError(str(error)) from error
+
+
+def loaded(named: "DataFile | None") -> "OwnData":
+    """Return the data that are named, and the model that learns from them.
+
+    Raises
+    ------
+    CommandError
+        If they cannot be loaded.
+    """
+    from hfedfm_opt.study.train import OwnData
+
+    if named is None:
+        return OwnData()
+    from fl_runtime.data import load_named
+    from fl_runtime.errors import DataError
+
+    try:
+        return OwnData(*load_named(named))
     except DataError as error:
         raise CommandError(str(error)) from error
     except ImportError as error:

@@ -1,5 +1,7 @@
 """``hfedfm run``: executes a plan and measures latency, energy and accuracy."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,43 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hfedfm_opt.cli.check import refuse_violations
-from hfedfm_opt.cli.living import (
-    AttemptsOption,
-    DeadlineOption,
-    DropOutOption,
-    LossOption,
-    MergeDeadlineOption,
-    QuorumOption,
-    RoundsAwayOption,
-    StillOption,
-    StragglingOption,
-    TraceOption,
-    WalkOption,
-    Wanted,
-    missing,
-    scheduled,
-)
+from hfedfm_opt.cli.living import LivingOptions, missing, scheduled
 from hfedfm_opt.cli.on_flower import (
     Engine,
-    EngineOption,
-    OnFlower,
-    PatienceOption,
-    SupernodesOption,
+    EngineOptions,
     flower_facts,
-    flower_options,
+    refuse_wrong_engine,
     run_on_flower,
 )
+from hfedfm_opt.cli.option_groups import with_groups
 from hfedfm_opt.cli.outputs import make_folder
-from hfedfm_opt.cli.own_data import DataOption, ModelOption, data_facts, learned_from
+from hfedfm_opt.cli.own_data import DataOption, ModelOption, data_facts, loaded, named_data
 from hfedfm_opt.cli.terminal import CommandError, figure, say_facts, say_json
 from hfedfm_opt.cli.watching import watched
 
 if TYPE_CHECKING:
-    from fl_runtime import LearningSettings, Measurements, Schedule
+    from fl_runtime import Measurements, Schedule
     from fl_runtime.flower.record import FlowerRun
-    from fl_runtime.round_report import RoundObserver
     from hfedfm_opt.planning.plan import Plan
-    from hfedfm_opt.study.train import OwnData
 
 
 class Precision(Enum):
@@ -53,8 +36,10 @@ class Precision(Enum):
     BFLOAT16 = "bfloat16"
 
 
+@with_groups
 def run(
     plan: Annotated[Path, typer.Argument(help="The plan file.", show_default=False)],
+    *,
     instance: Annotated[
         Path | None, typer.Option(help="The instance file; default: the one that the plan names.")
     ] = None,
@@ -88,20 +73,8 @@ def run(
     precision: Annotated[
         Precision, typer.Option(help="Of products in training; bfloat16 changes what is learned a little.")
     ] = Precision.FLOAT32,
-    drop_out: DropOutOption = None,
-    rounds_away: RoundsAwayOption = None,
-    straggling: StragglingOption = None,
-    loss: LossOption = None,
-    attempts: AttemptsOption = None,
-    walk: WalkOption = None,
-    trace: TraceOption = None,
-    deadline: DeadlineOption = None,
-    merge_deadline: MergeDeadlineOption = None,
-    quorum: QuorumOption = None,
-    still: StillOption = False,
-    engine: EngineOption = Engine.LOCAL,
-    supernodes: SupernodesOption = None,
-    patience: PatienceOption = None,
+    living: LivingOptions,
+    on: EngineOptions,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Run a plan: play it on the clock, train as it says, and measure.
@@ -111,47 +84,37 @@ def run(
     if resume and checkpoint is None and output is not None:
         checkpoint = output / "checkpoint"
     _refuse_wrong_checkpoint(checkpoint, resume, not no_learning)
-    how = flower_options(
-        engine,
-        supernodes,
-        patience,
-        plain=not (no_learning or data or device) and precision is Precision.FLOAT32,
-    )
+    refuse_wrong_engine(on, learn=not no_learning, device=device, data=data)
     if output is not None:
         make_folder(output)
     from fl_runtime import LearningSettings
+    from fl_runtime import run as execute
     from hfedfm_opt.planning.plan_file import read_plan
     from hfedfm_opt.system.read import read_instance
 
     found = read_plan(plan, None if instance is None else read_instance(instance))
     refuse_violations(plan, [str(violation) for violation in found.violations])
-    wanted = Wanted(
-        drop_out=drop_out,
-        rounds_away=rounds_away,
-        straggling=straggling,
-        loss=loss,
-        attempts=attempts,
-        walk=walk,
-        deadline=deadline,
-        merge_deadline=merge_deadline,
-        quorum=quorum,
-    )
-    schedule = scheduled(found, rounds, wanted, seed, trace=trace, still=still)
-    learned = learned_from(data, model, not no_learning)
-    learning = (
-        None
-        if no_learning
-        else LearningSettings(
-            model=learned.model,
-            device=device,
-            precision=precision.value,
-            checkpoint=checkpoint,
-            resume=resume,
-        )
+    schedule = scheduled(found, rounds, living, seed)
+    named = named_data(data, model, not no_learning)
+    learned = loaded(named)
+    settings = LearningSettings(
+        model=learned.model, device=device, precision=precision.value, checkpoint=checkpoint, resume=resume
     )
     rounds_csv = None if output is None else output / "rounds.csv"
-    with watched(not no_learning, rounds_csv, tensorboard) as observer:
-        measured = _measured(schedule, learned, seed, learning, observer, how)
+    with watched(not no_learning, rounds_csv, tensorboard) as observer, _readable(learn=not no_learning):
+        if on.engine is Engine.FLOWER:
+            measured: Measurements | FlowerRun = run_on_flower(
+                schedule,
+                learned.workload,
+                seed,
+                learning=settings,
+                observer=observer,
+                options=on,
+                named=named,
+            )
+        else:
+            learning = None if no_learning else settings
+            measured = execute(schedule, learned.workload, seed, learning=learning, observer=observer)
     if output is not None:
         _write(measured, schedule, output)
     if as_json:
@@ -170,27 +133,19 @@ def _refuse_wrong_checkpoint(folder: Path | None, resume: bool, learn: bool) -> 
         )
 
 
-def _measured(
-    schedule: "Schedule",
-    learned: "OwnData",
-    seed: int,
-    learning: "LearningSettings | None",
-    observer: "RoundObserver",
-    how: OnFlower | None,
-) -> "Measurements | FlowerRun":
+@contextmanager
+def _readable(*, learn: bool) -> Iterator[None]:
+    """Make a line of each error that a user can mend."""
     from fl_runtime import CheckpointError
-    from fl_runtime import run as execute
 
     try:
-        if how is not None and learning is not None:
-            return run_on_flower(schedule, seed, learning, how, observer=observer)
-        return execute(schedule, learned.workload, seed, learning=learning, observer=observer)
+        yield
     except CheckpointError as error:
         raise CommandError(str(error)) from error
     except ImportError as error:
         raise CommandError(f"{error}, or run with --no-learning") from error
     except ValueError as error:
-        remedy = "" if learning is None else "; --no-learning measures time and energy only"
+        remedy = "; --no-learning measures time and energy only" if learn else ""
         raise CommandError(f"{error}{remedy}") from error
 
 

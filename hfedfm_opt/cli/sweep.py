@@ -1,20 +1,17 @@
 """``hfedfm sweep``: the measured front of energy, latency and accuracy, and the choice under a floor."""
 
-import math
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hfedfm_opt.cli.engine_options import Engine, EngineChoice, Jobs, engine_of
+from hfedfm_opt.cli.option_groups import with_groups
 from hfedfm_opt.cli.outputs import make_folder
-from hfedfm_opt.cli.solve import DuplexChoice, duplex_of
-from hfedfm_opt.cli.sweep_lists import bits_of, candidates_of, floor_of, momenta_of, periods_of
+from hfedfm_opt.cli.sweep_choices import SweepChoices, read_lists, sweep_options
 from hfedfm_opt.cli.terminal import CommandError, complain, say_drawn, say_facts, say_json
 
 if TYPE_CHECKING:
@@ -23,68 +20,12 @@ if TYPE_CHECKING:
     from hfedfm_opt.study.sweeping.field import Observer
     from hfedfm_opt.study.sweeping.result import Sweep
 
-MEASURED = "measured"
 
-
-class MetricChoice(StrEnum):
-    """Which accuracy decides."""
-
-    SYNC = "sync"
-    LATE = "late"
-    BOTH = "both"
-
-
+@with_groups
 def sweep(
     file: Annotated[Path, typer.Argument(help="The instance file.", show_default=False)],
-    planner: Annotated[
-        str, typer.Option(help="A planner that takes a period, without one; see hfedfm planners.")
-    ] = "optimised",
-    periods: Annotated[
-        str, typer.Option(metavar="E,...", help="Rounds between cloud averages, or never.")
-    ] = "1,2,4",
-    bits: Annotated[
-        str, typer.Option(metavar="B,...", help="Bits a parameter; 2/8: of updates and of models.")
-    ] = "32,8,4,2",
-    momentum: Annotated[
-        str, typer.Option(metavar="M,...", help="Momenta of the cloud's averages.")
-    ] = "0,0.6",
-    module_periods: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="measured|MODULE=E,...",
-            help="Candidates with periods of single modules: from what was measured, or these; repeated.",
-        ),
-    ] = None,
-    rounds: Annotated[
-        int | None, typer.Option(min=1, help="Rounds of training; default: the instance's.")
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, metavar="K", help="Number of paired seeds: 0 to K - 1.")] = 3,
-    metric: Annotated[
-        MetricChoice, typer.Option(help="Deciding accuracy: at the last cloud round, late, or the worse.")
-    ] = MetricChoice.BOTH,
-    accuracy_floor: Annotated[
-        str | None,
-        typer.Option(
-            metavar="X|reference-P", help="Choose the cheapest of at least X percent, verified by running."
-        ),
-    ] = None,
-    max_latency: Annotated[
-        float | None, typer.Option(metavar="S", help="Most seconds per round of a candidate.")
-    ] = None,
-    max_energy: Annotated[
-        float | None, typer.Option(metavar="J", help="Most joules per round of a candidate.")
-    ] = None,
-    no_race: Annotated[
-        bool, typer.Option("--no-race", help="Run all candidates with all seeds: drop none.")
-    ] = False,
-    duplex: Annotated[
-        DuplexChoice, typer.Option(help="Radios of the devices: as the instance says, or all of one kind.")
-    ] = DuplexChoice.AS_GIVEN,
-    jobs: Jobs = None,
-    engine: Engine = EngineChoice.PROCESSES,
-    time_limit: Annotated[
-        float | None, typer.Option(metavar="S", help="Seconds after which no further run is begun.")
-    ] = None,
+    *,
+    choices: SweepChoices,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Folder for runs, sweep.csv, .json, .svg and plans."),
@@ -98,37 +39,15 @@ def sweep(
 
     Exit status 0: a candidate was chosen; 1: none; 2: wrong use or an invalid file.
     """
-    _refuse_wrong_numbers(max_latency, max_energy, time_limit)
-    floor = floor_of(accuracy_floor)
-    each_period, each_bits, each_momentum = periods_of(periods), bits_of(bits), momenta_of(momentum)
+    lists = read_lists(choices)
     _prepare(output, resume=resume)
-    from hfedfm_opt.planning.settings import PlannerOptions
     from hfedfm_opt.study.sweeping.files import write_sweep
-    from hfedfm_opt.study.sweeping.settings import SweepOptions
     from hfedfm_opt.study.sweeping.sweep import sweep as swept
     from hfedfm_opt.study.sweeping.tables import sweep_document
     from hfedfm_opt.system.read import read_instance
 
     instance = read_instance(file)
-    words = module_periods or []
-    explicit = [word for word in words if word != MEASURED]
-    asked = SweepOptions(
-        planner=planner,
-        periods=each_period,
-        bits=each_bits,
-        momenta=each_momentum,
-        measure_modules=MEASURED in words,
-        rounds=rounds,
-        seeds=range(seeds),
-        metric=metric.value,
-        floor=floor,
-        max_latency_s=max_latency,
-        max_energy_j=max_energy,
-        race=not no_race,
-        time_limit_s=time_limit,
-        options=PlannerOptions(duplex=duplex_of(duplex), jobs=jobs, engine=engine_of(engine)),
-        more=candidates_of(instance, explicit, each_period, each_bits, each_momentum),
-    )
+    asked = sweep_options(instance, choices, lists)
     with _progress() as observer:
         found = swept(instance, asked, folder=output, observer=observer)
     command = shlex.join(["hfedfm", *sys.argv[1:]])
@@ -142,13 +61,6 @@ def sweep(
         complain(f"nothing chosen for {str(file)!r}: {found.why}")
         return 1
     return 0
-
-
-def _refuse_wrong_numbers(max_latency: float | None, max_energy: float | None, limit: float | None) -> None:
-    named = (("--max-latency", max_latency), ("--max-energy", max_energy), ("--time-limit", limit))
-    for option, value in named:
-        if value is not None and not 0 < value < math.inf:
-            raise CommandError(f"{option} is {value:g}, must be > 0")
 
 
 def _prepare(output: Path | None, *, resume: bool) -> None:

@@ -12,7 +12,7 @@ from fl_runtime.learning_curve import LearningCurve
 from fl_runtime.learning_key import learning_key
 from fl_runtime.modules.shared import SharedModel
 from fl_runtime.tasks import Workload
-from hfedfm_opt.study.comparison import TrainingRun
+from hfedfm_opt.study.comparison_parts import TrainingRun
 from hfedfm_opt.study.measure import Figure
 
 Progress = Callable[[str, int, int], None]

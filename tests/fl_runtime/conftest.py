@@ -1,5 +1,6 @@
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,11 +9,11 @@ import pytest
 def bench():
     """The benchmark's schedules by hand and its sequential loop."""
     pytest.importorskip("torch", reason="training needs torch")
-    path = Path(__file__).parents[2] / "benchmarks" / "runtime.py"
-    spec = importlib.util.spec_from_file_location("runtime_benchmark", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    folder = Path(__file__).parents[2] / "benchmarks" / "runtime"
+    return SimpleNamespace(
+        federation=_loaded(folder / "federation.py").federation,
+        train_one_by_one=_loaded(folder / "one_by_one.py").train_one_by_one,
+    )
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +48,11 @@ def parties():
 
 
 def _beside(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+    return _loaded(Path(__file__).parent / f"{name}.py")
+
+
+def _loaded(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -3,6 +3,9 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,26 @@ def test_run_learns_from_folders_and_says_what_it_took(hfedfm, here):
     assert (status, errors) == (0, [])
     assert "spoken: 40 samples to train, 24 to test, 5 answers; 0 questions have other answers" in out
     assert len(re.findall(r"^  (?:cmp|read|spoken) +0\.\d+$", out, flags=re.MULTILINE)) == 3
+
+
+@pytest.mark.skipif(find_spec("flwr") is None, reason="the engine is flwr: pip install 'hfedfm-opt[flower]'")
+def test_flower_learns_from_the_same_folders_to_the_same_figures(here):
+    """Each process that trains loads them for itself, by the names of the command line."""
+    found = []
+    for engine in ("local", "flower"):
+        command = ["run", "plan.json", "--rounds", "1", *NAMED, "--precision", "bfloat16", "--json"]
+        done = subprocess.run(
+            [sys.executable, "-c", "from hfedfm_opt.cli import main; main()", *command, "--engine", engine],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        found.append(json.loads(done.stdout))
+    here_, there = found
+    assert there["engine"] == "flower"
+    for name in ("accuracy", "accuracy_of_task", "latency_s", "energy_j"):
+        assert here_[name] == there[name]
 
 
 def data_file(here, model=""):

@@ -22,8 +22,10 @@ from flwr.app import ConfigRecord, Message, MessageType, RecordDict
 from flwr.serverapp import ServerApp
 
 from fl_runtime import LearningSettings, run
+from fl_runtime.device import part_of, training_devices
 from fl_runtime.flower import FlowerRun, GridTraining, NodeFailure, make_client_app, simulate
 from fl_runtime.flower.simulation import run_server
+from fl_runtime.schedule_json import schedule_text
 from fl_runtime.tasks.digits import digits_workload
 from hfedfm_opt import plan, write_instance, write_plan
 from hfedfm_opt.system.generate.city import city_instance
@@ -43,6 +45,13 @@ def schedules(city):
     return {name: plan(city, planner=name).plan.compile(ROUNDS) for name in PLANNERS}
 
 
+def unlike(schedule, grid):
+    """Return a message that asks for a precision that there is not."""
+    part = schedule_text(part_of(schedule, training_devices(schedule)[:1]))
+    job = {"part": part, "seed": 0, "round": 0, "away": "[]", "precision": "float8"}
+    return Message(RecordDict({"job": ConfigRecord(job)}), next(iter(grid.get_node_ids())), MessageType.TRAIN)
+
+
 @pytest.fixture(scope="module")
 def on_flower(schedules):
     """All plans, one after another on the same simulation, and what a message of no schedule gets."""
@@ -55,6 +64,12 @@ def on_flower(schedules):
             training = GridTraining(grid, schedule, 0, num_nodes=num_nodes, stop=stop)
             measured = run(schedule, data(), learning=LearningSettings(local=training))
             found[name] = FlowerRun(measurements=measured, rounds=tuple(training.rounds), wall_s=1.0)
+        star = schedules["star"]
+        rough = GridTraining(grid, star, 0, num_nodes=num_nodes, precision="bfloat16", stop=stop)
+        learning = LearningSettings(precision="bfloat16", local=rough)
+        measured = run(star, data(), learning=learning)
+        found["rough"] = FlowerRun(measurements=measured, rounds=tuple(rough.rounds), wall_s=1.0)
+        found["wrong precision"] = next(iter(grid.send_and_receive([unlike(star, grid)])))
         wrong = GridTraining(grid, schedules["star"], 0, num_nodes=5, stop=stop)
         with pytest.raises(NodeFailure) as failure:
             wrong(0, {}, frozenset())
@@ -115,6 +130,20 @@ def test_virtual_and_real_figures_never_share_a_name(schedules, on_flower, tmp_p
 
 def test_a_wrong_number_of_nodes_is_refused(on_flower):
     assert "num-partitions=6, must be 5" in on_flower["wrong number"]
+
+
+def test_products_of_both_sides_have_the_same_precision(schedules, on_flower):
+    here = run(schedules["star"], data(), learning=LearningSettings(precision="bfloat16")).learning
+    rough, exact = (on_flower[name].measurements.learning for name in ("rough", "star"))
+
+    assert all(np.array_equal(rows, rough.state[module]) for module, rows in here.state.items())
+    assert np.array_equal(here.accuracy, rough.accuracy)
+    assert not np.array_equal(rough.state["adapter"], exact.state["adapter"])
+
+
+def test_an_unknown_precision_is_refused_by_the_nodes(on_flower):
+    assert on_flower["wrong precision"].has_error()
+    assert "precision is 'float8', must be one of" in on_flower["wrong precision"].error.reason
 
 
 def test_a_client_that_fails_says_why(on_flower):
@@ -210,7 +239,15 @@ def test_after_ctrl_c_nothing_is_left_behind(plan_file, tmp_path):
     [
         (["--supernodes", 4], "--supernodes and --patience go with --engine flower"),
         (["--engine", "flower", "--patience", 9], "--patience goes with --supernodes"),
-        (["--engine", "flower", "--no-learning"], "--engine flower trains on the data of the package"),
+        (["--engine", "flower", "--no-learning"], "--engine flower trains: leave out --no-learning"),
+        (
+            ["--engine", "flower", "--device", "cpu"],
+            "--engine flower trains on processors: leave out --device",
+        ),
+        (
+            ["--engine", "flower", "--supernodes", 4, "--data", "read=gqa:shapes"],
+            "train on the data of the package: leave out --data, or --supernodes",
+        ),
     ],
 )
 def test_options_that_do_not_fit_together_are_refused(hfedfm, plan_file, options, message):

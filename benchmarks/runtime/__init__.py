@@ -1,0 +1,1 @@
+"""Measures the runtime's learning: what it reaches, and what it takes."""
