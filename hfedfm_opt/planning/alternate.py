@@ -12,7 +12,7 @@ from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.costs import predict
 from hfedfm_opt.planning.deadline_turns import Turns, place_by_deadline, training_cost
 from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement
-from hfedfm_opt.planning.hops import MissingLink, OutOfLimits
+from hfedfm_opt.planning.hops import OutOfLimits
 from hfedfm_opt.planning.hulls import second_j_of
 from hfedfm_opt.planning.moment_bound import moment_bound
 from hfedfm_opt.planning.optimise import SearchSettings, optimise

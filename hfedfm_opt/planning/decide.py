@@ -63,7 +63,11 @@ def _optimised(
     Three layers, each of which calls the one below for networks that differ a little: servers of devices;
     prices of joules that stand for limits and fairness; placement and clusters.
     """
-    search, rhythm, reach = search_settings(network, settings, workers), Rhythm(recipe.period), reach_of(recipe)
+    search, rhythm, reach = (
+        search_settings(network, settings, workers),
+        Rhythm(recipe.period),
+        reach_of(recipe),
+    )
     whole = settings.placement is None and search.left_out.is_nothing
 
     def at_prices(priced: Network, how: SearchSettings) -> tuple[Placed, Arrangement]:

@@ -7,8 +7,8 @@ import numpy as np
 
 from hfedfm_opt.planning.candidates import Candidate, Reach, candidates_of
 from hfedfm_opt.planning.deadline_prices import deadline_of
-from hfedfm_opt.planning.hulls import hulls_of, second_j_of
 from hfedfm_opt.planning.formulate_placement import PlacementTask, price
+from hfedfm_opt.planning.hulls import hulls_of
 from hfedfm_opt.planning.moves import replica_bytes
 from hfedfm_opt.planning.place import NoPlacement, Placed
 from hfedfm_opt.planning.readiness import Readiness, readiness

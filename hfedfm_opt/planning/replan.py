@@ -13,6 +13,7 @@ from hfedfm_opt.planning.changes import Changes, changes_between
 from hfedfm_opt.planning.cluster_options import Option, Rhythm
 from hfedfm_opt.planning.decide import reach_of, search_settings
 from hfedfm_opt.planning.hops import MissingLink
+from hfedfm_opt.planning.hulls import second_j_of
 from hfedfm_opt.planning.joint_cluster import sharers_of
 from hfedfm_opt.planning.kept_options import (
     OldCluster,
@@ -30,7 +31,6 @@ from hfedfm_opt.planning.optimise import (
     nothing_in_time,
     shared_legs,
 )
-from hfedfm_opt.planning.hulls import second_j_of
 from hfedfm_opt.planning.pace import best_moment_s, pace_of, ready_at
 from hfedfm_opt.planning.place import NoPlacement, Placed
 from hfedfm_opt.planning.place_again import place_again
