@@ -33,7 +33,11 @@ def test_a_table_shows_what_each_decision_is_worth(hfedfm, cluster, tmp_path):
     rows = json.loads((tmp_path / "out" / "ablation.json").read_text())["rows"]
     assert [row["group"] for row in rows].count("without") == 12
     assert all(row["objective"] is not None or row["explanation"] for row in rows)
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"ablation.json", "ablation.csv", "ablation.md"}
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "ablation.json",
+        "ablation.csv",
+        "ablation.md",
+    }
 
 
 def test_a_period_that_makes_no_sense_is_wrong_use(hfedfm, cluster):
