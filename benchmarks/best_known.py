@@ -1,9 +1,9 @@
-"""Plan the listed instances anew, and keep in ``instances/index.json`` what is best.
+"""Check the plans listed in ``instances/index.json``, or plan anew and keep what is best.
 
-    python -m benchmarks.best_known                         all, MINUTES of processor time
-    python -m benchmarks.best_known --only paper-40-2 campus-2
-    python -m benchmarks.best_known --quick                 only those that take seconds
-    python -m benchmarks.best_known --check                 plans nothing: checks what is listed
+    python -m benchmarks.best_known                         checks what is listed
+    python -m benchmarks.best_known --update                plans all anew: up to a minute each
+    python -m benchmarks.best_known --update --only paper-40-2 campus-2
+    python -m benchmarks.best_known --update --quick        only those that take seconds
 
 A listed plan stays unless a better one is found; the larger bound stays.  Entries of an instance or planner
 options that have changed are made anew.
@@ -199,10 +199,10 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="*", default=[], help="names of entries")
     parser.add_argument("--quick", action="store_true", help="only what takes seconds")
-    parser.add_argument("--check", action="store_true", help="plan nothing")
+    parser.add_argument("--update", action="store_true", help="plan anew")
     parser.add_argument("--index", type=Path, default=INDEX)
     asked = parser.parse_args()
-    if asked.check:
+    if not asked.update:
         sys.exit(min(check(asked.index), 1))
     chosen = [w for w in WANTED if (not asked.only or w.name in asked.only) and (w.quick or not asked.quick)]
     update(chosen, asked.index)

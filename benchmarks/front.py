@@ -1,7 +1,7 @@
 """The whole front of latency and energy of the published network, and deciding all at once beside it.
 
-    python benchmarks/front.py                        about a minute on two cores
-    python benchmarks/front.py --picture FILE.svg     also draws the front of E = 8
+    python -m benchmarks.front                         about a minute on two cores
+    python -m benchmarks.front --picture FILE.svg     also draws the front of E = 8
 
 For each row (how nodes receive, the aggregator's uplink) and period: how many non-dominated plans there are
 at nominal resources, how many of them are best at some prices, the processor time to find them all, both
@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from clusters import CLOUD_S, CLOUD_W, PAPER, ROWS, paper_clusters
 
+from benchmarks.clusters import CLOUD_S, CLOUD_W, PAPER, ROWS, paper_clusters
 from hfedfm_opt import read_instance
 from hfedfm_opt.planning.front import FrontOptions, PlanFront, Uplinks, plan_front
 from hfedfm_opt.planning.merge_fronts import merge_fronts

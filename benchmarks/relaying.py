@@ -1,9 +1,9 @@
 """How fast relaying is solved, and how far the baselines are from the optimum.
 
-    python benchmarks/relaying.py            under a minute on two cores
-    python benchmarks/relaying.py --clusters 10000 --sizes 10 15 20 --time-limit 30
-    python benchmarks/relaying.py --large    under five minutes
-    python benchmarks/relaying.py --agreement 500    exact methods against all trees, some minutes
+    python -m benchmarks.relaying            under a minute on two cores
+    python -m benchmarks.relaying --clusters 10000 --sizes 10 15 20 --time-limit 30
+    python -m benchmarks.relaying --large    under five minutes
+    python -m benchmarks.relaying --agreement 500    exact methods against all trees, some minutes
 
 Nodes are uniform in a square of 200 m; a link has 8 MHz, path loss exponent 3 and Rayleigh fading each way;
 every node sends one update of 48 Mbit, and the merged update travels back.
@@ -15,9 +15,9 @@ import time
 from dataclasses import replace
 
 import numpy as np
-from relaying_agreement import agree
 from scipy.spatial import cKDTree
 
+from benchmarks.relaying_agreement import agree
 from solvers.common import Options
 from solvers.relaying import RelayingProblem, pareto_front, solve
 

@@ -21,7 +21,7 @@ def ablation(
         typer.Option(metavar="E|never", help="Rounds between cloud averages; default: the instance's."),
     ] = None,
     time_limit: Annotated[
-        float | None, typer.Option(metavar="S", help="Seconds of each plan, after which the best is taken.")
+        float | None, typer.Option(metavar="S", help="Seconds of each plan; default: 10.")
     ] = None,
     gap: Annotated[float, typer.Option(metavar="G", help="Relative gap that is called optimal.")] = 1e-6,
     duplex: Annotated[

@@ -44,6 +44,8 @@ class Choice:
 
 DEAR_SECOND_J, CHEAP_SECOND_J = 1e6, 1.0
 """What a second is worth, to begin with, where a joule costs nothing and where a second does, J."""
+NO_TIME_S = 1e-12
+"""Deadline of cells that have nothing to compute and nothing to send, s."""
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,7 @@ class Curves:
             if option.cell is None:
                 found.append(Choice(option))
                 continue
-            tau = (point.deadline_s - self.fixed_s[index]) / option.repeat
+            tau = max((point.deadline_s - self.fixed_s[index]) / option.repeat, NO_TIME_S)
             solution = solve(self._problem([(index, tau)])).solution
             assert solution is not None, "the option was priced at this deadline"
             found.append(Choice(option, solution.bandwidth_hz, solution.power_w, solution.frequency_hz))
@@ -238,7 +240,8 @@ class Curves:
         if not feasible.size:
             return
         asked = [
-            (int(option), max(float(tau[row, option]), self.least_tau_s[option])) for row, option in feasible
+            (int(option), max(float(tau[row, option]), self.least_tau_s[option], NO_TIME_S))
+            for row, option in feasible
         ]
         problem = self._problem(asked)
         result = solve(problem)

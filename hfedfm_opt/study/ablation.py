@@ -16,6 +16,8 @@ from hfedfm_opt.system.instance import Instance
 Group = Literal["full", "without", "plain", "only"]
 SERVERS = "hierarchical"
 """The plain baseline: everything fixed by hand, servers average."""
+TIME_LIMIT_S = 10.0
+"""Wall seconds of each plan, unless asked otherwise."""
 GROUPS: Mapping[Group, str] = {
     "full": "everything decided",
     "without": "without",
@@ -159,11 +161,13 @@ def ablate(
     period : int or None
         Every how many rounds the cloud averages; ``None``: never.
     options : PlannerOptions or None
-        What all variants share: limits, prices, precision, time limit.
+        What all variants share: limits, prices, precision; without a time limit, each plan has ten seconds.
     observer : callable or None
         Told of each variant that is done, and how many of how many are.
     """
     common = options or PlannerOptions()
+    if common.time_limit_s is None:
+        common = replace(common, time_limit_s=TIME_LIMIT_S)
     variants = list(variants_of(period))
     rows = []
     for done, variant in enumerate(variants, start=1):
