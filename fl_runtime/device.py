@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fl_runtime.cohorts import Cohort, form_cohorts, without_data
-from fl_runtime.learning_draws import round_batches
+from fl_runtime.cohorts import Cohort, form_cohorts
 from fl_runtime.local import State
 from fl_runtime.modules.shared import SharedModel
 from fl_runtime.schedule import Schedule, Training
+from fl_runtime.stacked import Stacked
 from fl_runtime.tasks.workload import IntArray, Samples, Workload
 
 if TYPE_CHECKING:
@@ -130,11 +130,8 @@ def train_devices(
     away : collection of str
         Devices that do not train in it.
     """
-    from fl_runtime.training import train_round
-
-    cohorts = without_data(own.cohorts, away)
-    batches = round_batches(cohorts, training, seed, round_index)
-    return train_round(model, cohorts, own.prefixes, state, batches, training)
+    stacked = Stacked(model, own.cohorts, own.prefixes, training, seed)
+    return dict(stacked(round_index, state, frozenset(away)).state)
 
 
 def _only_own(cohort: Cohort) -> Cohort:
