@@ -32,9 +32,7 @@ def check_plan(network: Network, decisions: Decisions) -> tuple[PlanViolation, .
     return judge(network, decisions)[0]
 
 
-def judge(
-    network: Network, decisions: Decisions
-) -> tuple[tuple[PlanViolation, ...], Prediction | None]:
+def judge(network: Network, decisions: Decisions) -> tuple[tuple[PlanViolation, ...], Prediction | None]:
     """Return all violations of a plan, and what it costs; ``None`` if it is so unsound that it has no cost.
 
     The parameters are those of :func:`check_plan`.

@@ -9,7 +9,7 @@ from hfedfm_opt.planning.hops import MissingLink, from_server, nominal_hop, to_s
 from hfedfm_opt.planning.joint_problem import JointCluster
 from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.readiness import Readiness
-from hfedfm_opt.planning.slack import slack_of, Slack
+from hfedfm_opt.planning.slack import Slack, slack_of
 from hfedfm_opt.planning.trained_elsewhere import members_helped
 from hfedfm_opt.planning.uplink_cell import UplinkCell, uplink_cell
 from hfedfm_opt.system.decisions import Cluster, Hop
@@ -123,10 +123,14 @@ def server_options(
     work = computing_of(network, members, ready)
     cell = None if ready.busy & set(members) else uplink_cell(network, members, server, work)
     if cell is None:
-        slack = slack_of(network, members, server, work, [phase.send(hop, own[hop.source], 0.0) for hop in up], gather_s)
+        slack = slack_of(
+            network, members, server, work, [phase.send(hop, own[hop.source], 0.0) for hop in up], gather_s
+        )
         if slack is None:
             return [nominal]
-        fixed_j = rounds * (gather_j - float(sum(ready.joules[device] for device in slack.devices))) + deliver_j
+        fixed_j = (
+            rounds * (gather_j - float(sum(ready.joules[device] for device in slack.devices))) + deliver_j
+        )
         return [Option(index, plan, deliver_s, fixed_j, repeat=float(rounds), slack=slack)]
     option = Option(index, plan, deliver_s, deliver_j + rounds * work.fixed_j, cell, float(rounds))
     return [nominal, option]

@@ -182,7 +182,9 @@ class Curves:
                 continue
             if option.slack is not None:
                 tau = (point.deadline_s - self.fixed_s[index]) / option.repeat
-                found.append(Choice(option, frequency_hz=option.slack.max_frequency_hz * option.slack.part(tau)))
+                found.append(
+                    Choice(option, frequency_hz=option.slack.max_frequency_hz * option.slack.part(tau))
+                )
                 continue
             if option.cell is None:
                 found.append(Choice(option))

@@ -26,8 +26,8 @@ ONE_MOMENT = 1e-12
 
 
 Uses = Mapping[tuple[str, str, str], "array[float]"]
-"""Uses of shares of bands by (cluster, phase, band): band_hz, start_s and end_s of one after another, relative
-to the start of the phase, a cluster's way up or down."""
+"""Uses of shares of bands by (cluster, phase, band): band_hz, start_s and end_s of one after another, from
+the start of the phase, a cluster's way up or down."""
 
 
 @dataclass

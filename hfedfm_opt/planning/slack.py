@@ -51,7 +51,7 @@ def slack_of(
     after_s: Sequence[float],
     least_s: float,
 ) -> Slack | None:
-    """Return what members of a star save by waiting; ``None`` where nobody can or the server hears one by one.
+    """Return what members of a star save by waiting; ``None`` if nobody can, or at a half-duplex server.
 
     Parameters
     ----------
@@ -105,4 +105,6 @@ class SlackCurves:
         slope_w = -2.0 * joules / computes_s
         in_time = deadline_s >= self.least_s * (1 - 1e-15)
         total = np.add.reduceat(joules, self._starts)
-        return np.where(in_time, total, np.inf), np.where(in_time, np.add.reduceat(slope_w, self._starts), 0.0)
+        return np.where(in_time, total, np.inf), np.where(
+            in_time, np.add.reduceat(slope_w, self._starts), 0.0
+        )

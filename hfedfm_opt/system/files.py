@@ -99,7 +99,7 @@ def write_text(path: StrPath, text: str) -> None:
 
 
 def write_pieces(path: StrPath, pieces: Iterable[str]) -> None:
-    """Write a file as :func:`write_text` writes the joined text, without holding all of it where it is packed."""
+    """Write a file as :func:`write_text` writes the joined text, not held whole where it is packed."""
     if Path(os.path.realpath(path)).suffix != ".gz":
         write_text(path, "".join(pieces))
         return

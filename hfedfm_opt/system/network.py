@@ -7,12 +7,19 @@ from typing import Any, Literal
 
 from fl_runtime.packing import FULL_BITS, packed_bits
 from hfedfm_opt.system.collector import collector_paused
-from hfedfm_opt.system.edges import Edge as Edge
-from hfedfm_opt.system.edges import WiredEdge as WiredEdge
-from hfedfm_opt.system.edges import WirelessEdge as WirelessEdge
-from hfedfm_opt.system.edges import Edges, edges_of
+from hfedfm_opt.system.edges import Edge, Edges, WiredEdge, WirelessEdge, edges_of
 from hfedfm_opt.system.instance import Band, Instance, Module, Node, Task
 
+__all__ = [
+    "Content",
+    "Duplex",
+    "Edge",
+    "Network",
+    "Precisions",
+    "WiredEdge",
+    "WirelessEdge",
+    "resolve_network",
+]
 
 Duplex = Literal["as given", "full", "half"]
 Content = Literal["update", "model"]

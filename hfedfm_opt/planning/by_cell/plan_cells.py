@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ LEAST_DEVICES = 1000
 MAX_MODULES = 12
 """Most modules that may leave their devices: their subsets are enumerated."""
 _SERVING, _HOSTING = set(Serving.model_fields), set(Hosting.model_fields)
-"""Fields that are set, the same for all: a set of its own for each would take a quarter of a plan's memory."""
+"""Fields that are set, the same for all: a set of its own for each would take a quarter of the memory."""
 TRAINING_PROOF = "training of this placement at its best deadline, less the bound on any placement"
 
 
@@ -128,7 +129,9 @@ def _hosts(network: Network, ways: Ways, way: tuple[IntArray, ...]) -> list[dict
     for group, chosen in zip(ways.groups, way, strict=True):
         device, module = np.nonzero(chosen != HOME)
         places = ways.hosts[ways.cell[group.devices[device]], chosen[device, module] - SERVER]
-        for row, name, place in zip(group.devices[device].tolist(), module.tolist(), places.tolist(), strict=True):
+        for row, name, place in zip(
+            group.devices[device].tolist(), module.tolist(), places.tolist(), strict=True
+        ):
             found[row][group.modules[name]] = ways.names[place]
     return found
 
@@ -138,7 +141,7 @@ def _hops(network: Network, device: str, host: str) -> tuple[tuple[Hop, ...], tu
     key: Any = ("ways to host", device, host)
     if key not in network.memo:
         path = network.path_up(device)
-        steps = list(zip(path, path[1 : path.index(host) + 1], strict=False))
+        steps = list(pairwise(path[: path.index(host) + 1]))
         sharers = len(network.members[path[1]])
         out = tuple(nominal_hop(network, low, high, sharers) for low, high in steps)
         back = tuple(nominal_hop(network, high, low, sharers) for low, high in reversed(steps))
@@ -170,8 +173,8 @@ def _bounded(
     bound = found.bound + cloud_leg_cost(network, rhythm) + joule * averaging_j / rhythm.num_rounds
     proof = (
         "each cell placed exactly with time priced by device and by host, plus the cloud leg and what updates "
-        "take in clusters that no D2D links lead to one member: these average at their servers, each member "
-        "over its own uplink, which is nominal where some member cannot train alone; others average at their "
+        "take in clusters no member of which all reach over D2D links: these average at their servers, each "
+        "member over its own uplink, nominal where some member cannot train alone; others average at their "
         "servers or at any member over any trees of D2D links; holds for any placement, period "
         f"{period_name(rhythm.period)} and the given association"
     )

@@ -86,11 +86,15 @@ def taken_by(ways: Ways, way: Sequence[IntArray]) -> Taken:
     seconds, joules = np.empty(ways.num_devices), np.empty(ways.num_devices)
     slack = np.zeros(ways.num_devices, dtype=np.bool_)
     for group, chosen in zip(ways.groups, way, strict=True):
-        host_s, link_s, spent_j = (_at(values, chosen) for values in (group.host_s, group.link_s, group.joules))
+        host_s, link_s, spent_j = (
+            _at(values, chosen) for values in (group.host_s, group.link_s, group.joules)
+        )
         works = np.where(host_s > 0, busy_s[_hosts(ways, group, chosen)], 0.0)
         host_s = np.where(chosen == HOME, host_s, works)
         home = chosen == HOME
-        update_s, update_j = (np.where(home, values, 0.0).sum(axis=1) for values in (group.update_s, group.update_j))
+        update_s, update_j = (
+            np.where(home, values, 0.0).sum(axis=1) for values in (group.update_s, group.update_j)
+        )
         seconds[group.devices] = group.stay_s + (link_s + host_s).sum(axis=1) + update_s
         joules[group.devices] = group.stay_j + spent_j.sum(axis=1) + update_j
         slack[group.devices] = group.slows & home.all(axis=1)

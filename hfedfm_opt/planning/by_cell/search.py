@@ -79,9 +79,11 @@ def search_cells(
             best = (deadline.cost, placed.way)
             longest_s = deadline.seconds
             bound_prices = _bounding(weights, taken, deadline, surely_s)
-        if number > 2 and not gained or time.monotonic() >= stop_at:
+        if (number > 2 and not gained) or time.monotonic() >= stop_at:
             break
-        late, prices = _repriced(ways, weights, placed.way, (taken, deadline), (late, STEP / np.sqrt(number)), sends_s)
+        late, prices = _repriced(
+            ways, weights, placed.way, (taken, deadline), (late, STEP / np.sqrt(number)), sends_s
+        )
     assert best is not None, "the first turn gives a placement or returns"
     return Found(best[1], best[0], bound_of(ways, weights, bound_prices, (longest_s, surely_s), stop_at))
 
@@ -99,7 +101,7 @@ def even(ways: Ways, second: float) -> SecondPrices:
 def bound_of(
     ways: Ways, weights: Objective, prices: SecondPrices, known: tuple[float, FloatArray], stop_at: float
 ) -> float:
-    """Return a lower bound on energy of training and time of it and of sending in a round, over all placements.
+    """Return a lower bound on energy of training, and on time of it and of sending, over all placements.
 
     With prices of devices and hosts that sum to the price of a second, the time of a round costs no less than
     what the devices' and the hosts' seconds cost: it is as long as each device trains, and as each host works
@@ -133,10 +135,8 @@ def bound_of(
     return best
 
 
-def _bounding(
-    weights: Objective, taken: Taken, deadline: Deadline, surely_s: FloatArray
-) -> SecondPrices:
-    """Return prices for a bound at the deadline of a plan: of devices that slow down, and the rest of hosts."""
+def _bounding(weights: Objective, taken: Taken, deadline: Deadline, surely_s: FloatArray) -> SecondPrices:
+    """Return prices for a bound at the deadline of a plan: of devices that slow down, the rest of hosts."""
     second = weights.time_weight_per_s
     device = deadline.slope * min(1.0, second / max(float(deadline.slope.sum()), 1e-300))
     rest = max(second - float(device.sum()), 0.0)

@@ -100,7 +100,7 @@ def random_ways(rng: np.random.Generator, num_devices: int, num_cells: int = 2, 
 
 
 def every_placement(ways: Ways, cell: int):
-    """Yield what a cell may choose: (group, row, module, way) for each of its modules, within all memories."""
+    """Yield what a cell may choose, (group, row, module) and way of each of its modules, within memories."""
     slots = [
         (number, row, column)
         for number, group in enumerate(ways.groups)
