@@ -172,10 +172,11 @@ def _bounded(
     joule = network.instance.objective.energy_weight_per_j
     bound = found.bound + cloud_leg_cost(network, rhythm) + joule * averaging_j / rhythm.num_rounds
     proof = (
-        "each cell placed exactly with time priced by device and by host, plus the cloud leg and what updates "
-        "take in clusters no member of which all reach over D2D links: these average at their servers, each "
-        "member over its own uplink, nominal where some member cannot train alone; others average at their "
-        "servers or at any member over any trees of D2D links; holds for any placement, period "
+        "each cell placed exactly with time priced by device and by host, plus the cloud leg and what "
+        "updates take in clusters no member of which all reach over D2D links: these average at their "
+        "servers, each member over its own uplink, nominal where some member cannot train alone; others "
+        "average at their servers or at any member over any trees of D2D links; holds for any placement, "
+        "period "
         f"{period_name(rhythm.period)} and the given association"
     )
     if arrangement.gap_parts:
