@@ -1,6 +1,8 @@
 """Whether a plan keeps every limit: each violation with its place, amount and unit."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+
+import numpy as np
 
 from hfedfm_opt.planning.association import as_decided
 from hfedfm_opt.planning.check_structure import distinct_hops, structure_violations
@@ -11,13 +13,14 @@ from hfedfm_opt.planning.device_energy import (
     objective_of,
     prices_of,
 )
-from hfedfm_opt.planning.phase import Use
+from hfedfm_opt.planning.phase import Uses
 from hfedfm_opt.planning.trees import gather_order
 from hfedfm_opt.planning.violations import TOLERANCE, PlanViolation, over
 from hfedfm_opt.planning.work import loads_of
 from hfedfm_opt.system.decisions import Cluster, Decisions
 from hfedfm_opt.system.instance import Cpu
 from hfedfm_opt.system.network import Network, WirelessEdge
+from solvers.common.arrays import FloatArray
 
 
 def check_plan(network: Network, decisions: Decisions) -> tuple[PlanViolation, ...]:
@@ -96,32 +99,27 @@ def _radio(network: Network, decisions: Decisions) -> Iterator[PlanViolation]:
     yield from found
 
 
-def _bands(network: Network, uses: Iterable[Use]) -> Iterator[PlanViolation]:
+def _bands(network: Network, uses: Uses) -> Iterator[PlanViolation]:
     """Compare each band with the sum of the peaks of its clusters, which run freely side by side."""
-    of_phase: dict[tuple[str, str, str], list[Use]] = {}
-    for use in uses:
-        of_phase.setdefault((use.band, use.cluster, use.phase), []).append(use)
     peak_of: dict[str, dict[str, float]] = {}
-    for (band, cluster, _), found in of_phase.items():
+    for (cluster, _, band), figures in uses.items():
         peaks = peak_of.setdefault(band, {})
-        peaks[cluster] = max(peaks.get(cluster, 0.0), _peak_hz(found))
+        peaks[cluster] = max(peaks.get(cluster, 0.0), _peak_hz(np.array(figures).reshape(-1, 3)))
     for band, peaks in peak_of.items():
         total = sum(peaks.values())
         yield from over(f"band {band!r}", "use at one moment", total, network.bands[band].band_hz, "Hz")
 
 
-def _peak_hz(uses: Iterable[Use]) -> float:
-    """Return the largest sum of shares in use at one moment; ends that touch do not overlap."""
-    events: list[tuple[float, int, float]] = []
-    for use in uses:
-        margin = 1e-12 * use.end_s
-        if use.end_s - use.start_s > margin:
-            events.extend([(use.start_s, 1, use.band_hz), (use.end_s - margin, 0, -use.band_hz)])
-    level = peak = 0.0
-    for _, _, change in sorted(events):
-        level += change
-        peak = max(peak, level)
-    return peak
+def _peak_hz(uses: FloatArray) -> float:
+    """Return the largest sum of shares in use at one moment, of band_hz, start_s and end_s, (uses, 3).
+
+    Ends that touch do not overlap.
+    """
+    band_hz, start_s, end_s = uses[uses[:, 2] * (1 - 1e-12) > uses[:, 1]].T
+    moment_s = np.concatenate([start_s, end_s * (1 - 1e-12)])
+    change_hz = np.concatenate([band_hz, -band_hz])
+    level_hz = np.cumsum(change_hz[np.lexsort((change_hz, moment_s))])  # at one moment ends go first
+    return float(level_hz.max(initial=0.0))
 
 
 def _limits(network: Network, decisions: Decisions, prediction: Prediction) -> Iterator[PlanViolation]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from hfedfm_opt.planning.association import as_decided
 from hfedfm_opt.planning.payload import carried_from, gathered_modules, kept_modules
-from hfedfm_opt.planning.phase import Ledger, Phase, Use
+from hfedfm_opt.planning.phase import Ledger, Phase, Uses
 from hfedfm_opt.planning.rounds import Kind, cycle_of
 from hfedfm_opt.planning.trained_elsewhere import hosts_above, members_helped
 from hfedfm_opt.planning.trees import Modules, deliver_order, gather_order, modules_down, modules_up
@@ -27,14 +27,14 @@ class Prediction:
         Seconds and joules per round, averaged over the rounds predicted.
     node_energy_j : mapping of str to float
         Joules per round of each node that spends any.
-    uses : tuple of Use
-        When shares of bands are used, within one round of each kind.
+    uses : mapping of (str, str, str) to array
+        When shares of bands are used, by cluster, phase and band, within one round of each kind.
     """
 
     latency_s: float
     energy_j: float
     node_energy_j: Mapping[str, float]
-    uses: tuple[Use, ...]
+    uses: Uses
 
 
 def predict(network: Network, decisions: Decisions, rounds: int | None = None) -> Prediction:
@@ -64,7 +64,7 @@ def predict(network: Network, decisions: Decisions, rounds: int | None = None) -
         latency_s=max(time_s.values()) / len(played),
         energy_j=sum(energy_j.values()) / len(played),
         node_energy_j={node: joules / len(played) for node, joules in energy_j.items()},
-        uses=tuple(use for cost in cost_of.values() for use in cost.ledger.uses),
+        uses={place: uses for cost in cost_of.values() for place, uses in cost.ledger.uses.items()},
     )
 
 

@@ -152,14 +152,45 @@ def refusal_of(network: Network, members: Sequence[str]) -> str:
     return ""
 
 
-def has_d2d_links(network: Network, members: Sequence[str]) -> bool:
-    """Return whether any links lead from one member to another."""
-    return any(pair in network.edges for pair in _pairs(members))
+def averages_at_a_member(network: Network, members: Sequence[str]) -> bool:
+    """Return whether links between members lead from all of them to one, which could average."""
+    key = ("averages at a member", tuple(members))
+    if key not in network.memo:
+        network.memo[key] = len(members) > 1 and _is_connected(network, members)
+    return bool(network.memo[key])
 
 
 def _members_of_large(network: Network) -> int:
     sizes = (len(members) for members in network.members.values())
     return sum(size for size in sizes if size > MAX_ENUMERATED_MEMBERS)
+
+
+def _is_connected(network: Network, members: Sequence[str]) -> bool:
+    """Return whether all members reach some member over D2D links."""
+    place_of = {device: place for place, device in enumerate(members)}
+    links = [(place_of[source], place_of[target]) for source, target in network.links_among(members)]
+    if not _holds_together(len(members), links):
+        return False
+    reaches = np.eye(len(members), dtype=np.bool_)
+    for row, column in links:
+        reaches[row, column] = True
+    for _ in range(len(members).bit_length()):
+        reaches = reaches @ reaches
+    return bool(reaches.all(axis=0).any())
+
+
+def _holds_together(num_nodes: int, links: Sequence[tuple[int, int]]) -> bool:
+    """Return whether links, whatever their direction, connect all nodes."""
+    near: list[list[int]] = [[] for _ in range(num_nodes)]
+    for source, target in links:
+        near[source].append(target)
+        near[target].append(source)
+    seen, frontier = {0}, [0]
+    while frontier:
+        new = {other for node in frontier for other in near[node]} - seen
+        seen |= new
+        frontier = list(new)
+    return len(seen) == num_nodes
 
 
 def _pairs(members: Sequence[str]) -> list[tuple[str, str]]:

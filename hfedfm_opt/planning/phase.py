@@ -1,6 +1,7 @@
 """Critical paths of one cluster: when its training, its way up and its way down end, and what they cost."""
 
 import heapq
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -24,16 +25,9 @@ ONE_MOMENT = 1e-12
 """Relative distance of times below which they are one moment, so that rounding decides no contest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
-    """One use of a share of a band, relative to the start of its phase: a cluster's way up or down."""
-
-    cluster: str
-    phase: str
-    band: str
-    band_hz: float
-    start_s: float
-    end_s: float
+Uses = Mapping[tuple[str, str, str], "array[float]"]
+"""Uses of shares of bands by (cluster, phase, band): band_hz, start_s and end_s of one after another, from
+the start of the phase, a cluster's way up or down."""
 
 
 @dataclass
@@ -41,11 +35,18 @@ class Ledger:
     """Joules by node and uses of bands, as they are booked."""
 
     energy_j: dict[str, float] = field(default_factory=dict)
-    uses: list[Use] = field(default_factory=list)
+    uses: "dict[tuple[str, str, str], array[float]]" = field(default_factory=dict)
 
     def spend(self, node: str, joules: float) -> None:
         """Add joules to a node's account."""
         self.energy_j[node] = self.energy_j.get(node, 0.0) + joules
+
+    def use(self, place: tuple[str, str, str], figures: Iterable[float]) -> None:
+        """Add uses of a (cluster, phase, band): band_hz, start_s and end_s of each."""
+        uses = self.uses.get(place)
+        if uses is None:
+            uses = self.uses[place] = array("d")
+        uses.extend(figures)
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,8 @@ class Phase:
         """Book once more, for this phase, what another ledger of the same times has."""
         for node, joules in booked.energy_j.items():
             self.ledger.spend(node, joules)
-        self.ledger.uses += [
-            Use(self.cluster, self.name, use.band, use.band_hz, use.start_s, use.end_s) for use in booked.uses
-        ]
+        for (_, _, band), figures in booked.uses.items():
+            self.ledger.use((self.cluster, self.name, band), figures)
 
     def send(self, hop: Hop, modules: Modules, start_s: float, content: Content = "update") -> float:
         """Book a transfer of updates or models; return when it ends."""
@@ -87,9 +87,9 @@ class Phase:
             self.ledger.spend(hop.source, joules)
         if receiver is not None and receiver.receive_power_w > 0:
             self.ledger.spend(hop.target, physics.receiver_joules(seconds, receiver.receive_power_w))
-        use = Use(self.cluster, self.name, edge.band, band_hz, start_s, start_s + seconds)
-        self.ledger.uses.append(use)
-        return start_s + seconds
+        end_s = start_s + seconds
+        self.ledger.use((self.cluster, self.name, edge.band), (band_hz, start_s, end_s))
+        return end_s
 
     def compute(
         self, node: str, flops: float, frequency_hz: float | None, share: float, start_s: float

@@ -56,7 +56,7 @@ class Plan:
     @cached_property
     def _judged(self) -> tuple[tuple[PlanViolation, ...], Prediction | None]:
         violations, prediction = judge(self.network, self.decisions)
-        return violations, None if prediction is None else replace(prediction, uses=())
+        return violations, None if prediction is None else replace(prediction, uses={})
 
     def compile(self, rounds: int | None = None) -> Schedule:
         """Return the schedule that executes the plan for a number of rounds (default: the instance's)."""

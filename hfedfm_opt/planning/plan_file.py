@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from hfedfm_opt.planning.digest import instance_digest
 from hfedfm_opt.planning.plan import Plan
@@ -14,7 +14,7 @@ from hfedfm_opt.system.collector import collector_paused
 from hfedfm_opt.system.decisions import Decisions
 from hfedfm_opt.system.defects import Defect, InstanceError, Spelling, shown
 from hfedfm_opt.system.explain import explain
-from hfedfm_opt.system.files import FileError, StrPath, read_text, write_text
+from hfedfm_opt.system.files import FileError, StrPath, read_text, write_pieces
 from hfedfm_opt.system.instance import Instance
 from hfedfm_opt.system.json_text import JsonTextError, parse_json
 from hfedfm_opt.system.read import read_instance
@@ -135,7 +135,8 @@ def write_plan(plan: Plan, path: StrPath, instance_file: StrPath | None = None) 
     if known is not None:
         way = _way(os.path.dirname(os.path.abspath(path)), os.path.abspath(known))
         decisions = decisions.model_copy(update={"instance_file": way})
-    write_text(path, plan_text(decisions))
+    with collector_paused():
+        write_pieces(path, _pieces(decisions))
 
 
 def plan_text(decisions: Decisions) -> str:
@@ -147,8 +148,7 @@ def plan_text(decisions: Decisions) -> str:
         What to write.
     """
     with collector_paused():
-        content = decisions.model_dump(exclude_defaults=True)
-        return _text({"format": FORMAT, "version": VERSION, **content}, "") + "\n"
+        return "".join(_pieces(decisions))
 
 
 def plan_schema() -> dict[str, Any]:
@@ -206,6 +206,25 @@ def _way(folder: str, path: str) -> str:
         return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:  # another drive of Windows
         return Path(path).as_posix()
+
+
+def _pieces(decisions: Decisions) -> Iterator[str]:
+    """Yield the text of a plan piece by piece: each element of a list is turned into text by itself."""
+    yield f'{{\n "format": {_line(FORMAT)},\n "version": {VERSION}'
+    for name, field in Decisions.model_fields.items():
+        value = getattr(decisions, name)
+        if name in ("format", "version") or value == field.default:
+            continue
+        yield f",\n {_line(name)}: "
+        if isinstance(value, tuple) and value:
+            for number, element in enumerate(value):
+                yield ",\n  " if number else "[\n  "
+                yield _text(element.model_dump(exclude_defaults=True), "  ")
+            yield "\n ]"
+        else:
+            dumped = value.model_dump(exclude_defaults=True) if isinstance(value, BaseModel) else value
+            yield _text(dumped, " ")
+    yield "\n}\n"
 
 
 def _text(value: Any, margin: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from hfedfm_opt.planning.cluster_options import MAX_ENUMERATED_MEMBERS, Rhythm
-from hfedfm_opt.planning.joint_cluster import MAX_SEARCHED_MEMBERS, has_d2d_links, refusal_of
+from hfedfm_opt.planning.joint_cluster import MAX_SEARCHED_MEMBERS, averages_at_a_member, refusal_of
 from hfedfm_opt.planning.recipes import period_name
 from hfedfm_opt.system.decisions import GapPart
 from hfedfm_opt.system.network import Network
@@ -20,7 +20,7 @@ class Evidence(StrEnum):
     EXACT = "every tree bounded with its bands, powers and CPU frequencies"
     SEARCHED = "trees searched with their bands, powers and CPU frequencies, and bounded by relaxation"
     NOMINAL = "every tree priced with D2D links at nominal channel and power"
-    SERVER = "no D2D links: it averages at its server"
+    SERVER = "no D2D links that lead from all members to one: it averages at its server"
     LATE = "trees not all priced in time"
     NONE = "not bounded"
 
@@ -46,7 +46,7 @@ def evidence_of(
 
 
 def _evidence(network: Network, members: Sequence[str], joint: bool) -> Evidence:
-    if not has_d2d_links(network, members):
+    if not averages_at_a_member(network, members):
         return Evidence.SERVER
     if joint and not refusal_of(network, members):
         most = MAX_HALF_DUPLEX_NODES if network.is_half_duplex(members[0]) else MAX_NODES

@@ -51,7 +51,7 @@ def slack_of(
     after_s: Sequence[float],
     least_s: float,
 ) -> Slack | None:
-    """Return what members of a star save by waiting; ``None`` where nobody can or the server hears one by one.
+    """Return what members of a star save by waiting; ``None`` if nobody can, or at a half-duplex server.
 
     Parameters
     ----------

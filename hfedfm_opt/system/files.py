@@ -7,6 +7,8 @@ import io
 import os
 import stat
 import zlib
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from fl_runtime.whole_files import packed, write_whole
@@ -15,6 +17,12 @@ StrPath = str | os.PathLike[str]
 
 DEFAULT_MAX_BYTES = 256 * 2**20
 """Larger files are refused before they are read, 256 MiB."""
+
+
+PACKING_LEVEL, GZIP_WINDOW = 6, 31
+"""How ``packed`` packs: level, and zlib's code of a gzip header with the largest window."""
+PIECES_AT_ONCE = 4096
+"""Pieces of a text that are packed in one go."""
 
 
 class FileError(OSError):
@@ -90,13 +98,34 @@ def write_text(path: StrPath, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def write_pieces(path: StrPath, pieces: Iterable[str]) -> None:
+    """Write a file as :func:`write_text` writes the joined text, not held whole where it is packed."""
+    if Path(os.path.realpath(path)).suffix != ".gz":
+        write_text(path, "".join(pieces))
+        return
+    packer = zlib.compressobj(PACKING_LEVEL, wbits=GZIP_WINDOW)
+    parts = [packer.compress("".join(some).encode("utf-8")) for some in _batches(pieces)]
+    _write(path, b"".join([*parts, packer.flush()]))
+
+
+def _batches(pieces: Iterable[str]) -> Iterator[list[str]]:
+    waiting = iter(pieces)
+    while some := list(islice(waiting, PIECES_AT_ONCE)):
+        yield some
+
+
 def write_bytes(path: StrPath, content: bytes) -> None:
     """Write a file whole or not at all; see :func:`write_text`."""
+    _write(path, packed(content) if Path(os.path.realpath(path)).suffix == ".gz" else content)
+
+
+def _write(path: StrPath, content: bytes) -> None:
+    """Write a file whole or not at all, as it is."""
     target = Path(os.path.realpath(path))  # a symbolic link keeps pointing to the file
     try:
         if target.exists() and not target.is_file():
             raise FileError(f"{path}: is {_kind(target.stat().st_mode)}, must be a file")
-        write_whole(target, packed(content) if target.suffix == ".gz" else content)
+        write_whole(target, content)
     except FileNotFoundError as error:
         raise FileError(f"{path}: there is no folder {str(target.parent)!r}; create it (mkdir -p)") from error
     except PermissionError as error:

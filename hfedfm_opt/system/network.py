@@ -1,44 +1,26 @@
 """The network of an instance, resolved: nodes, members of clusters and all links with their gains."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 from fl_runtime.packing import FULL_BITS, packed_bits
-from fl_runtime.physics import shannon_rate_bps
 from hfedfm_opt.system.collector import collector_paused
+from hfedfm_opt.system.edges import Edge, Edges, WiredEdge, WirelessEdge, edges_of
 from hfedfm_opt.system.instance import Band, Instance, Module, Node, Task
-from hfedfm_opt.system.propagation import links_of_group
 
+__all__ = [
+    "Content",
+    "Duplex",
+    "Edge",
+    "Network",
+    "Precisions",
+    "WiredEdge",
+    "WirelessEdge",
+    "resolve_network",
+]
 
-@dataclass(frozen=True, slots=True)
-class WirelessEdge:
-    """A wireless link: its band, power gain and the noise density at its receiver (noise figure included)."""
-
-    source: str
-    target: str
-    band: str
-    gain: float
-    noise_w_per_hz: float
-
-    def rate_bps(self, band_hz: float, power_w: float) -> float:
-        """Return the Shannon rate of a share ``band_hz`` (Hz) at ``power_w`` (W), in bit/s."""
-        return shannon_rate_bps(band_hz, power_w, self.gain, self.noise_w_per_hz)
-
-
-@dataclass(frozen=True, slots=True)
-class WiredEdge:
-    """A link of fixed rate; ``rate_bps`` ``None`` means that the payload takes no time."""
-
-    source: str
-    target: str
-    rate_bps: float | None
-    delay_s: float
-    power_w: float
-
-
-Edge = WirelessEdge | WiredEdge
 Duplex = Literal["as given", "full", "half"]
 Content = Literal["update", "model"]
 """What travels: updates on their way up, models on their way down."""
@@ -144,6 +126,13 @@ class Network:
                     own[module] = own.get(module, 0) + samples
         return found
 
+    def links_among(self, nodes: Sequence[str]) -> list[tuple[str, str]]:
+        """Return the links that lead from one of some nodes to another of them."""
+        if not isinstance(self.edges, Edges):
+            return [(a, b) for a in nodes for b in nodes if a != b and (a, b) in self.edges]
+        among = set(nodes)
+        return [(a, b) for a in nodes for b in sorted(self.edges.receivers_of(a) & among)]
+
     def parent(self, node: str) -> str:
         """Return the id of the node above; the root is its own parent."""
         return self.nodes[node].parent or node
@@ -235,7 +224,7 @@ def resolve_network(
         With how many bits a parameter modules travel; ``None``: all with 32.
     """
     with collector_paused():
-        edges = _edges(instance)
+        edges = edges_of(instance)
     return Network(
         instance=instance,
         nodes={node.id: node for node in instance.nodes},
@@ -246,27 +235,3 @@ def resolve_network(
         duplex=duplex,
         precisions=precisions or {},
     )
-
-
-def _edges(instance: Instance) -> dict[tuple[str, str], Edge]:
-    """Return the link of each ordered pair of nodes that has one."""
-    nodes = {node.id: node for node in instance.nodes}
-    bands = {band.id: band for band in instance.bands}
-    edges: dict[tuple[str, str], Edge] = {
-        (link.source, link.target): WiredEdge(
-            link.source, link.target, link.rate_bps, link.delay_s, link.power_w
-        )
-        for link in instance.wired_links
-    }
-    noise = {node.id: 10 ** (node.radio.noise_figure_db / 10) for node in instance.nodes if node.radio}
-    for group in instance.wireless_groups:
-        sources, targets, gains = links_of_group(group, nodes, bands)
-        density = bands[group.band].noise_w_per_hz
-        for source, target, gain in zip(sources, targets, gains.tolist(), strict=True):
-            edges[source, target] = WirelessEdge(source, target, group.band, gain, density * noise[target])
-    for link in instance.wireless_links:
-        density = bands[link.band].noise_w_per_hz * noise[link.target]
-        edges[link.source, link.target] = WirelessEdge(
-            link.source, link.target, link.band, link.gain, density
-        )
-    return edges

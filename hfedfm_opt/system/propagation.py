@@ -48,6 +48,27 @@ def links_of_group(
     ValueError
         If a node has no position, or the band no carrier frequency although the model needs one.
     """
+    names, first, second, gains = link_arrays(group, nodes, bands)
+    labels = np.array(names, dtype=object)
+    return labels[first].tolist(), labels[second].tolist(), gains
+
+
+def link_arrays(
+    group: WirelessGroup, nodes: Mapping[str, Node], bands: Mapping[str, Band]
+) -> tuple[list[str], IntArray, IntArray, FloatArray]:
+    """Return the links of :func:`links_of_group` with their ends as places in a list of ids.
+
+    The parameters are those of :func:`links_of_group`.
+
+    Returns
+    -------
+    names : list of str
+        Ids.
+    first, second : array of int, shape (L,)
+        The senders and receivers, as places in ``names``.
+    gains : array, shape (L,)
+        Power gains, linear.
+    """
     senders, receivers = list(dict.fromkeys(group.sources)), list(dict.fromkeys(group.targets))
     names = list(dict.fromkeys([*senders, *receivers]))
     index_of = {name: index for index, name in enumerate(names)}
@@ -66,8 +87,7 @@ def links_of_group(
         new = ~np.isin(second * len(names) + first, first * len(names) + second)
         first, second = np.concatenate([first, second[new]]), np.concatenate([second, first[new]])
         gains = np.concatenate([gains, gains[new]])
-    labels = np.array(names, dtype=object)
-    return labels[first].tolist(), labels[second].tolist(), gains
+    return names, first, second, gains
 
 
 def gains_of_pairs(

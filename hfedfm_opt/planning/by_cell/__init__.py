@@ -1,1 +1,1 @@
-"""Placement of large networks, cell by cell in arrays: below nodes of unlimited memory cells share only prices."""
+"""Placement of large networks in arrays: below nodes of unlimited memory, cells share nothing but prices."""

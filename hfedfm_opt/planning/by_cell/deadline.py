@@ -1,4 +1,4 @@
-"""The best common deadline of a placement whose devices may slow down, and the prices of time that it sets."""
+"""The best common deadline of a placement whose devices may slow down, and the prices of time it sets."""
 
 from dataclasses import dataclass
 
@@ -66,13 +66,12 @@ def best_deadline(weights: Objective, taken: Taken, sends_s: FloatArray) -> Dead
             low, high = (middle, high) if pull(middle) > second else (low, middle)
     joules = taken.joules.copy()
     joules[taken.slack] *= (work_s / np.maximum(high - after_s, work_s)) ** 2 if work_s.size else 1.0
-    return Deadline(
-        high, joules, _slopes(joule, taken, high - sends_s), joule * float(joules.sum()) + second * high
-    )
+    cost = joule * float(joules.sum()) + second * high
+    return Deadline(high, joules, _slopes(joule, taken, high - sends_s), cost)
 
 
 def _slopes(joule: float, taken: Taken, budget_s: FloatArray) -> FloatArray:
-    """Return the slopes ``2 J S^2 / c^3`` of devices that compute for c seconds; zero of those with no slack."""
+    """Return the slopes ``2 J S^2 / c^3`` of devices that compute for c seconds; zero without slack."""
     seconds = np.maximum(budget_s, taken.seconds)
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = 2.0 * joule * taken.joules * taken.seconds**2 / seconds**3

@@ -1,7 +1,7 @@
 """The exact placement of each cell under given prices: what the server hosts, and what each device keeps.
 
-Above the servers memory is unlimited, so that a module that leaves goes to its server, if that hosts it, or to
-its cheapest node above.  With the modules S that the server of a cell hosts, its devices do not touch each
+Above the servers memory is unlimited, so that a module that leaves goes to its server, if that hosts it, or
+to its cheapest node above.  With the modules S that the server of a cell hosts, its devices do not touch each
 other: device d keeps the modules H at home that fit into its memory, and pays
 
     f_d(S) = min over H of  home_d(H) + sum over i not in H of min(above_di, server_di if i in S).

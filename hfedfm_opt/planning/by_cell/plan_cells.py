@@ -3,12 +3,14 @@
 import math
 import time
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.by_cell.search import Found, search_cells
+from hfedfm_opt.planning.by_cell.star_costs import star_costs
 from hfedfm_opt.planning.by_cell.ways import HOME, SERVER, Ways, ways_of
 from hfedfm_opt.planning.candidates import Reach
 from hfedfm_opt.planning.cluster_options import Rhythm
@@ -16,9 +18,9 @@ from hfedfm_opt.planning.hops import MissingLink, nominal_hop
 from hfedfm_opt.planning.optimise import SearchSettings, optimise
 from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import Placed
-from hfedfm_opt.planning.placement_bound import cloud_leg_cost
+from hfedfm_opt.planning.placement_bound import PLACEMENT_PROOF, cloud_leg_cost
 from hfedfm_opt.planning.recipes import period_name
-from hfedfm_opt.planning.trained_elsewhere import may_leave, with_training
+from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.planning.work import loads_of
 from hfedfm_opt.system.decisions import GapPart, Hop, Hosting, Serving
 from hfedfm_opt.system.network import Network
@@ -28,6 +30,8 @@ LEAST_DEVICES = 1000
 """Devices from which on a network is placed cell by cell."""
 MAX_MODULES = 12
 """Most modules that may leave their devices: their subsets are enumerated."""
+_SERVING, _HOSTING = set(Serving.model_fields), set(Hosting.model_fields)
+"""Fields that are set, the same for all: a set of its own for each would take a quarter of the memory."""
 TRAINING_PROOF = "training of this placement at its best deadline, less the bound on any placement"
 
 
@@ -71,13 +75,14 @@ def decide_by_cells(
     ways = ways_of(network, reach, slows=settings.allocate)
     weights = network.instance.objective
     half = time.monotonic() + 0.5 * settings.time_limit_s
-    found = search_cells(ways, weights, _sends_s(network), half)
+    stars = star_costs(network, ways, rhythm, allocate=settings.allocate)
+    found = search_cells(ways, weights, _sends_s(network), stars.sends_s, half)
     if found is None:
         return None
     placed = placed_of(network, ways, found.way)
     left = replace(settings, time_limit_s=max(stop_at - time.monotonic(), 1e-3))
     arrangement = optimise(with_training(network, placed.servings), placed, rhythm, left)
-    return placed, _bounded(network, arrangement, found, rhythm)
+    return placed, _bounded(network, arrangement, found, stars.joules, rhythm)
 
 
 def placed_of(network: Network, ways: Ways, way: tuple[IntArray, ...]) -> Placed:
@@ -110,9 +115,11 @@ def placed_of(network: Network, ways: Ways, way: tuple[IntArray, ...]) -> Placed
                 share = load.flops / work[host] if load.flops > 0 else 1.0
                 out, back = _hops(network, device, host)
                 servings.append(
-                    Serving(device=device, module=module, host=host, out=out, back=back, share=share)
+                    Serving.model_construct(
+                        _SERVING, device=device, module=module, host=host, out=out, back=back, share=share
+                    )
                 )
-    replicas = tuple(Hosting(module=module, node=node) for module, node in hosted)
+    replicas = tuple(Hosting.model_construct(_HOSTING, module=module, node=node) for module, node in hosted)
     return Placed(replicas, tuple(servings), -math.inf)
 
 
@@ -134,7 +141,7 @@ def _hops(network: Network, device: str, host: str) -> tuple[tuple[Hop, ...], tu
     key: Any = ("ways to host", device, host)
     if key not in network.memo:
         path = network.path_up(device)
-        steps = list(zip(path, path[1 : path.index(host) + 1], strict=False))
+        steps = list(pairwise(path[: path.index(host) + 1]))
         sharers = len(network.members[path[1]])
         out = tuple(nominal_hop(network, low, high, sharers) for low, high in steps)
         back = tuple(nominal_hop(network, high, low, sharers) for low, high in reversed(steps))
@@ -158,16 +165,23 @@ def _send_s(network: Network, device: str) -> float:
     return Phase(network, Ledger(), server, "").send(hop, own, 0.0)
 
 
-def _bounded(network: Network, arrangement: Arrangement, found: Found, rhythm: Rhythm) -> Arrangement:
-    """Return the arrangement with a bound over all placements."""
-    bound = found.bound + cloud_leg_cost(network, rhythm)
-    if not any(may_leave(network, name) for name in network.modules):  # what moves away sends no updates
-        joule = network.instance.objective.energy_weight_per_j
-        bound += joule * arrangement.relaying_j / rhythm.num_rounds
+def _bounded(
+    network: Network, arrangement: Arrangement, found: Found, averaging_j: float, rhythm: Rhythm
+) -> Arrangement:
+    """Return the arrangement with a bound over all placements, and what that leaves open."""
+    joule = network.instance.objective.energy_weight_per_j
+    bound = found.bound + cloud_leg_cost(network, rhythm) + joule * averaging_j / rhythm.num_rounds
     proof = (
-        "each cell placed exactly with time priced by device and by host, plus the cloud leg and the least "
-        "energy of averaging in clusters whose trees are all priced: holds for any placement and any relaying, "
-        f"period {period_name(rhythm.period)} and the given association"
+        "each cell placed exactly with time priced by device and by host, plus the cloud leg and what "
+        "updates take in clusters no member of which all reach over D2D links: these average at their "
+        "servers, each member over its own uplink, nominal where some member cannot train alone; others "
+        "average at their servers or at any member over any trees of D2D links; holds for any placement, "
+        "period "
+        f"{period_name(rhythm.period)} and the given association"
     )
-    part = GapPart(part="placement", amount=found.cost - found.bound, proof=TRAINING_PROOF)
-    return replace(arrangement, bound=bound, proof=proof, gap_parts=(part,))
+    if arrangement.gap_parts:
+        amount = arrangement.bound - bound
+        parts = (*arrangement.gap_parts, GapPart(part="placement", amount=amount, proof=PLACEMENT_PROOF))
+    else:
+        parts = (GapPart(part="placement", amount=found.cost - found.bound, proof=TRAINING_PROOF),)
+    return replace(arrangement, bound=bound, proof=proof, gap_parts=parts)

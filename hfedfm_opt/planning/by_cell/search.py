@@ -46,7 +46,9 @@ class Found:
     bound: float
 
 
-def search_cells(ways: Ways, weights: Objective, sends_s: FloatArray, stop_at: float) -> Found | None:
+def search_cells(
+    ways: Ways, weights: Objective, sends_s: FloatArray, surely_s: FloatArray, stop_at: float
+) -> Found | None:
     """Return the best placement of some turns and a bound on all; ``None`` if nothing fits.
 
     Parameters
@@ -57,6 +59,8 @@ def search_cells(ways: Ways, weights: Objective, sends_s: FloatArray, stop_at: f
         Prices of joules and seconds.
     sends_s : (devices,) float
         How long each device sends its update.
+    surely_s : (devices,) float
+        How long it does so in any plan that the bound is of.
     stop_at : float
         On the monotonic clock, when to end at the latest, after a first placement and a first bound.
     """
@@ -74,14 +78,14 @@ def search_cells(ways: Ways, weights: Objective, sends_s: FloatArray, stop_at: f
         if best is None or deadline.cost < best[0]:
             best = (deadline.cost, placed.way)
             longest_s = deadline.seconds
-            bound_prices = _bounding(weights, taken, deadline)
+            bound_prices = _bounding(weights, taken, deadline, surely_s)
         if (number > 2 and not gained) or time.monotonic() >= stop_at:
             break
         late, prices = _repriced(
             ways, weights, placed.way, (taken, deadline), (late, STEP / np.sqrt(number)), sends_s
         )
     assert best is not None, "the first turn gives a placement or returns"
-    return Found(best[1], best[0], bound_of(ways, weights, bound_prices, longest_s, stop_at))
+    return Found(best[1], best[0], bound_of(ways, weights, bound_prices, (longest_s, surely_s), stop_at))
 
 
 def even(ways: Ways, second: float) -> SecondPrices:
@@ -94,8 +98,10 @@ def even(ways: Ways, second: float) -> SecondPrices:
     return SecondPrices(device, host)
 
 
-def bound_of(ways: Ways, weights: Objective, prices: SecondPrices, longest_s: float, stop_at: float) -> float:
-    """Return a lower bound on energy and time of training in a round, over all placements.
+def bound_of(
+    ways: Ways, weights: Objective, prices: SecondPrices, known: tuple[float, FloatArray], stop_at: float
+) -> float:
+    """Return a lower bound on energy of training, and on time of it and of sending, over all placements.
 
     With prices of devices and hosts that sum to the price of a second, the time of a round costs no less than
     what the devices' and the hosts' seconds cost: it is as long as each device trains, and as each host works
@@ -110,30 +116,32 @@ def bound_of(ways: Ways, weights: Objective, prices: SecondPrices, longest_s: fl
         Prices of joules and seconds.
     prices : SecondPrices
         Prices to begin with.
-    longest_s : float
-        How long the training of a good plan takes; what takes longer is late.
+    known : tuple of float and (devices,) float
+        How long training and sending of a good plan take, what takes longer is late; and how long each device
+        surely sends after its training.
     stop_at : float
         On the monotonic clock, when to end at the latest, after a first bound.
     """
-    best = -np.inf
+    best, surely_s = -np.inf, known[1]
     prices = _summing_to(weights.time_weight_per_s, prices)
     for number in range(1, BOUNDING_TURNS + 1):
         costs = costs_of(ways, weights, prices, updates=False, own_too=True)
         placed = place_cells(ways, costs)
-        best = max(best, float(placed.cost.sum()) * (1.0 - SAFETY))
+        total = float(placed.cost.sum()) + float(prices.device @ surely_s)
+        best = max(best, total - SAFETY * abs(total))
         if time.monotonic() >= stop_at:
             break
-        prices = _pressed(ways, weights, prices, placed.way, longest_s, STEP / np.sqrt(number))
+        prices = _pressed(ways, weights, prices, placed.way, known, STEP / np.sqrt(number))
     return best
 
 
-def _bounding(weights: Objective, taken: Taken, deadline: Deadline) -> SecondPrices:
-    """Return prices for a bound at the deadline of a plan: of devices that slow down, and the rest of hosts."""
+def _bounding(weights: Objective, taken: Taken, deadline: Deadline, surely_s: FloatArray) -> SecondPrices:
+    """Return prices for a bound at the deadline of a plan: of devices that slow down, the rest of hosts."""
     second = weights.time_weight_per_s
     device = deadline.slope * min(1.0, second / max(float(deadline.slope.sum()), 1e-300))
     rest = max(second - float(device.sum()), 0.0)
     longest = max(deadline.seconds, 1e-300)
-    late = np.where(taken.slack, 0.0, np.exp(SHARPNESS * (taken.seconds / longest - 1.0)))
+    late = np.where(taken.slack, 0.0, np.exp(SHARPNESS * ((taken.seconds + surely_s) / longest - 1.0)))
     busy = np.exp(SHARPNESS * (taken.busy_s / longest - 1.0))
     share = rest / (float(late.sum()) + float(busy.sum()))
     return SecondPrices(device + share * late, share * busy)
@@ -144,7 +152,7 @@ def _pressed(
     weights: Objective,
     prices: SecondPrices,
     way: Sequence[IntArray],
-    longest_s: float,
+    known: tuple[float, FloatArray],
     step: float,
 ) -> SecondPrices:
     """Return prices that press more on devices and hosts that are late under these."""
@@ -155,8 +163,8 @@ def _pressed(
         part = np.cbrt(prices.device * taken.seconds / (2.0 * joule * taken.joules))
     slowed = taken.slack & (taken.seconds > 0)
     seconds[slowed] /= np.clip(part[slowed], 1e-9, 1.0)
-    longest_s = max(longest_s, 1e-300)
-    device = prices.device * np.exp(step * np.clip(seconds / longest_s - 1.0, -1.0, 1.0))
+    longest_s, surely_s = max(known[0], 1e-300), known[1]
+    device = prices.device * np.exp(step * np.clip((seconds + surely_s) / longest_s - 1.0, -1.0, 1.0))
     host = prices.host * np.exp(step * np.clip(taken.busy_s / longest_s - 1.0, -1.0, 1.0))
     return _summing_to(weights.time_weight_per_s, SecondPrices(device, host))
 

@@ -1,4 +1,4 @@
-"""Every way to run every module for every device, as arrays: at home, on the server, on the nodes above it."""
+"""Every way to run every module for every device, as arrays: at home, on the server, on nodes above it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -100,7 +100,7 @@ def random_ways(rng: np.random.Generator, num_devices: int, num_cells: int = 2, 
 
 
 def every_placement(ways: Ways, cell: int):
-    """Yield what a cell may choose: (group, row, module, way) for each of its modules, within all memories."""
+    """Yield what a cell may choose, (group, row, module) and way of each of its modules, within memories."""
     slots = [
         (number, row, column)
         for number, group in enumerate(ways.groups)
@@ -182,7 +182,7 @@ def test_the_bound_is_below_every_placement_at_its_best_deadline(seed, second):
     rng = np.random.default_rng(seed)
     ways = random_ways(rng, 3, modules=2)
     weights = Objective(energy_weight_per_j=1.0, time_weight_per_s=second)
-    found = search_cells(ways, weights, np.zeros(3), np.inf)
+    found = search_cells(ways, weights, np.zeros(3), np.zeros(3), np.inf)
     cells = [list(every_placement(ways, cell)) for cell in range(2)]
     if found is None:
         assert not all(cells)
@@ -196,7 +196,7 @@ def test_the_bound_is_below_every_placement_at_its_best_deadline(seed, second):
     assert found.bound <= min(costs) * (1 + 1e-9)
     assert found.bound <= found.cost
     assert min(costs) <= found.cost * (1 + 1e-9)
-    assert bound_of(ways, weights, even(ways, second), 1.0, np.inf) <= min(costs) * (1 + 1e-9)
+    assert bound_of(ways, weights, even(ways, second), (1.0, np.zeros(3)), np.inf) <= min(costs) * (1 + 1e-9)
 
 
 def test_the_best_deadline_is_that_of_a_fine_grid():
@@ -222,7 +222,8 @@ def test_the_best_deadline_is_that_of_a_fine_grid():
 def test_what_a_placement_takes_is_what_its_plan_takes():
     network = resolve_network(campus_instance())
     ways = ways_of(network, "device")
-    found = search_cells(ways, network.instance.objective, np.zeros(len(network.devices)), np.inf)
+    nothing_s = np.zeros(len(network.devices))
+    found = search_cells(ways, network.instance.objective, nothing_s, nothing_s, np.inf)
     assert found is not None
     placed = plan_cells.placed_of(network, ways, found.way)
     ready, taken = readiness(network, placed.servings), taken_by(ways, found.way)
@@ -249,7 +250,7 @@ def test_a_city_of_a_thousand_devices_is_planned_with_a_bound():
     assert result.plan is not None
     assert result.plan.violations == ()
     assert result.seconds < 60
-    assert 0.0 < result.gap < 0.15
+    assert 0.0 <= result.gap < 0.02
     assert sum(part.amount for part in result.gap_parts) == pytest.approx(result.objective - result.bound)
 
 

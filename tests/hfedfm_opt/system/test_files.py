@@ -3,9 +3,10 @@ import gzip
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from hfedfm_opt.system.files import FileError, read_bytes, read_text, write_bytes, write_text
+from hfedfm_opt.system.files import FileError, read_bytes, read_text, write_bytes, write_pieces, write_text
 
 
 def test_what_was_written_is_read_back(tmp_path):
@@ -180,3 +181,12 @@ def test_a_packed_city_is_small_and_the_same(tmp_path):
     assert (tmp_path / "a.json.gz").read_bytes() == (tmp_path / "b.json.gz").read_bytes()
     assert (tmp_path / "a.json.gz").stat().st_size * 10 < len(instance_text(instance))
     assert read_instance(tmp_path / "a.json.gz") == instance
+
+
+def test_a_packed_file_written_piece_by_piece_has_the_bytes_of_the_whole_text(tmp_path):
+    rng = np.random.default_rng(0)
+    pieces = [f"{value!r}, " for value in rng.normal(size=20_000)]
+    for name in ("text.json.gz", "text.json"):
+        write_pieces(tmp_path / name, iter(pieces))
+        write_text(tmp_path / f"whole-{name}", "".join(pieces))
+        assert (tmp_path / name).read_bytes() == (tmp_path / f"whole-{name}").read_bytes()
