@@ -30,8 +30,9 @@ class TreePrices:
         self._workers = workers
         self._known: dict[Hashable, Fronts] = {}
 
-    def __len__(self) -> int:
-        """Return how many clusters were priced."""
+    @property
+    def num_priced(self) -> int:
+        """How many problems are remembered."""
         return len(self._known)
 
     def fronts_of(

@@ -30,7 +30,7 @@ if __name__ == "__main__":
 
 
 def processes_below(pid: int) -> set[int]:
-    """Return the processes that a process began and that still do something, but for trackers of resources."""
+    """Return the living processes that a process began, but for trackers of resources."""
     found = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -89,7 +89,9 @@ def test_one_job_hires_nobody():
         assert workers.map(math.sqrt, NUMBERS) == ROOTS
 
 
-@pytest.mark.parametrize(("jobs", "engine", "words"), [(0, "processes", "jobs is 0"), (2, "mpi", "engine is 'mpi'")])
+@pytest.mark.parametrize(
+    ("jobs", "engine", "words"), [(0, "processes", "jobs is 0"), (2, "mpi", "engine is 'mpi'")]
+)
 def test_wrong_words_are_refused(jobs, engine, words):
     with pytest.raises(InvalidProblem, match=words), hired(jobs, engine):
         pass
@@ -98,7 +100,10 @@ def test_wrong_words_are_refused(jobs, engine, words):
 @pytest.mark.parametrize("engine", ["ray", "dask"])
 def test_a_missing_engine_names_its_extra(monkeypatch, engine):
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
-    with pytest.raises(MissingBackend, match=rf"pip install 'hfedfm-opt\[{engine}\]'"), hired(2, engine) as workers:
+    with (
+        pytest.raises(MissingBackend, match=rf"pip install 'hfedfm-opt\[{engine}\]'"),
+        hired(2, engine) as workers,
+    ):
         workers.map(math.sqrt, NUMBERS)
 
 
@@ -122,5 +127,10 @@ def test_workers_of_a_local_dask_give_the_same_answers():
 def test_pieces_of_work_travel():
     from hfedfm_opt.planning import joint_group, joint_search, tree_prices
 
-    for function in (joint_group.begin, joint_group.solve_limits, joint_search.search_trees, tree_prices.price_trees):
+    for function in (
+        joint_group.begin,
+        joint_group.solve_limits,
+        joint_search.search_trees,
+        tree_prices.price_trees,
+    ):
         assert pickle.loads(pickle.dumps(function)) is function
