@@ -72,7 +72,8 @@ def priced_options(
             problem = tree_problem(network, server, rhythm, ready)
             problems |= {} if problem is None else {server: problem}
     ends = [stop_at if others[server] else math.inf for server in problems]
-    fronts = (trees or TreePrices()).fronts_of(list(problems.values()), ends)
+    prices = TreePrices() if trees is None else trees
+    fronts = prices.fronts_of(list(problems.values()), ends)
     priced = {
         server: (problem, front)
         for (server, problem), front in zip(problems.items(), fronts, strict=True)

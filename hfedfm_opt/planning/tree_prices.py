@@ -10,8 +10,8 @@ import numpy as np
 from hfedfm_opt.planning.workers import ALONE, Workers, wall_time
 from solvers.relaying import Front, RelayingProblem, pareto_fronts
 
-LEAST_TREES_TO_SEND = 150_000
-"""Trees below which all are priced here: about a second of work, as long as it takes to begin a process."""
+LEAST_TREES_TO_SEND = 3_000_000
+"""Trees below which all are priced here: two to six seconds of work, and to begin a process takes one."""
 
 Fronts = tuple[Front, ...]
 """One for each candidate root of a problem, in their order."""
@@ -30,8 +30,9 @@ class TreePrices:
         self._workers = workers
         self._known: dict[Hashable, Fronts] = {}
 
-    def __len__(self) -> int:
-        """Return how many clusters were priced."""
+    @property
+    def num_priced(self) -> int:
+        """How many problems are remembered."""
         return len(self._known)
 
     def fronts_of(

@@ -12,6 +12,7 @@ import pytest
 from hfedfm_opt.planning import joint_curves, tree_prices
 from hfedfm_opt.planning.cluster_options import Rhythm, relayed_options, tree_problem
 from hfedfm_opt.planning.decide import decide, search_settings
+from hfedfm_opt.planning.joint_curves import JointCurves
 from hfedfm_opt.planning.joint_search import SearchTask, search_trees
 from hfedfm_opt.planning.module_periods import plan_each_with_periods, plan_with_periods
 from hfedfm_opt.planning.optimise import least_relaying_j, optimise, options_of
@@ -26,7 +27,8 @@ from hfedfm_opt.planning.tree_prices import TreePrices
 from hfedfm_opt.system.network import resolve_network
 from solvers.common import StopReason
 
-SIZES = (4, 3, 3, 2, 4, 1)
+NOMINAL = PlannerOptions(allocate=False)
+NOWHERE_ELSE = Placed((), (), 0.0)
 
 
 @dataclass
@@ -53,30 +55,69 @@ def relayed(network, ready, prices, period=2):
 
 
 @pytest.mark.usefixtures("_everything_is_sent")
-@pytest.mark.parametrize("jobs", [2, 3, 7])
-@pytest.mark.parametrize(("seed", "joint", "split"), [(1, False, True), (2, True, False), (3, True, True)])
-def test_plans_are_the_same_to_the_byte_whoever_works(make_instance, jobs, seed, joint, split):
-    instance = make_instance(seed, devices_per_server=SIZES, split=split)
-    network, recipe = resolve_network(instance), recipe_of("optimised:2", 2)
-    settings = PlannerOptions(allocate_d2d=joint)
-    alone = decide(network, recipe, settings)
+def test_plans_are_the_same_to_the_byte_whoever_prices_trees(make_instance):
+    network = resolve_network(make_instance(1, devices_per_server=(4, 3, 1, 3), split=True))
+    recipe, workers = recipe_of("optimised:2", 2), Apart(3)
+    alone = decide(network, recipe, NOMINAL)
+    assert pickle.dumps(decide(network, recipe, NOMINAL, workers)) == pickle.dumps(alone)
+    assert "price_trees" in workers.sent
+
+
+def joint_clusters(network):
+    found = options_of(network, Rhythm(2), readiness(network, ()), allocate=True, joint=True)
+    return dict(enumerate(option.joint for option in found if option.joint is not None))
+
+
+@pytest.fixture(scope="module")
+def joint_instance(make_instance):
+    clusters = joint_clusters(resolve_network(make_instance(2, devices_per_server=(3, 2, 3, 3))))
+    return clusters, joint_points(JointCurves(clusters, 3.0, 1e-3))
+
+
+def joint_points(curves):
+    """Return what is known at deadlines, asked for in two goes, arrays as bytes."""
+    least_s = {name: curves.least_s(name) for name in curves.clusters}
+    asked = [(name, least_s[name][0] * part) for part in (1.1, 1.7) for name in least_s]
+    points = [*curves.price(asked), *curves.price([(name, 1.3 * seconds) for name, seconds in asked])]
+    plans = [vars(point.plan) if point.plan else {} for point in points]
+    return (
+        [seconds for pair in least_s.values() for seconds in pair],
+        [(point.value_j, point.bound_j, point.slope_w) for point in points],
+        [{name: np.asarray(value).tobytes() for name, value in plan.items()} for plan in plans],
+    )
+
+
+@pytest.mark.usefixtures("_everything_is_sent")
+@pytest.mark.parametrize("jobs", [2, 3])
+def test_clusters_decided_at_once_are_the_same_to_the_byte_in_parts(joint_instance, jobs):
+    clusters, alone = joint_instance
     workers = Apart(jobs)
-    assert pickle.dumps(decide(network, recipe, settings, workers)) == pickle.dumps(alone)
-    assert {"begin", "solve_limits"} <= set(workers.sent) if joint else "price_trees" in workers.sent
+    assert joint_points(JointCurves(clusters, 3.0, 1e-3, workers=workers)) == alone
+    groups = 2  # of 3 and of 2 members
+    assert workers.sent.count("begin") > groups
+    assert workers.sent.count("solve_limits") > 2 * groups
+
+
+def test_larger_clusters_are_searched_by_workers(make_instance):
+    clusters = joint_clusters(resolve_network(make_instance(3, devices_per_server=(8, 9))))
+    over, workers = time.monotonic() - 1.0, Apart(2)
+    apart = JointCurves(clusters, 3.0, 1e-3, over, workers)
+    assert joint_points(apart) == joint_points(JointCurves(clusters, 3.0, 1e-3, over))
+    assert workers.sent == ["search_trees"] * 2
 
 
 @pytest.mark.usefixtures("_everything_is_sent")
 def test_processes_give_the_same_plan_as_one(make_instance):
-    instance = make_instance(4, devices_per_server=(5, 4, 3), split=True)
-    one = plan(instance, "optimised:2")
-    two = plan(instance, "optimised:2", jobs=2)
+    instance = make_instance(4, devices_per_server=(4, 3), split=True)
+    one = plan(instance, "optimised:2", NOMINAL)
+    two = plan(instance, "optimised:2", replace(NOMINAL, jobs=2))
     assert one.plan.decisions.model_dump_json() == two.plan.decisions.model_dump_json()
     assert (one.objective, one.bound, one.proof) == (two.objective, two.bound, two.proof)
 
 
 def test_the_best_of_several_periods_is_the_same_with_two_jobs(make_instance):
     instance = make_instance(5)
-    options = PlannerOptions(periods=(1, 2, None), time_weight_per_s=3.0)
+    options = replace(NOMINAL, periods=(1, 2, None), time_weight_per_s=3.0)
     one, two = plan(instance, options=options), plan(instance, options=replace(options, jobs=2))
     assert one.plan.decisions == two.plan.decisions
     assert two.plan.instance == one.plan.instance
@@ -87,9 +128,9 @@ def test_candidates_of_a_sweep_have_the_plans_that_each_has_alone(make_instance)
     instance = make_instance(6)
     names = [module.id for module in instance.modules if module.trainable]
     asked = [
-        (dict.fromkeys(names, 1), PlannerOptions()),
-        (dict.fromkeys(names, 2) | {names[0]: 4}, PlannerOptions(transport_bits=8)),
-        (dict.fromkeys(names, None), PlannerOptions()),
+        (dict.fromkeys(names, 1), NOMINAL),
+        (dict.fromkeys(names, 2) | {names[0]: 4}, replace(NOMINAL, transport_bits=8)),
+        (dict.fromkeys(names, None), NOMINAL),
     ]
     together = plan_each_with_periods(instance, "optimised", asked)
     for (periods, options), result in zip(asked, together, strict=True):
@@ -102,9 +143,9 @@ def test_trees_are_priced_once_however_often_they_are_asked_for(make_instance):
     network = resolve_network(make_instance(7, devices_per_server=(4, 3)))
     ready, prices = readiness(network, ()), TreePrices()
     first = relayed(network, ready, prices)
-    assert len(prices) == 2
+    assert prices.num_priced == 2
     assert relayed(network, ready, prices) == first == relayed(network, ready, TreePrices())
-    assert len(prices) == 2
+    assert prices.num_priced == 2
 
 
 def test_a_device_that_is_ready_later_has_the_trees_of_its_cluster_priced_anew(make_instance):
@@ -113,7 +154,7 @@ def test_a_device_that_is_ready_later_has_the_trees_of_its_cluster_priced_anew(m
     relayed(network, ready, prices)
     later = replace(ready, seconds={**ready.seconds, "d0": ready.seconds["d0"] + 5.0})
     assert relayed(network, later, prices) == relayed(network, later, TreePrices())
-    assert len(prices) == 3
+    assert prices.num_priced == 3
 
 
 def test_options_with_known_prices_are_those_without(make_instance):
@@ -145,17 +186,22 @@ def test_members_without_links_to_a_root_have_no_trees_for_it(make_instance):
     assert tree_problem(network, "s1", Rhythm(2), readiness(network, ())) is None
 
 
-@pytest.mark.parametrize("joint", [False, True])
-def test_a_time_limit_that_is_over_leaves_a_checked_plan_without_a_bound(make_instance, joint):
+def test_a_time_limit_that_is_over_leaves_a_checked_plan_without_a_bound(make_instance):
     instance = make_instance(10, devices_per_server=(4, 3, 2))
-    result = plan(instance, "optimised:2", time_limit_s=1e-9, allocate_d2d=joint)
-    free = plan(instance, "optimised:2", allocate_d2d=joint)
+    result = plan(instance, "optimised:2", replace(NOMINAL, time_limit_s=1e-9))
+    free = plan(instance, "optimised:2", NOMINAL)
     assert result.plan.violations == ()
-    assert result.bound <= free.objective <= result.objective * (1 + 1e-9)
-    if not joint:
-        assert (result.bound, result.stop_reason) == (-math.inf, StopReason.TIME_LIMIT)
-        assert "the time limit came before all trees of 3 of 3 clusters were priced" in result.proof
-        assert {cluster.aggregator for cluster in result.plan.decisions.clusters} == {"s0", "s1", "s2"}
+    assert free.objective <= result.objective * (1 + 1e-9)
+    assert (result.bound, result.stop_reason) == (-math.inf, StopReason.TIME_LIMIT)
+    assert "the time limit came before all trees of 3 of 3 clusters were priced" in result.proof
+    assert {cluster.aggregator for cluster in result.plan.decisions.clusters} == {"s0", "s1", "s2"}
+
+
+def test_a_time_limit_that_is_over_leaves_a_checked_plan_where_all_is_decided_at_once(make_instance):
+    instance = make_instance(10, devices_per_server=(3, 2))
+    result = plan(instance, "optimised:2", time_limit_s=1e-9)
+    assert result.plan.violations == ()
+    assert result.bound <= result.objective
 
 
 def test_late_clusters_count_nothing_in_what_relaying_takes_at_least(make_instance):
@@ -166,18 +212,16 @@ def test_late_clusters_count_nothing_in_what_relaying_takes_at_least(make_instan
     assert late.late == {"s0", "s1"}
     evidence = evidence_of(network, joint=False, late=late.late)
     assert set(evidence.values()) == {Evidence.LATE}
-    assert least_relaying_j(late.options, ready, rhythm, evidence) == 0.0
+    assert least_relaying_j(network, late.options, ready, rhythm, evidence) == 0.0
     some = evidence_of(network, joint=False, late={"s0"})
-    assert least_relaying_j(whole, ready, rhythm, some) > 0
-    assert least_relaying_j(whole, ready, rhythm, some) < least_relaying_j(
-        whole, ready, rhythm, evidence_of(network, joint=False)
-    )
+    of_all = least_relaying_j(network, whole, ready, rhythm, evidence_of(network, joint=False))
+    assert 0.0 < least_relaying_j(network, whole, ready, rhythm, some) < of_all
 
 
 def test_bounds_over_placements_hold_when_no_trees_were_priced(make_instance):
     instance = make_instance(12, devices_per_server=(3, 3), split=True)
-    free = plan(instance, "optimised:2", allocate_d2d=False)
-    short = plan(instance, "optimised:2", allocate_d2d=False, time_limit_s=1e-6)
+    free = plan(instance, "optimised:2", NOMINAL)
+    short = plan(instance, "optimised:2", replace(NOMINAL, time_limit_s=1e-6))
     assert short.bound <= free.objective
     assert short.plan.violations == ()
 
@@ -190,14 +234,15 @@ def test_a_cluster_that_cannot_average_at_its_server_is_priced_whatever_the_time
     )
     assert late.late == {"s1"}
     assert {option.cluster for option in late.options} == {0, 1}
-    assert plan(instance, "optimised:2", time_limit_s=1e-9, allocate_d2d=False).plan.violations == ()
+    short = plan(instance, "optimised:2", replace(NOMINAL, time_limit_s=1e-9))
+    assert short.plan.violations == ()
 
 
 def test_limits_that_only_trees_keep_are_kept_whatever_the_time(make_instance):
     instance = make_instance(14, devices_per_server=(4, 4))
     network, rhythm = resolve_network(instance), Rhythm(2)
-    settings = replace(search_settings(network, PlannerOptions(allocate=False)), trees=TreePrices())
-    placed = Placed((), ())
+    settings = replace(search_settings(network, NOMINAL), trees=TreePrices())
+    placed = NOWHERE_ELSE
     at_servers = optimise(network, placed, rhythm, replace(settings, time_limit_s=1e-9))
     assert {cluster.aggregator for cluster in at_servers.clusters} == {"s0", "s1"}
     least_j = 0.0
@@ -231,7 +276,7 @@ def optimise_energy(network, arrangement):
     from hfedfm_opt.planning.assemble import assemble
     from hfedfm_opt.planning.costs import predict
 
-    decisions = assemble(network, "optimised:2", 2, Placed((), ()), arrangement)
+    decisions = assemble(network, "optimised:2", 2, NOWHERE_ELSE, arrangement)
     return 2 * predict(network, decisions).energy_j
 
 

@@ -30,7 +30,7 @@ if __name__ == "__main__":
 
 
 def processes_below(pid: int) -> set[int]:
-    """Return the processes that a process began and that still do something, but for trackers of resources."""
+    """Return the living processes that a process began, but for trackers of resources."""
     found = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
