@@ -10,7 +10,7 @@ from hfedfm_opt.planning.assemble import assemble
 from hfedfm_opt.planning.check import check_plan
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.costs import predict
-from hfedfm_opt.planning.deadline_turns import Turns, place_by_deadline, training_cost
+from hfedfm_opt.planning.deadline_turns import Turns, place_by_deadline
 from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement
 from hfedfm_opt.planning.hops import OutOfLimits
 from hfedfm_opt.planning.hulls import second_j_of
@@ -19,6 +19,7 @@ from hfedfm_opt.planning.optimise import SearchSettings, optimise
 from hfedfm_opt.planning.pace import best_moment_s, pace_of, slowable_devices
 from hfedfm_opt.planning.place import NoPlacement, Placed, place
 from hfedfm_opt.planning.placement_bound import PLACEMENT_PROOF, BoundSettings, bound_over_placements
+from hfedfm_opt.planning.polish import polished
 from hfedfm_opt.planning.readiness import readiness
 from hfedfm_opt.planning.time_prices import TimePrices, even_prices, repriced
 from hfedfm_opt.planning.trained_elsewhere import with_training
@@ -54,6 +55,8 @@ WORTH_DECIDING = 0.003
 """The same where D2D links are decided too."""
 MOST_DECIDED = 3
 """Placements that are arranged at most where D2D links are decided too."""
+PARTS_OF_LIMITS = (0.97, 0.9, 0.75, 0.5)
+"""Parts of the limits on a round that training alone may take."""
 LATER = (1.5, 2.5, 5.0, 12.0)
 """Moments, in best ones, that are tried where a limit on energy forbids the best one."""
 
@@ -161,11 +164,12 @@ class _Alternation:
         start = place_by_deadline(self.network, self.task, self.turns)
         self._note(start.placed)
         self._take_turns()
+        self._note_limited(start.placed)
         home = self._at_home()
         best_first = [placed for _, placed in sorted(self.placements.values(), key=lambda one: one[0])]
-        self._arrange(best_first[0])
+        self._arrange_first(best_first)
         if home is not None:
-            self._arrange(home)
+            self._try(home)
         self._prove(start.bound_prices, relays=home is None)
         self._arrange_more(best_first[1:])
         best = self.best
@@ -181,7 +185,7 @@ class _Alternation:
 
     def _note(self, placed: Placed) -> float:
         """Note a placement; return what its training costs."""
-        cost = training_cost(self.network, placed, self.slowable)
+        cost = self.turns.cost(self.network, self.task, placed)
         self.placements.setdefault(placed.servings, (cost, placed))
         return cost
 
@@ -201,6 +205,13 @@ class _Alternation:
             least, since_best = (cost, 0) if cost < least else (least, since_best + 1)
             seconds = readiness(self.network, placed.servings).seconds
             prices = repriced(prices, seconds, placed.servings, FIRST_STEP / math.sqrt(number))
+
+    def _note_limited(self, placed: Placed) -> None:
+        """Note placements whose training leaves more and more of the limits of a round to the rest."""
+        latest_s, most_j = self.settings.max_latency_s, self.settings.max_energy_j
+        for part in PARTS_OF_LIMITS if math.isfinite(min(latest_s, most_j)) else ():
+            limits = part * latest_s, part * most_j
+            self._note(polished(self.network, self.task, placed, self.slowable, *limits))
 
     def _at_home(self) -> Placed | None:
         """Return a placement whose trainable modules stay on their devices; ``None`` if they all do."""
@@ -235,7 +246,36 @@ class _Alternation:
             self.timed_out = self._left_s() < max(turn.seconds for turn in self.arranged)
             if self.timed_out:
                 break
+            self._try(placed)
+
+    def _arrange_first(self, best_first: Sequence[Placed]) -> None:
+        """Arrange the first placement that can be within the limits.
+
+        Raises
+        ------
+        MissingLink, NoPlacement
+            If none can; nothing is proven of other placements.
+        """
+        for placed in best_first:
+            error = self._try(placed)
+            if error is None:
+                return
+            if self._left_s() <= 0 or not self._is_limited():
+                break
+        if isinstance(error, MissingLink) and self._is_limited():
+            raise NoPlacement(f"{error} (of the placements tried)", StopReason.NO_PROGRESS) from error
+        raise error
+
+    def _is_limited(self) -> bool:
+        return math.isfinite(min(self.settings.max_latency_s, self.settings.max_energy_j))
+
+    def _try(self, placed: Placed) -> MissingLink | NoPlacement | None:
+        """Arrange a placement; return why that cannot be, if it cannot."""
+        try:
             self._arrange(placed)
+        except (MissingLink, NoPlacement) as error:
+            return error
+        return None
 
     def _arrange(self, placed: Placed) -> None:
         """Arrange a placement, unless it was."""

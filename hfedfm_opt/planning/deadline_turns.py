@@ -68,10 +68,29 @@ class Turns:
         placed = place(network, priced, self.method, options)
         for _ in range(POLISHINGS):
             better = polished(network, task, placed, self.slowable)
-            if training_cost(network, better, self.slowable) >= training_cost(network, placed, self.slowable):
+            if self.cost(network, task, better) >= self.cost(network, task, placed):
                 break
             placed = better
         return placed
+
+    def cost(self, network: Network, task: PlacementTask, placed: Placed) -> float:
+        """Return what a placement's training costs in a round: its joules, and the longest of it.
+
+        If devices may slow down, all are ready at the best common moment.  What a device could have trained
+        elsewhere counts with its update.
+        """
+        weights, ready = network.instance.objective, _ready(network, placed)
+        if self.slowable:
+            pace = pace_of(network, ready)
+            ready, _ = paced(ready, pace, best_moment_s(pace, second_j_of(network)))
+        seconds, joules = dict(ready.seconds), sum(ready.joules.values())
+        served = {(serving.device, serving.module) for serving in placed.servings}
+        for candidate in task.candidates:
+            own = candidate.host == candidate.device and candidate.update_joules > 0
+            if own and (candidate.device, candidate.module) not in served:
+                seconds[candidate.device] += candidate.update_seconds
+                joules += candidate.update_joules
+        return weights.energy_weight_per_j * joules + weights.time_weight_per_s * max(seconds.values())
 
 
 def place_by_deadline(network: Network, task: PlacementTask, turns: Turns) -> Start:
@@ -102,7 +121,7 @@ def place_by_deadline(network: Network, task: PlacementTask, turns: Turns) -> St
     for _ in range(MOST_TURNS):
         lower, prices = deadline_prices(network, hulls, placed.servings if placed else ())
         placed = turns.place(network, task, _raised(prices, raised))
-        value = training_cost(network, placed, turns.slowable)
+        value = turns.cost(network, task, placed)
         gained = value < best_value * (1.0 - GAIN)
         if value < best_value:
             best, best_value = Start(placed, best.bound_prices if best else lower), value
@@ -113,27 +132,6 @@ def place_by_deadline(network: Network, task: PlacementTask, turns: Turns) -> St
         hulls = hulls_of(network, task, busy_seconds(network, task, placed.servings), turns.slowable)
     assert best is not None, "the first turn gives a placement or raises"
     return best
-
-
-def training_cost(network: Network, placed: Placed, slowable: Collection[str]) -> float:
-    """Return what a placement's training costs in a round: its joules, and the longest of it.
-
-    Parameters
-    ----------
-    network : Network
-        The network.
-    placed : Placed
-        The placement.
-    slowable : collection of str
-        Devices that may slow down their CPU: if any may, all are ready at the best common moment.
-    """
-    weights, ready = network.instance.objective, _ready(network, placed)
-    if slowable:
-        pace = pace_of(network, ready)
-        ready, _ = paced(ready, pace, best_moment_s(pace, second_j_of(network)))
-    return weights.energy_weight_per_j * sum(ready.joules.values()) + weights.time_weight_per_s * max(
-        ready.seconds.values()
-    )
 
 
 def _ready(network: Network, placed: Placed) -> Readiness:

@@ -20,6 +20,9 @@ LONGEST = 1e3
 BISECTIONS = 60
 """Halvings of the interval in which the best moment lies."""
 
+ROUNDING = 1e-12
+"""Relative distance of times below which they are one."""
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -59,10 +62,10 @@ class Pace:
         return float((self.own_j * self.parts(moment_s) ** 2).sum())
 
     def saved_w(self, moment_s: float) -> float:
-        """Return the joules that one second more saves."""
+        """Return the joules that one second more saves, at the next moment."""
         parts = self.parts(moment_s)
-        slowed = parts < 1.0
-        return float((2.0 * self.own_j * parts**3 / self.own_s)[slowed].sum())
+        waits = self.other_s + self.own_s <= moment_s * (1.0 + ROUNDING)
+        return float((2.0 * self.own_j * parts**3 / self.own_s)[waits].sum())
 
 
 def slowable_devices(network: Network) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """Better ways for single devices under one deadline, where the replicas of a placement stay as they are."""
 
+import math
 from collections.abc import Collection, Mapping
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from hfedfm_opt.planning.candidates import Candidate
 from hfedfm_opt.planning.deadline_prices import busy_seconds
 from hfedfm_opt.planning.formulate_placement import PlacementTask, servings_of
+from hfedfm_opt.planning.hulls import second_j_of
 from hfedfm_opt.planning.place import Placed
 from hfedfm_opt.planning.ways import Ways, choices_of, ways_of
 from hfedfm_opt.system.network import Network
@@ -18,7 +20,14 @@ NUM_MOMENTS = 48
 """Moments that are looked at."""
 
 
-def polished(network: Network, task: PlacementTask, placed: Placed, slowable: Collection[str]) -> Placed:
+def polished(
+    network: Network,
+    task: PlacementTask,
+    placed: Placed,
+    slowable: Collection[str],
+    latest_s: float = math.inf,
+    most_j: float = math.inf,
+) -> Placed:
     """Return the placement in which each device takes its least energy within the best common moment.
 
     For each of some moments every device takes, of all ways that use only replicas that are there, the one of
@@ -35,6 +44,9 @@ def polished(network: Network, task: PlacementTask, placed: Placed, slowable: Co
         The placement to begin with.
     slowable : collection of str
         Devices that may slow down their CPU.
+    latest_s, most_j : float
+        Limits on the longest training and on the joules of all; the fastest, or the cheapest, is taken where
+        they cannot be kept.
     """
     there = {(hosting.module, hosting.node) for hosting in placed.hosted}
     busy_s = busy_seconds(network, task, placed.servings)
@@ -47,7 +59,9 @@ def polished(network: Network, task: PlacementTask, placed: Placed, slowable: Co
     joules, best = _least(ways, moments_s)
     weights = network.instance.objective
     cost = weights.energy_weight_per_j * joules + weights.time_weight_per_s * moments_s
-    at = int(cost.argmin())
+    cost = np.where((moments_s <= latest_s) & (joules <= most_j), cost, np.inf)
+    kept = np.isfinite(cost).any()
+    at = int(cost.argmin()) if kept else (0 if math.isfinite(latest_s) else len(moments_s) - 1)
     chosen = {
         (candidate.device, candidate.module): candidate
         for device, one in ways.items()
@@ -76,7 +90,9 @@ def _there(
         [
             c
             for c in candidates
-            if c.host == c.device or network.nodes[c.host].memory_bytes is None or (c.module, c.host) in there
+            if c.host == c.device
+            or network.nodes[c.host].memory_bytes is None
+            or (c.module, c.host) in there
         ]
         for candidates in found
     ]
