@@ -47,7 +47,7 @@ class Moves:
     @property
     def bytes(self) -> float:
         """All bytes that must be sent, each replica once."""
-        return sum(move.bytes for move in self.moves)
+        return sum((move.bytes for move in self.moves), 0.0)
 
 
 def replica_bytes(network: Network, module: str) -> float:
@@ -88,7 +88,7 @@ def moves_between(network: Network, held: Iterable[Hosting], wanted: Iterable[Ho
             seconds = phase.transfer(hop, BITS_PER_BYTE * size, 0.0)
             busy_s[hop.source, hop.target] = busy_s.get((hop.source, hop.target), 0.0) + seconds
     last_s = max((sum(busy_s[hop.source, hop.target] for hop in way) for way in ways), default=0.0)
-    return Moves(tuple(moves), last_s, sum(ledger.energy_j.values()), tuple(dict.fromkeys(unreached)))
+    return Moves(tuple(moves), last_s, sum(ledger.energy_j.values(), 0.0), tuple(dict.fromkeys(unreached)))
 
 
 def _way_down(network: Network, path: tuple[str, ...]) -> list[Hop]:
