@@ -36,6 +36,9 @@ TraceOption = Annotated[
 DeadlineOption = Annotated[
     float | None, typer.Option(metavar="S", help="Averages wait so long from the round's begin.")
 ]
+ReplanOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Plan again every N rounds, as devices move.")
+]
 MergeDeadlineOption = Annotated[
     float | None, typer.Option(metavar="S", help="Servers that merge for the cloud wait so long.")
 ]
@@ -60,6 +63,7 @@ class Wanted:
     deadline: float | None
     merge_deadline: float | None
     quorum: float | None
+    replan_every: int | None
 
 
 def scheduled(
@@ -136,6 +140,8 @@ def _with(living: "Living | None", wanted: Wanted) -> "Living | None":
     if wanted.loss is not None:
         limit = {} if wanted.attempts is None else {"max_attempts": wanted.attempts}
         raw["losses"] = {"probability": wanted.loss, **limit}
+    if wanted.replan_every is not None:
+        raw["replanning"] = {**(raw.get("replanning") or {}), "every_rounds": wanted.replan_every}
     if wanted.walk is not None:
         raw["mobility"] = {"min_speed_m_per_s": wanted.walk / 2, "max_speed_m_per_s": wanted.walk}
     policy = {

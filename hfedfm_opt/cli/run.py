@@ -14,6 +14,7 @@ from hfedfm_opt.cli.living import (
     LossOption,
     MergeDeadlineOption,
     QuorumOption,
+    ReplanOption,
     RoundsAwayOption,
     StillOption,
     StragglingOption,
@@ -95,6 +96,7 @@ def run(
     attempts: AttemptsOption = None,
     walk: WalkOption = None,
     trace: TraceOption = None,
+    replan_every: ReplanOption = None,
     deadline: DeadlineOption = None,
     merge_deadline: MergeDeadlineOption = None,
     quorum: QuorumOption = None,
@@ -134,6 +136,7 @@ def run(
         deadline=deadline,
         merge_deadline=merge_deadline,
         quorum=quorum,
+        replan_every=replan_every,
     )
     schedule = scheduled(found, rounds, wanted, seed, trace=trace, still=still)
     learned = learned_from(data, model, not no_learning)

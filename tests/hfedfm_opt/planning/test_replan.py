@@ -147,31 +147,22 @@ def test_clusters_in_which_nothing_changed_keep_trees_and_hosts(
     assert hosts[0] == hosts[1]
 
 
-def test_resources_of_kept_clusters_follow_a_new_deadline(make_instance: MakeInstance) -> None:
-    """One device far away makes the round longer, and the others save energy meanwhile."""
-    old = planned(make_instance(5, devices_per_server=(3, 3)))
-    again = replan(with_weaker_links(old.instance, "d0", 1e-3), old)
-    assert again.result.plan is not None
-    assert again.result.latency_s > 1.05 * old.prediction.latency_s
-    spent = [sum(p.prediction.node_energy_j[f"d{d}"] for d in (3, 4, 5)) for p in (old, again.result.plan)]
-    assert spent[1] < spent[0]
-
-
-def test_other_prices_move_the_deadline_the_other_way(make_instance: MakeInstance) -> None:
+def test_other_prices_move_the_deadline(make_instance: MakeInstance) -> None:
     old = planned(make_instance(6, devices_per_server=(3, 3)))
-    dear = Objective(energy_weight_per_j=1.0, time_weight_per_s=100 * old.instance.objective.time_weight_per_s)
-    hurried = old.instance.model_copy(update={"objective": dear})
-    again, anew = replan(hurried, old), plan(hurried)
-    assert again.result.latency_s < old.prediction.latency_s
+    cheap = Objective(energy_weight_per_j=1.0, time_weight_per_s=old.instance.objective.time_weight_per_s / 100)
+    patient = old.instance.model_copy(update={"objective": cheap})
+    again, anew = replan(patient, old), plan(patient)
+    assert again.result.latency_s > 1.2 * old.prediction.latency_s
     assert again.result.objective <= 1.01 * anew.objective
 
 
 def test_a_price_keeps_replicas_where_they_are(make_instance: MakeInstance) -> None:
-    """A device with more work would rather be helped by the cloud, were its module not dear to send."""
+    """Where a host becomes slow, others would rather help, were the module not dear to send."""
     old = planned(make_instance(1, devices_per_server=SHAPE, split=True))
+    host = old.decisions.servings[0].host
     slow = tuple(
-        node.model_copy(update={"processor": node.processor.model_copy(update={"flops_per_s": 1e10})})
-        if node.id == "s0"
+        node.model_copy(update={"processor": node.processor.model_copy(update={"flops_per_s": 1e9})})
+        if node.id == host
         else node
         for node in old.instance.nodes
     )
