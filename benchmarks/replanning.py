@@ -124,7 +124,7 @@ KINDS: dict[str, Callable[[Instance, float, int], Instance]] = {
 def main() -> None:
     """Print a line for each instance and kind of change."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("files", nargs="*", type=Path, default=[Path("instances/paper-40.json")])
     parser.add_argument("--part", type=float, default=0.05, help="part of the devices that change")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--time-limit", type=float, default=None, help="wall seconds for planning anew")

@@ -37,6 +37,9 @@ class LivingOptions:
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="CSV of positions: time_s,node,x_m,y_m.")
     ] = None
+    replan_every: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Plan again every N rounds, as devices move.")
+    ] = None
     deadline: Annotated[
         float | None, typer.Option(metavar="S", help="Averages wait so long from the round's begin.")
     ] = None
@@ -119,6 +122,8 @@ def _with(living: "Living | None", wanted: LivingOptions) -> "Living | None":
     if wanted.loss is not None:
         limit = {} if wanted.attempts is None else {"max_attempts": wanted.attempts}
         raw["losses"] = {"probability": wanted.loss, **limit}
+    if wanted.replan_every is not None:
+        raw["replanning"] = {**(raw.get("replanning") or {}), "every_rounds": wanted.replan_every}
     if wanted.walk is not None:
         raw["mobility"] = {"min_speed_m_per_s": wanted.walk / 2, "max_speed_m_per_s": wanted.walk}
     policy = {

@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hfedfm_opt.cli.again import (
+    FromInstanceOption,
+    FromOption,
+    MovingPriceOption,
+    moved,
+    moved_lines,
+    planned_again,
+    refuse_wrong_moves,
+)
 from hfedfm_opt.cli.engine_options import Engine, EngineChoice, Jobs, engine_of
 from hfedfm_opt.cli.outputs import require_writable
 from hfedfm_opt.cli.terminal import CommandError, complain, figure, say_facts, say_json
@@ -88,6 +97,9 @@ def solve(
     jobs: Jobs = None,
     engine: Engine = EngineChoice.PROCESSES,
     seed: Annotated[int, typer.Option(min=0, help="Seed of random choices.")] = 0,
+    from_plan: FromOption = None,
+    from_instance: FromInstanceOption = None,
+    moving_price: MovingPriceOption = 0.0,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The plan file to write.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
@@ -102,6 +114,7 @@ def solve(
             raise CommandError(f"{option} is {limit:g}, must be a finite number > 0")
     if output is not None:
         require_writable(output)
+    refuse_wrong_moves(from_plan, from_instance, moving_price)
     from hfedfm_opt.planning.plan_file import write_plan
     from hfedfm_opt.planning.planner import plan
     from hfedfm_opt.planning.settings import PlannerOptions
@@ -127,14 +140,17 @@ def solve(
         jobs=jobs,
         engine=engine_of(engine),
     )
-    result = plan(instance, name, options)
+    again = None
+    if from_plan is not None:
+        again = planned_again(instance, name, options, from_plan, from_instance, moving_price)
+    result = plan(instance, name, options) if again is None else again.result
     if output is not None and result.plan is not None:
         write_plan(result.plan, output, instance_file=file)
     written = output if result.plan is not None else None
     if as_json:
-        say_json(_document(result, instance.name, written))
+        say_json(_document(result, instance.name, written) | ({} if again is None else moved(again)))
     else:
-        _say(result, instance.name, written)
+        _say(result, instance.name, written, [] if again is None else moved_lines(again))
     if result.plan is None:
         complain(f"no plan for {str(file)!r}: {result.explanation or result.stop_reason}")
         return 1
@@ -214,7 +230,9 @@ def _gap_lines(result: "PlanResult") -> list[tuple[str, str]]:
     ]
 
 
-def _say(result: "PlanResult", instance: str, written: Path | None) -> None:
+def _say(
+    result: "PlanResult", instance: str, written: Path | None, besides: list[tuple[str, str]]
+) -> None:
     weights = ""
     if result.plan is not None:
         prices = result.plan.instance.objective
@@ -231,6 +249,7 @@ def _say(result: "PlanResult", instance: str, written: Path | None) -> None:
             ("gap", figure(result.gap)),
             *_gap_lines(result),
             ("proof", result.proof),
+            *besides,
             ("time", f"{result.seconds:.2f} s"),
             ("plan", "" if written is None else str(written)),
         ]

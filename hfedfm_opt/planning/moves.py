@@ -14,12 +14,13 @@ BITS_PER_BYTE = 8.0
 
 @dataclass(frozen=True)
 class Move:
-    """A replica on its way: the module, from which node to which, and how much it is."""
+    """A replica on its way: the module, over which hops from which node to which, and how much it is."""
 
     module: str
     source: str
     target: str
     bytes: float
+    hops: tuple[Hop, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Moves:
     moves : tuple of Move
         Each replica from the nearest node above its host that held one, or from the root.
     seconds : float
-        Until the last is there: all begin at once, and a link carries one after another, over hops at nominal
-        resources.
+        Until the last is there: all begin at once, over hops at nominal resources; a link carries one after
+        another, in the order of the list, and a node passes on what it has whole.
     joules : float
         Of all transfers.
     unreached : tuple of str
@@ -47,7 +48,7 @@ class Moves:
     @property
     def bytes(self) -> float:
         """All bytes that must be sent, each replica once."""
-        return sum(move.bytes for move in self.moves)
+        return sum((move.bytes for move in self.moves), 0.0)
 
 
 def replica_bytes(network: Network, module: str) -> float:
@@ -68,8 +69,8 @@ def moves_between(network: Network, held: Iterable[Hosting], wanted: Iterable[Ho
     there = {(entry.module, entry.node) for entry in held}
     ledger = Ledger()
     phase = Phase(network, ledger, network.root, "moves")
-    busy_s: dict[tuple[str, str], float] = {}
-    ways: list[list[Hop]] = []
+    free_s: dict[tuple[str, str], float] = {}
+    last_s = 0.0
     moves, unreached = [], []
     for entry in wanted:
         if (entry.module, entry.node) in there:
@@ -77,21 +78,24 @@ def moves_between(network: Network, held: Iterable[Hosting], wanted: Iterable[Ho
         path = network.path_up(entry.node)
         source = next((node for node in path[1:] if (entry.module, node) in there), network.root)
         size = replica_bytes(network, entry.module)
-        moves.append(Move(entry.module, source, entry.node, size))
         try:
             way = _way_down(network, path[: path.index(source) + 1])
         except MissingLink:
             unreached.append(entry.node)
-            continue
-        ways.append(way)
+            way = ()
+        moves.append(Move(entry.module, source, entry.node, size, way))
+        arrived_s = 0.0
         for hop in way:
-            seconds = phase.transfer(hop, BITS_PER_BYTE * size, 0.0)
-            busy_s[hop.source, hop.target] = busy_s.get((hop.source, hop.target), 0.0) + seconds
-    last_s = max((sum(busy_s[hop.source, hop.target] for hop in way) for way in ways), default=0.0)
-    return Moves(tuple(moves), last_s, sum(ledger.energy_j.values()), tuple(dict.fromkeys(unreached)))
+            link = hop.source, hop.target
+            arrived_s = phase.transfer(hop, BITS_PER_BYTE * size, max(arrived_s, free_s.get(link, 0.0)))
+            free_s[link] = arrived_s
+        last_s = max(last_s, arrived_s)
+    return Moves(tuple(moves), last_s, sum(ledger.energy_j.values(), 0.0), tuple(dict.fromkeys(unreached)))
 
 
-def _way_down(network: Network, path: tuple[str, ...]) -> list[Hop]:
+def _way_down(network: Network, path: tuple[str, ...]) -> tuple[Hop, ...]:
     """Return nominal hops from the last node of a path to its first; devices share their server's band."""
     steps = list(pairwise(reversed(path)))
-    return [nominal_hop(network, high, low, len(network.members.get(high, (low,)))) for high, low in steps]
+    return tuple(
+        nominal_hop(network, high, low, len(network.members.get(high, (low,)))) for high, low in steps
+    )

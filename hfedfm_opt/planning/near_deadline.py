@@ -1,6 +1,7 @@
 """The best choice of options at a few deadlines about a known one: no certificate, and little work."""
 
 import time
+from dataclasses import dataclass
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,9 @@ GAIN = 3e-4
 """Part of the cost below which what another deadline may gain is not looked for."""
 MARGIN = 0.1
 """Part of an interval within which no deadline is tried at its ends."""
+CLOSE = 1e-2
+"""Part of its joules by which a cluster's option may be dearer than the best for its slope to count: what is
+kept as it was has no slope, and the same trees with other resources cost about as much."""
 ROUNDING = 1e-12
 """Relative distance by which the known deadline is put off, so that what just meets it still does."""
 
@@ -58,34 +62,51 @@ def search_near(
     points: list[Point] = []
     while tried is not None and len(points) < MOST_DEADLINES and not (points and time.monotonic() >= stop_at):
         points = sorted([*points, *curves.price(np.array([tried]))], key=lambda point: point.deadline_s)
-        tried = _next(points, prices, earliest, max_deadline_s)
+        known = [_Known(point, curves.slope_w(point, CLOSE) * energy_weight + time_weight) for point in points]
+        tried = _next(known, earliest, max_deadline_s)
     best = min(points, key=lambda point: point.value)
     if not np.isfinite(best.value):
         return SearchResult(np.inf, (), np.inf, -np.inf)
     return SearchResult(best.deadline_s, curves.choices(best), best.value, -np.inf)
 
 
-def _next(points: Sequence[Point], prices: Prices, earliest: float, latest: float) -> float | None:
+@dataclass(frozen=True)
+class _Known:
+    """A deadline that was tried, and what a second more would cost there."""
+
+    point: Point
+    slope: float
+
+    @property
+    def deadline_s(self) -> float:
+        return self.point.deadline_s
+
+    @property
+    def value(self) -> float:
+        return self.point.value
+
+
+def _next(points: Sequence[_Known], earliest: float, latest: float) -> float | None:
     """Return the deadline to try next, from what is known, in ascending order; ``None`` to stop."""
     place = min(range(len(points)), key=lambda index: points[index].value)
     best = points[place]
     if not np.isfinite(best.value):  # too much energy: more time takes less
         end = points[-1].deadline_s
         return None if end >= latest else min(end * STEP, latest)
-    falls = _slope(best, prices) < 0  # with more time
+    falls = best.slope < 0  # with more time
     other = place + 1 if falls else place - 1
     if 0 <= other < len(points):
-        return _meeting(best, points[other], prices)
+        return _meeting(best, points[other])
     ahead = best.deadline_s * STEP if falls else best.deadline_s / STEP
     ahead = float(np.clip(ahead, earliest, latest))
-    promised = abs(_slope(best, prices) * (ahead - best.deadline_s))
+    promised = abs(best.slope * (ahead - best.deadline_s))
     return ahead if promised > GAIN * best.value else None
 
 
-def _meeting(best: Point, other: Point, prices: Prices) -> float | None:
+def _meeting(best: _Known, other: _Known) -> float | None:
     """Return where the tangents of two neighbours meet; ``None`` if they promise too little there."""
     width = other.deadline_s - best.deadline_s
-    here, there = _slope(best, prices), _slope(other, prices)
+    here, there = best.slope, other.slope
     part = 0.5
     if np.isfinite(other.value) and abs((here - there) * width) > ROUNDING * best.value:
         part = (other.value - best.value - there * width) / ((here - there) * width)
@@ -93,7 +114,3 @@ def _meeting(best: Point, other: Point, prices: Prices) -> float | None:
     promised = abs(here * part * width)
     return best.deadline_s + part * width if promised > GAIN * best.value else None
 
-
-def _slope(point: Point, prices: Prices) -> float:
-    """Return what a second more would cost, by the tangents of the options that are chosen."""
-    return prices.time + prices.energy * float(point.slope_w[list(point.chosen)].sum())

@@ -220,6 +220,19 @@ class Curves:
         np.minimum.at(least, self.cluster, point.bound_j)
         return tuple((point.value_j[list(point.chosen)] - least).tolist())
 
+    def slope_w(self, point: Point, close: float = 0.0) -> float:
+        """Return the joules that a second more saves, below zero, summed over the clusters' options.
+
+        Of each cluster it is the least slope of its best option and those that cost at most a part ``close``
+        more.
+        """
+        best = np.full(self.num_clusters, np.inf)
+        np.minimum.at(best, self.cluster, point.value_j)
+        counts = point.value_j <= best[self.cluster] * (1.0 + close)
+        slopes = np.zeros(self.num_clusters)
+        np.minimum.at(slopes, self.cluster, np.where(counts, point.slope_w, 0.0))
+        return float(slopes.sum())
+
     def _point(self, deadline: float, value_j: FloatArray, bound_j: FloatArray, slope_w: FloatArray) -> Point:
         order = np.lexsort((value_j, self.cluster))
         _, first = np.unique(self.cluster[order], return_index=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -28,6 +29,8 @@ CRITICAL = 0.95
 """A device that is ready later than this part of the longest training is one that the others wait for."""
 SAME_SHARE = 1e-12
 """Relative difference of shares of a processor below which they are the same."""
+Hold = Literal["nothing", "trained", "all"]
+"""Which modules stay on the hosts that they had, where these are still possible."""
 Choice = Mapping[tuple[str, str], Candidate]
 """The candidate of each (device, module)."""
 
@@ -49,6 +52,7 @@ def place_again(
     reach: Reach,
     moving_weight_per_byte: float,
     options: Options,
+    hold: Hold = "nothing",
 ) -> tuple[Placed, Readiness]:
     """Return the best placement found in which only some devices change their hosts, and when it is ready.
 
@@ -69,6 +73,8 @@ def place_again(
         What a byte of a replica costs on a node that does not hold it in the old plan, >= 0.
     options : Options
         When to stop each placement.
+    hold : "nothing", "trained" or "all"
+        Which modules of devices that the old plan knows stay where they run: trainable ones, or all.
 
     Raises
     ------
@@ -82,13 +88,16 @@ def place_again(
         return placed, readiness(with_training(network, placed.servings), placed.servings)
     task = _task(network, free, reach, held, moving_weight_per_byte)
     host_of = {(entry.device, entry.module): entry.host for entry in old.servings}
+    if hold != "nothing":
+        names = {name for name in task.modules if hold == "all" or network.modules[name].trainable}
+        task = _as_before(task, old, host_of, names)
     weights, best, best_value = network.instance.objective, None, np.inf
     placed, lost = _placed(network, kept, {}), None
     num_turns = 1 + (MOST_TURNS if len(task.candidates) > len(task.demands) else 0)
     for number in range(num_turns):
         priced = price(network, task, _prices(network, task, kept, placed))
         if number == 0:
-            priced = _as_before(priced, old, host_of)
+            priced = _as_before(priced, old, host_of, task.modules)
         try:
             placed = _placed(network, kept, _solved(network, priced, kept, options))
         except NoPlacement as error:
@@ -202,13 +211,15 @@ def _alone_s(network: Network, host: str, flops: float) -> float:
     return flops / processor.flops_per_s if isinstance(processor, FixedSpeed) else 0.0
 
 
-def _as_before(task: PlacementTask, old: Decisions, host_of: Mapping[tuple[str, str], str]) -> PlacementTask:
-    """Return the task in which devices of the old plan keep their hosts, where these are still possible."""
+def _as_before(
+    task: PlacementTask, old: Decisions, host_of: Mapping[tuple[str, str], str], modules: Collection[str]
+) -> PlacementTask:
+    """Return the task in which devices of the old plan keep the hosts of modules, where that is possible."""
     known = {member for cluster in old.clusters for member in cluster.members}
     possible = {(c.device, c.module): False for c in task.candidates}
     for c in task.candidates:
         wanted = host_of.get((c.device, c.module), c.device)
-        possible[c.device, c.module] |= c.device in known and c.host == wanted
+        possible[c.device, c.module] |= c.device in known and c.host == wanted and c.module in modules
     stays = [
         not possible[c.device, c.module] or c.host == host_of.get((c.device, c.module), c.device)
         for c in task.candidates

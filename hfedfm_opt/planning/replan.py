@@ -33,7 +33,7 @@ from hfedfm_opt.planning.optimise import (
 )
 from hfedfm_opt.planning.pace import best_moment_s, pace_of, ready_at
 from hfedfm_opt.planning.place import NoPlacement, Placed
-from hfedfm_opt.planning.place_again import place_again
+from hfedfm_opt.planning.place_again import Hold, place_again
 from hfedfm_opt.planning.plan import Plan, PlanResult
 from hfedfm_opt.planning.planner import checked_result, plan, priced_instance
 from hfedfm_opt.planning.precision import transport_of
@@ -85,6 +85,7 @@ def replan(
     options: PlannerOptions | None = None,
     *,
     moving_weight_per_byte: float = 0.0,
+    hold: Hold = "nothing",
     **changes: object,
 ) -> Replanned:
     """Return a checked plan for a network that changed, from a plan for the network before.
@@ -107,6 +108,9 @@ def replan(
     moving_weight_per_byte : float
         What a byte of a replica costs on a node that does not hold it in the old plan, in the objective's
         unit, >= 0.
+    hold : "nothing", "trained" or "all"
+        Which modules stay on the hosts that they had, where these are still possible; heeded by plans that
+        start from the old one.
     **changes
         Fields of :class:`PlannerOptions`, in place of ``options``.
 
@@ -139,7 +143,7 @@ def replan(
         same_period = {entry.period for entry in old.decisions.periods} <= {recipe.period}
         asked = _Asked(
             Rhythm(recipe.period), reach_of(recipe), search_settings(network, settings),
-            differs.kept, same_period, moving_weight_per_byte, settings.seed,
+            differs.kept, same_period, moving_weight_per_byte, hold, settings.seed,
         )  # fmt: skip
         try:
             placed, arrangement = _warm(network, old, asked)
@@ -166,6 +170,7 @@ class _Asked:
     kept: frozenset[str]
     same_period: bool
     moving_weight_per_byte: float
+    hold: Hold
     seed: int
 
 
@@ -187,7 +192,7 @@ def _warm(network: Network, old: Plan, asked: _Asked) -> tuple[Placed, Arrangeme
     kept = asked.kept & stands if asked.same_period else set()
     free = {device for server, members in network.members.items() if server not in kept for device in members}
     placed, ready = place_again(
-        network, old.decisions, free, asked.reach, asked.moving_weight_per_byte, limited
+        network, old.decisions, free, asked.reach, asked.moving_weight_per_byte, limited, asked.hold
     )
     network = with_training(network, placed.servings)
     moment_s = None

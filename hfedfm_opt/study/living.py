@@ -1,7 +1,6 @@
 """An instance's living network in the runtime's words, with gains that follow where devices are."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -17,14 +16,14 @@ from fl_runtime import (
     Transfer,
     Wireless,
 )
+from hfedfm_opt.planning.place_again import Hold
 from hfedfm_opt.planning.plan import Plan
 from hfedfm_opt.study.measure import fading_of
-from hfedfm_opt.system.instance import Instance, Living, Node
+from hfedfm_opt.study.replanning import schedule_of_segments, segments_of
+from hfedfm_opt.system.instance import Living
 from hfedfm_opt.system.mobility import Tracks, moved, tracks_by_waypoints, tracks_from_trace
-from hfedfm_opt.system.propagation import gains_of_pairs, links_of_group
+from hfedfm_opt.system.propagation import gains_of_pairs, groups_of_links
 
-Link = tuple[str, str, str]
-"""Source, target and band."""
 
 
 def living_schedule(
@@ -56,11 +55,13 @@ def living_schedule(
     TraceError
         If the file of positions is none.
     """
-    schedule, instance = plan.compile(rounds), plan.instance
+    instance = plan.instance
     living = living or Living()
-    gains: tuple[LinkGains, ...] = ()
-    if living.mobility is not None or trace is not None:
-        gains = gains_of_moves(plan, schedule, tracks_of(plan, living, seed, trace, schedule.rounds))
+    num_rounds = rounds or instance.training.rounds
+    moves = living.mobility is not None or trace is not None
+    tracks = tracks_of(plan, living, seed, trace, num_rounds) if moves else {}
+    schedule = _still_schedule(plan, num_rounds, living, tracks)
+    gains = gains_of_moves(plan, schedule, tracks) if moves else ()
     network = LivingNetwork(
         fading=fading_of(instance),
         drop_out=None if living.drop_out is None else DropOut(**living.drop_out.model_dump()),
@@ -74,6 +75,21 @@ def living_schedule(
         return schedule
     policy = Policy(**living.policy.model_dump())
     return replace(schedule, kinds=tuple(replace(kind, policy=policy) for kind in schedule.kinds))
+
+
+def _still_schedule(plan: Plan, rounds: int, living: Living, tracks: Tracks) -> Schedule:
+    """Return the schedule of one plan for all rounds, or of several where plans are made again."""
+    if living.replanning is None:
+        return plan.compile(rounds)
+    if not tracks:
+        raise ValueError(
+            "living.replanning plans again as devices move, and none does: give living.mobility or a trace, "
+            "or leave out replanning"
+        )
+    parts = (living.drop_out, living.straggling, living.losses, living.policy)
+    hold: Hold = "trained" if all(part is None for part in parts) else "all"
+    segments = segments_of(plan, rounds, living.replanning, tracks, hold)
+    return schedule_of_segments(plan, rounds, segments)
 
 
 def tracks_of(
@@ -106,8 +122,8 @@ def gains_of_moves(plan: Plan, schedule: Schedule, tracks: Tracks) -> tuple[Link
         and isinstance(step.medium, Wireless)
         and {step.source, step.target} & tracks.keys()
     }
-    links_of: dict[int, list[Link]] = {}
-    groups = _groups_of_links(instance, network.nodes)
+    links_of: dict[int, list[tuple[str, str, str]]] = {}
+    groups = groups_of_links(instance, network.nodes)
     for link in used:
         number = groups.get(link)
         if number is not None:
@@ -129,16 +145,3 @@ def gains_of_moves(plan: Plan, schedule: Schedule, tracks: Tracks) -> tuple[Link
         for (source, target, band), factors in zip(links, np.array(by_round).T.tolist(), strict=True):
             found.append(LinkGains(source=source, target=target, band=band, factors=tuple(factors)))
     return tuple(found)
-
-
-def _groups_of_links(instance: Instance, nodes: Mapping[str, Node]) -> dict[Link, int]:
-    """Return which group makes each link; as in the network, the last one does, and explicit links none."""
-    bands = {band.id: band for band in instance.bands}
-    found: dict[tuple[str, str], int] = {}
-    for number, group in enumerate(instance.wireless_groups):
-        sources, targets, _ = links_of_group(group, nodes, bands)
-        found |= dict.fromkeys(zip(sources, targets, strict=True), number)
-    for link in instance.wireless_links:
-        found.pop((link.source, link.target), None)
-    groups = instance.wireless_groups
-    return {(source, target, groups[number].band): number for (source, target), number in found.items()}

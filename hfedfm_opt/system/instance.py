@@ -311,6 +311,15 @@ class RoundPolicy(Part):
     merge_share: Fraction | None = Field(None, description="The same share for merges.")
 
 
+class Replanning(Part):
+    """Plans that are made again while devices move, from the gains of that moment."""
+
+    every_rounds: Annotated[int, Field(ge=1)] = Field(description="Rounds from one plan to the next.")
+    moving_weight_per_byte: NonNegative = Field(
+        0.0, description="Price of a byte of a replica that is sent to a new host."
+    )
+
+
 class Living(Part):
     """What changes while a schedule runs; plans are made for a still network."""
 
@@ -319,6 +328,9 @@ class Living(Part):
     losses: Losses | None = Field(None, description="Transfers that fail.")
     mobility: Mobility | None = Field(None, description="Devices that move.")
     policy: RoundPolicy | None = Field(None, description="For whom averages wait; null: for all.")
+    replanning: Replanning | None = Field(
+        None, description="Plans that are made again as devices move; null: one plan for all rounds."
+    )
 
 
 class Instance(Part):

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hfedfm_opt.system.channel import BoolArray, LargeScaleModel, model_named
-from hfedfm_opt.system.instance import Band, ChannelModel, Node, WirelessGroup
+from hfedfm_opt.system.instance import Band, ChannelModel, Instance, Node, WirelessGroup
 from hfedfm_opt.system.path_loss import FloatArray, Paths
 
 MIN_DISTANCE_M = 1.0
@@ -221,3 +221,26 @@ def _standard_normal(keys: KeyArray) -> FloatArray:
     """Return one standard normal number for each key, by Box and Muller (1958)."""
     radius = np.sqrt(-2.0 * np.log(_uniform(keys, 1)))
     return np.asarray(radius * np.cos(2.0 * np.pi * _uniform(keys, 2)), dtype=np.float64)
+
+
+def groups_of_links(instance: Instance, nodes: Mapping[str, Node]) -> dict[tuple[str, str, str], int]:
+    """Return which group makes each link (source, target, band).
+
+    As in the network, the last one does, and explicit links come from none.
+
+    Parameters
+    ----------
+    instance : Instance
+        Whose groups count.
+    nodes : mapping of str to Node
+        Where nodes are.
+    """
+    bands = {band.id: band for band in instance.bands}
+    found: dict[tuple[str, str], int] = {}
+    for number, group in enumerate(instance.wireless_groups):
+        sources, targets, _ = links_of_group(group, nodes, bands)
+        found |= dict.fromkeys(zip(sources, targets, strict=True), number)
+    for link in instance.wireless_links:
+        found.pop((link.source, link.target), None)
+    groups = instance.wireless_groups
+    return {(source, target, groups[number].band): number for (source, target), number in found.items()}
