@@ -9,10 +9,15 @@ keeps the limits costs less than
 The minimum is that of a network with these prices of joules.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+
+LEAST_SHARE = 1e-5
+"""Least price of a joule of a device, in parts of the largest: solvers know no device whose joules are free."""
+ROUNDING = 1e-12
+"""Relative excess of a sum of prices that counts as rounding."""
 
 
 @dataclass(frozen=True)
@@ -55,3 +60,26 @@ class Multipliers:
         """Return what the limits take off the weighted cost."""
         total = self.total * demands.max_energy_j if self.total > 0 else 0.0
         return total + sum(price * demands.limit_j[device] for device, price in self.limit.items())
+
+    def are_proper(self, demands: Demands) -> bool:
+        """Return whether they prove a bound: limits exist, and the prices of fairness sum to at most its own."""
+        within = sum(self.fairness.values()) <= demands.fairness * (1 + ROUNDING)
+        return within and self.limit.keys() <= demands.limit_j.keys()
+
+    def floored(self, any_joule: float, devices: Sequence[str], demands: Demands) -> "Multipliers":
+        """Return multipliers under which no device's joules are free, where ``any_joule`` has no price.
+
+        Devices without a limit then take a part of the price of fairness.
+        """
+        least = LEAST_SHARE * max((self.of_device(device) for device in devices), default=0.0)
+        if any_joule >= least:
+            return self
+        limit, fairness = dict(self.limit), dict(self.fairness)
+        for device in devices:
+            missing = least - any_joule - self.of_device(device)
+            if missing > 0:
+                prices = limit if device in demands.limit_j else fairness
+                prices[device] = prices.get(device, 0.0) + missing
+        total = sum(fairness.values())
+        scale = demands.fairness / total if 0 < demands.fairness < total else 1.0
+        return Multipliers(limit, {name: scale * price for name, price in fairness.items()}, self.total)

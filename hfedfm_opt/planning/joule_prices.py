@@ -36,12 +36,8 @@ def with_joule_prices(network: Network, joule_prices: Mapping[str, float], all_o
     factor = {node: amount / base for node, amount in price.items()}
     given = network.instance
     nodes = tuple(_priced(node, factor[node.id]) for node in given.nodes)
-    limits = Limits(
-        max_latency_s=given.limits.max_latency_s, max_relay_hops=given.limits.max_relay_hops
-    )
-    objective = Objective(
-        energy_weight_per_j=base, time_weight_per_s=given.objective.time_weight_per_s
-    )
+    limits = Limits(max_latency_s=given.limits.max_latency_s, max_relay_hops=given.limits.max_relay_hops)
+    objective = Objective(energy_weight_per_j=base, time_weight_per_s=given.objective.time_weight_per_s)
     changes = {"nodes": nodes, "limits": limits, "objective": objective}
     edges = {ends: _priced_edge(edge, factor[edge.source]) for ends, edge in network.edges.items()}
     return replace(

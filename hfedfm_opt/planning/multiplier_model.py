@@ -37,6 +37,14 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Step:
+    """Multipliers, and what the model promises of them."""
+
+    multipliers: Multipliers
+    promised: float
+
+
+@dataclass(frozen=True)
 class Model:
     """What the next multipliers are chosen by.
 
@@ -61,8 +69,8 @@ class Model:
     time: float
     demands: Demands
 
-    def next_multipliers(self, centre: Multipliers, radius: float, unit: float) -> tuple[Multipliers, float]:
-        """Return the best multipliers of the model in a box, and the model's value there.
+    def next_multipliers(self, centre: Multipliers, radius: float, unit: float) -> Step:
+        """Return the best multipliers of the model in a box.
 
         Parameters
         ----------
@@ -83,8 +91,8 @@ class Model:
         bounds = program.bounds(centre, radius, unit)
         found = linprog(program.costs(), A_ub=matrix, b_ub=program.limits, bounds=bounds, method="highs")
         if found.x is None:
-            return centre, -np.inf
-        return program.multipliers(found.x), -float(found.fun)
+            return Step(centre, -np.inf)
+        return Step(program.multipliers(found.x), -float(found.fun))
 
 
 class _Program:
@@ -148,7 +156,9 @@ class _Program:
         costs[1 + 2 * self.num_devices] = most_j if np.isfinite(most_j) else 0.0
         return costs
 
-    def bounds(self, centre: Multipliers, radius: float, unit: float) -> list[tuple[float | None, float | None]]:
+    def bounds(
+        self, centre: Multipliers, radius: float, unit: float
+    ) -> list[tuple[float | None, float | None]]:
         demands = self.model.demands
 
         def box(price: float, *, counts: bool) -> tuple[float, float]:
