@@ -84,7 +84,7 @@ class Pressure:
         """Return what a joule of devices should cost next, besides any joule; empty when all is done."""
         if all(bracket.is_done for bracket in self._brackets.values()):
             return {}
-        prices = {}
+        prices: dict[str, float] = {}
         for name, members in self._members.items():
             bracket = self._brackets.get(name)
             known = {device: self._multipliers.of_device(device) for device in members}

@@ -94,7 +94,7 @@ def search_fairly(
 
 
 class _Turns:
-    """The turns: a pool of plans, the best bound, and the box in which the next multipliers are looked for."""
+    """The turns: a pool of plans, the best bound, and the box of the next multipliers."""
 
     def __init__(
         self, network: Network, rhythm: Rhythm, demands: Demands, settings: SearchSettings, search: Search

@@ -1,10 +1,11 @@
 """Multipliers of limits on energy and of fairness: what they make joules cost, and the next ones to try.
 
 With prices ``lambda_d >= 0`` on the limits ``e_d <= B_d`` of devices, ``mu >= 0`` on that of all joules, and
-``phi_d >= 0`` with a sum of at most ``w_F`` for fairness (``max_d e_d >= sum_d phi_d e_d / w_F``), no plan that
+``phi_d >= 0`` with a sum of at most ``w_F`` for fairness (``w_F max_d e_d >= sum_d phi_d e_d``), no plan that
 keeps the limits costs less than
 
-    L  =  min over plans of  sum_n (w_E + mu + lambda_n + phi_n) e_n + w_T T  -  mu E_max - sum_d lambda_d B_d .
+    L  =  min over plans of ( sum_n (w_E + mu + lambda_n + phi_n) e_n + w_T T )
+          - mu E_max - sum_d lambda_d B_d .
 
 The minimum is that of a network with these prices of joules.
 """
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 LEAST_SHARE = 1e-5
-"""Least price of a joule of a device, in parts of the largest: solvers know no device whose joules are free."""
+"""Least price of a joule of a device, in parts of the largest: solvers know no free joules of devices."""
 ROUNDING = 1e-12
 """Relative excess of a sum of prices that counts as rounding."""
 
@@ -62,7 +63,7 @@ class Multipliers:
         return total + sum(price * demands.limit_j[device] for device, price in self.limit.items())
 
     def are_proper(self, demands: Demands) -> bool:
-        """Return whether they prove a bound: limits exist, and the prices of fairness sum to at most its own."""
+        """Return whether they prove a bound: limits exist, and prices of fairness sum to at most its own."""
         within = sum(self.fairness.values()) <= demands.fairness * (1 + ROUNDING)
         return within and self.limit.keys() <= demands.limit_j.keys()
 

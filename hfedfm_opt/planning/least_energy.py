@@ -29,9 +29,9 @@ def least_energy(
     """Return a lower bound on the joules per round of a device over all plans.
 
     It trains what may run nowhere else, C cycles in at most the longest round, hence with at least
-    ``k C^3 / T^2`` joules where its frequency is decided.  Once in a cycle that reaches the cloud it sends its
-    own update, on its way to an aggregator or as one, with at least ``bits N0 ln 2 / gain`` radiated joules,
-    and for at least the time that the whole band takes at full power.
+    ``k C^3 / T^2`` joules where its frequency is decided.  Once in a cycle that reaches the cloud it sends
+    its own update, to an aggregator or as one, with at least ``bits N0 ln 2 / gain`` radiated joules, and
+    for at least the time that the whole band takes at full power.
 
     Parameters
     ----------
