@@ -87,7 +87,7 @@ class Pressure:
         prices: dict[str, float] = {}
         for name, members in self._members.items():
             bracket = self._brackets.get(name)
-            known = {device: self._multipliers.of_device(device) for device in members}
+            known = {device: self._multipliers.limit.get(device, 0.0) for device in members}
             if bracket is not None:
                 pressure = bracket.high if bracket.is_done and math.isfinite(bracket.high) else bracket.tried
                 known = {device: pressure * price for device, price in self._start(known).items()}

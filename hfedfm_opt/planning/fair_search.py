@@ -59,11 +59,21 @@ PRICES_PROOF = "what the multipliers of limits and of fairness leave open"
 
 @dataclass(frozen=True)
 class _Bound:
-    """A bound, the multipliers that proved it, and the plan that the search at them found."""
+    """A bound, the multipliers that proved it, and the plan that the search at them found.
+
+    ``searched`` is what that plan costs at the multipliers: what is left above it they leave open, what is
+    between it and the bound the search.
+    """
 
     value: float
+    searched: float
     multipliers: Multipliers
     found: Found
+
+    @property
+    def level(self) -> float:
+        """The bound, or where it would be if the search proved anything."""
+        return self.value if math.isfinite(self.value) else self.searched
 
 
 def search_fairly(
@@ -107,10 +117,12 @@ class _Turns:
         self.longest_s = 0.0
         self.timed_out = False
         self.promised = math.inf
-        placed, arrangement = self._searched(without_device_limits(network), settings.max_energy_j)
+        plain = without_device_limits(network)
+        placed, arrangement = self._searched(plain, settings.max_energy_j, settings.gap)
         found = self.pool.add(placed, arrangement)
         prices = network.instance.objective
-        self.bound = _Bound(arrangement.bound, Multipliers(), found)
+        searched = objective_of(network.instance, plain.instance.objective, found.cost)
+        self.bound = _Bound(arrangement.bound, searched, Multipliers(), found)
         spent = sum(found.cost.node_energy_j.get(device, 0.0) for device in network.devices)
         value = objective_of(network.instance, prices, found.cost)
         self.unit = prices.energy_weight_per_j or value / max(spent, 1e-300)
@@ -137,30 +149,33 @@ class _Turns:
                 break
             self._turn(multipliers)
             value = self.pool.best_value if self.pool.best is not None else self.promised
-            open_now = value - self.bound.value
+            open_now = value - self.bound.level
             better = open_now < BETTER * open_before
             open_before, since_better = (open_now, 0) if better else (open_before, since_better + 1)
 
     def _goes_on(self) -> bool:
-        """Return whether the gap is open, and there is time for another turn."""
-        self.timed_out = self._gap() > self.settings.gap and (
-            self.stop_at - time.monotonic() < self.longest_s
-        )
-        return self._gap() > self.settings.gap and not self.timed_out
+        """Return whether other multipliers could close the gap, and there is time for another turn."""
+        best = self.pool.best_value
+        if math.isfinite(best) and best - self.bound.searched <= self.settings.gap * abs(best):
+            return False
+        if self._gap() <= self.settings.gap:
+            return False
+        self.timed_out = self.stop_at - time.monotonic() < self.longest_s
+        return not self.timed_out
 
     def _gap(self) -> float:
         return relative_gap(self.pool.best_value, self.bound.value)
 
     def _gap_thought(self) -> float:
-        return UNKNOWN_GAP if self.pool.best is None else self._gap()
+        return UNKNOWN_GAP if self.pool.best is None else relative_gap(self.pool.best_value, self.bound.level)
 
     def _next(self) -> Multipliers | None:
         """Return the next multipliers for the bound; ``None`` where the model promises no better one."""
         model, centre = self._model(), self.bound.multipliers
-        goal = max(LEAST_GAIN * self._gap_thought(), self.settings.gap) * abs(self.bound.value)
+        goal = max(LEAST_GAIN * self._gap_thought(), self.settings.gap) * abs(self.bound.level)
         while True:
             step = model.next_multipliers(centre, self.radius, self.unit)
-            if step.promised >= self.bound.value + goal:
+            if step.promised >= self.bound.level + goal:
                 self.promised = step.promised
                 return step.multipliers
             if self.radius > WIDEST:
@@ -188,11 +203,11 @@ class _Turns:
         clusters = self.pool.plans[0].arrangement.clusters
         pressure = Pressure(caps, clusters, self.bound.multipliers, self.unit, even=even)
         pressure.note(self.bound.found.cost.node_energy_j)
+        known = self.bound.multipliers
         for _ in range(MOST_PRESSED):
             prices = pressure.next_prices()
             if not prices or not self._goes_on():
                 break
-            known = self.bound.multipliers
             found = self._turn(Multipliers(prices, known.fairness, known.total))
             if found is None:
                 break
@@ -208,23 +223,26 @@ class _Turns:
         prices = {name: any_joule + multipliers.of_device(name) for name in self.network.devices}
         priced = with_joule_prices(self.network, prices, any_joule)
         try:
-            placed, arrangement = self._searched(priced, math.inf)
+            gap = max(self.settings.gap, PART_OF_THE_GAP * min(self._gap_thought(), 1.0))
+            placed, arrangement = self._searched(priced, math.inf, gap)
         except (NoPlacement, MissingLink):
             self.radius *= NARROWER
             return None
         found = self.pool.add(placed, arrangement)
-        bound = arrangement.bound - multipliers.constant(self.demands)
-        better = bound > self.bound.value and multipliers.are_proper(self.demands)
+        spent, constant = found.cost.node_energy_j, multipliers.constant(self.demands)
+        weighted = sum(prices.get(node, any_joule) * joules for node, joules in spent.items())
+        weighted += self.network.instance.objective.time_weight_per_s * found.cost.latency_s
+        bound = _Bound(arrangement.bound - constant, weighted - constant, multipliers, found)
+        better = bound.level > self.bound.level and multipliers.are_proper(self.demands)
         self.radius *= WIDER if better else NARROWER
         if better:
-            self.bound = _Bound(bound, multipliers, found)
+            self.bound = bound
         return found
 
-    def _searched(self, network: Network, max_energy_j: float) -> tuple[Placed, Arrangement]:
+    def _searched(self, network: Network, max_energy_j: float, gap: float) -> tuple[Placed, Arrangement]:
         began = time.monotonic()
         left = self.stop_at - began
         limit = left if math.isinf(left) else max(PART_OF_A_TURN * left, 1e-3)
-        gap = max(self.settings.gap, PART_OF_THE_GAP * min(self._gap_thought(), 1.0))
         settings = replace(self.settings, time_limit_s=limit, gap=gap, max_energy_j=max_energy_j)
         answer = self.search(network, settings)
         self.longest_s = max(self.longest_s, time.monotonic() - began)
@@ -236,13 +254,13 @@ class _Turns:
             raise self._nothing()
         parts = bound.found.arrangement.gap_parts
         rest = self.pool.best_value - bound.value - sum(part.amount for part in parts)
-        if parts:
+        if parts and bound.multipliers != Multipliers():
             parts = (*parts, GapPart(part="prices", amount=rest, proof=PRICES_PROOF))
         arrangement = replace(
             best.arrangement,
             bound=bound.value,
             proof=bound.found.arrangement.proof + self._note(),
-            timed_out=self.timed_out,
+            timed_out=self.timed_out or best.arrangement.timed_out,
             gap_parts=parts,
         )
         return best.placed, arrangement
