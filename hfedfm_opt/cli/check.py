@@ -29,6 +29,8 @@ def check(
     cost = found.prediction
     print(f"{plan}: keeps all limits of {instance.name!r}")
     print(f"per round: {figure(cost.latency_s, 's')}, {figure(cost.energy_j, 'J')}")
+    device, joules = found.largest_device_energy
+    print(f"largest energy of a device: {figure(joules, 'J')} ({device})")
     return 0
 
 

@@ -1,6 +1,7 @@
 """``hfedfm solve``: from an instance file to a plan file, a summary, or JSON."""
 
 import math
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -72,8 +73,18 @@ def solve(
     max_latency: Annotated[
         float | None, typer.Option("--max-latency-s", metavar="S", help="Longest round, s.")
     ] = None,
+    fairness_weight: Annotated[
+        float | None,
+        typer.Option(
+            metavar="W", help="Price of a joule of the device that spends most; default: the instance's."
+        ),
+    ] = None,
     max_energy: Annotated[
         float | None, typer.Option("--max-energy-j", metavar="J", help="Most energy of a round, J.")
+    ] = None,
+    max_device_energy: Annotated[
+        float | None,
+        typer.Option("--max-device-energy-j", metavar="J", help="Most energy of a device in a round, J."),
     ] = None,
     duplex: Annotated[
         DuplexChoice, typer.Option(help="Radios of the devices: as the instance says, or all of one kind.")
@@ -107,9 +118,14 @@ def solve(
 
     Exit status 0: a plan was found; 1: none; 2: wrong use or an invalid file.
     """
-    _refuse_wrong_numbers(time_limit, gap, energy_weight, time_weight)
+    weights = {"energy": energy_weight, "time": time_weight, "fairness": fairness_weight}
+    _refuse_wrong_numbers(time_limit, gap, weights)
     refuse_wrong_momentum(cloud_momentum)
-    for option, limit in (("--max-latency-s", max_latency), ("--max-energy-j", max_energy)):
+    for option, limit in (
+        ("--max-latency-s", max_latency),
+        ("--max-energy-j", max_energy),
+        ("--max-device-energy-j", max_device_energy),
+    ):
         if limit is not None and not 0 < limit < math.inf:
             raise CommandError(f"{option} is {limit:g}, must be a finite number > 0")
     if output is not None:
@@ -122,7 +138,7 @@ def solve(
 
     name, periods = _periods(planner, period or [])
     instance = read_instance(file)
-    _refuse_no_price(instance, energy_weight, time_weight)
+    _refuse_no_price(instance, weights)
     options = PlannerOptions(
         time_limit_s=time_limit,
         gap=gap,
@@ -133,8 +149,10 @@ def solve(
         periods=periods,
         energy_weight_per_j=energy_weight,
         time_weight_per_s=time_weight,
+        fairness_weight_per_j=fairness_weight,
         max_latency_s=max_latency,
         max_energy_j=max_energy,
+        max_device_energy_j=max_device_energy,
         transport_bits=int(transport_bits.value),
         cloud_momentum=cloud_momentum,
         jobs=jobs,
@@ -157,16 +175,14 @@ def solve(
     return 0
 
 
-def _refuse_wrong_numbers(
-    time_limit: float | None, gap: float, energy_weight: float | None, time_weight: float | None
-) -> None:
+def _refuse_wrong_numbers(time_limit: float | None, gap: float, weights: Mapping[str, float | None]) -> None:
     if time_limit is not None and not time_limit > 0:
         raise CommandError(f"--time-limit is {time_limit:g}, must be > 0 seconds")
     if not 0 <= gap < 1:
         raise CommandError(f"--gap is {gap:g}, must be at least 0 and below 1")
-    for option, weight in (("--energy-weight", energy_weight), ("--time-weight", time_weight)):
+    for name, weight in weights.items():
         if weight is not None and not 0 <= weight < math.inf:
-            raise CommandError(f"{option} is {weight:g}, must be a finite number >= 0")
+            raise CommandError(f"--{name}-weight is {weight:g}, must be a finite number >= 0")
 
 
 def refuse_wrong_momentum(momentum: float) -> None:
@@ -175,11 +191,14 @@ def refuse_wrong_momentum(momentum: float) -> None:
         raise CommandError(f"--cloud-momentum is {momentum:g}, must be at least 0 and below 1")
 
 
-def _refuse_no_price(instance: "Instance", energy_weight: float | None, time_weight: float | None) -> None:
-    given = instance.objective
-    energy = given.energy_weight_per_j if energy_weight is None else energy_weight
-    seconds = given.time_weight_per_s if time_weight is None else time_weight
-    if energy == seconds == 0:
+def _refuse_no_price(instance: "Instance", weights: Mapping[str, float | None]) -> None:
+    objective = instance.objective
+    given = {
+        "energy": objective.energy_weight_per_j,
+        "time": objective.time_weight_per_s,
+        "fairness": objective.fairness_weight_per_j,
+    }
+    if not any(given[name] if weight is None else weight for name, weight in weights.items()):
         raise CommandError("both weights are 0, must be > 0 at least one: --energy-weight or --time-weight")
 
 
@@ -213,12 +232,19 @@ def _document(result: "PlanResult", instance: str, written: Path | None) -> dict
         "gap": result.gap,
         "energy_j": result.energy_j,
         "latency_s": result.latency_s,
+        **_largest(result),
         "seconds": result.seconds,
         "proof": result.proof,
         "gap_parts": [part.model_dump() for part in result.gap_parts],
         "explanation": result.explanation,
         "plan": None if written is None else str(written),
     }
+
+
+def _largest(result: "PlanResult") -> dict[str, Any]:
+    """Return the device that spends most, and its joules per round."""
+    device, joules = (None, None) if result.plan is None else result.plan.largest_device_energy
+    return {"largest_device_energy_j": joules, "largest_device": device}
 
 
 def _gap_lines(result: "PlanResult") -> list[tuple[str, str]]:
@@ -233,10 +259,14 @@ def _gap_lines(result: "PlanResult") -> list[tuple[str, str]]:
 def _say(
     result: "PlanResult", instance: str, written: Path | None, besides: list[tuple[str, str]]
 ) -> None:
-    weights = ""
+    weights = largest = ""
     if result.plan is not None:
         prices = result.plan.instance.objective
         weights = f" = {prices.energy_weight_per_j:g}/J * energy + {prices.time_weight_per_s:g}/s * latency"
+        if prices.fairness_weight_per_j > 0:
+            weights += f" + {prices.fairness_weight_per_j:g}/J * largest energy of a device"
+        device, joules = result.plan.largest_device_energy
+        largest = f"{figure(joules, 'J per round')} ({device})"
     say_facts(
         [
             ("instance", instance),
@@ -244,6 +274,7 @@ def _say(
             ("status", f"{result.status} ({result.stop_reason})"),
             ("latency", figure(result.latency_s, "s per round")),
             ("energy", figure(result.energy_j, "J per round")),
+            ("largest energy of a device", largest),
             ("objective", figure(result.objective) + weights),
             ("bound", figure(result.bound)),
             ("gap", figure(result.gap)),

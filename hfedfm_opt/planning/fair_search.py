@@ -12,13 +12,17 @@ from dataclasses import dataclass, replace
 
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.cluster_options import Rhythm
+from hfedfm_opt.planning.cluster_pressure import Pressure
+from hfedfm_opt.planning.device_energy import objective_of
 from hfedfm_opt.planning.hops import MissingLink
 from hfedfm_opt.planning.joule_multipliers import Demands, Multipliers
 from hfedfm_opt.planning.joule_prices import with_joule_prices, without_device_limits
+from hfedfm_opt.planning.least_energy import least_energy
 from hfedfm_opt.planning.multiplier_model import Model
 from hfedfm_opt.planning.optimise import SearchSettings
 from hfedfm_opt.planning.place import NoPlacement, Placed
-from hfedfm_opt.planning.plan_pool import PlanPool
+from hfedfm_opt.planning.plan_pool import Found, PlanPool
+from hfedfm_opt.planning.violations import TOLERANCE
 from hfedfm_opt.system.decisions import GapPart
 from hfedfm_opt.system.network import Network
 from solvers.common import StopReason, relative_gap
@@ -26,31 +30,50 @@ from solvers.common import StopReason, relative_gap
 Search = Callable[[Network, SearchSettings], tuple[Placed, Arrangement]]
 """The plain search: the best placement and arrangement for a network, with a bound over all."""
 
-MOST_TURNS = 40
-"""Most searches at prices of joules."""
-PATIENCE = 8
-"""Turns without a smaller gap after which the search ends."""
+MOST_RAISED = 24
+"""Most turns for the bound in a spell."""
+MOST_PRESSED = 14
+"""Most turns that press on clusters in a spell."""
+PATIENCE = 5
+"""Turns without a clearly smaller gap after which the search for a bound ends."""
+BETTER = 0.97
+"""What a clearly smaller gap is, in parts of the one before."""
+UNKNOWN_GAP = 1e-3
+"""Gap that is thought to be open as long as no plan keeps the limits."""
+WIDEST = 1e4
+"""Width of the box beyond which it is not widened."""
 FIRST_RADIUS = 1.0
 """How far the first multipliers may be from zero, in prices of a joule."""
 WIDER, NARROWER = 2.0, 0.4
 """What becomes of the box after a better bound, and after none."""
 LEAST_GAIN = 0.05
 """Part of the gap that the model must promise at least; otherwise its box is widened."""
+PART_OF_THE_GAP = 0.01
+"""Part of the gap to which a turn is searched."""
 PART_OF_A_TURN = 0.3
 """Part of the time that is left which a turn may take."""
-LEAST_SHARE = 1e-5
-"""Least price of a joule of a device, in parts of the largest: a device whose joules are free is no device."""
+MOST_NAMED = 3
+"""Devices that an error names."""
 PRICES_PROOF = "what the multipliers of limits and of fairness leave open"
 
 
 @dataclass(frozen=True)
 class _Bound:
-    """A bound, the multipliers and the search that proved it, and what that search found."""
+    """A bound, the multipliers that proved it, and the plan that the search at them found.
+
+    ``searched`` is what that plan costs at the multipliers: what is left above it they leave open, what is
+    between it and the bound the search.
+    """
 
     value: float
-    multipliers: Multipliers
-    arrangement: Arrangement
     searched: float
+    multipliers: Multipliers
+    found: Found
+
+    @property
+    def level(self) -> float:
+        """The bound, or where it would be if the search proved anything."""
+        return self.value if math.isfinite(self.value) else self.searched
 
 
 def search_fairly(
@@ -76,11 +99,12 @@ def search_fairly(
     NoPlacement, MissingLink
         If there is no plan, or none was found that keeps the limits; the message says which to relax.
     """
+    _refuse_impossible(network, rhythm, demands, settings)
     return _Turns(network, rhythm, demands, settings, search).run()
 
 
 class _Turns:
-    """The turns: a pool of plans, the best bound, and the box in which the next multipliers are looked for."""
+    """The turns: a pool of plans, the best bound, and the box of the next multipliers."""
 
     def __init__(
         self, network: Network, rhythm: Rhythm, demands: Demands, settings: SearchSettings, search: Search
@@ -92,42 +116,71 @@ class _Turns:
         self.radius = FIRST_RADIUS
         self.longest_s = 0.0
         self.timed_out = False
-        placed, arrangement = self._searched(without_device_limits(network), settings.max_energy_j)
+        self.promised = math.inf
+        plain = without_device_limits(network)
+        placed, arrangement = self._searched(plain, settings.max_energy_j, settings.gap)
         found = self.pool.add(placed, arrangement)
         prices = network.instance.objective
-        value = prices.energy_weight_per_j * found.cost.energy_j
-        value += prices.time_weight_per_s * found.cost.latency_s
-        self.bound = _Bound(arrangement.bound, Multipliers(), arrangement, value)
+        searched = objective_of(network.instance, plain.instance.objective, found.cost)
+        self.bound = _Bound(arrangement.bound, searched, Multipliers(), found)
         spent = sum(found.cost.node_energy_j.get(device, 0.0) for device in network.devices)
+        value = objective_of(network.instance, prices, found.cost)
         self.unit = prices.energy_weight_per_j or value / max(spent, 1e-300)
 
     def run(self) -> tuple[Placed, Arrangement]:
-        since_better, gap = 0, self._gap()
-        for _ in range(MOST_TURNS):
-            if gap <= self.settings.gap or since_better >= PATIENCE:
-                break
-            self.timed_out = self.stop_at - time.monotonic() < self.longest_s
-            if self.timed_out:
+        """Return the best plan of two spells: turns for the bound, then turns that press on clusters."""
+        self._raise_bound()
+        if self.demands.limit_j:
+            self._press(even=True)
+        if self.demands.limit_j and self.pool.best is not None:
+            self.radius = FIRST_RADIUS
+            self._raise_bound()
+            self._press(even=False)
+        return self._result()
+
+    def _raise_bound(self) -> None:
+        """Try the multipliers that the model promises most of, as long as the gap closes."""
+        open_before, since_better = math.inf, 0
+        for _ in range(MOST_RAISED):
+            if not self._goes_on() or since_better >= PATIENCE:
                 break
             multipliers = self._next()
             if multipliers is None:
                 break
             self._turn(multipliers)
-            since_better = 0 if self._gap() < gap else since_better + 1
-            gap = self._gap()
-        return self._result()
+            value = self.pool.best_value if self.pool.best is not None else self.promised
+            open_now = value - self.bound.level
+            better = open_now < BETTER * open_before
+            open_before, since_better = (open_now, 0) if better else (open_before, since_better + 1)
+
+    def _goes_on(self) -> bool:
+        """Return whether other multipliers could close the gap, and there is time for another turn."""
+        best = self.pool.best_value
+        if math.isfinite(best) and best - self.bound.searched <= self.settings.gap * abs(best):
+            return False
+        if self._gap() <= self.settings.gap:
+            return False
+        self.timed_out = self.stop_at - time.monotonic() < self.longest_s
+        return not self.timed_out
 
     def _gap(self) -> float:
         return relative_gap(self.pool.best_value, self.bound.value)
 
+    def _gap_thought(self) -> float:
+        return UNKNOWN_GAP if self.pool.best is None else relative_gap(self.pool.best_value, self.bound.level)
+
     def _next(self) -> Multipliers | None:
-        model = self._model()
-        goal = LEAST_GAIN * (self.pool.best_value - self.bound.value) if self.pool.best else 0.0
-        multipliers, promised = model.next_multipliers(self.bound.multipliers, self.radius, self.unit)
-        while promised < self.bound.value + goal and self.radius < 1e6:
-            self.radius *= 1.0 / NARROWER
-            multipliers, promised = model.next_multipliers(self.bound.multipliers, self.radius, self.unit)
-        return multipliers
+        """Return the next multipliers for the bound; ``None`` where the model promises no better one."""
+        model, centre = self._model(), self.bound.multipliers
+        goal = max(LEAST_GAIN * self._gap_thought(), self.settings.gap) * abs(self.bound.level)
+        while True:
+            step = model.next_multipliers(centre, self.radius, self.unit)
+            if step.promised >= self.bound.level + goal:
+                self.promised = step.promised
+                return step.multipliers
+            if self.radius > WIDEST:
+                return None
+            self.radius /= NARROWER
 
     def _model(self) -> Model:
         limits = self.demands.limit_j
@@ -144,35 +197,53 @@ class _Turns:
             demands=self.demands,
         )
 
-    def _turn(self, multipliers: Multipliers) -> None:
-        prices = self._joule_prices(multipliers)
+    def _press(self, *, even: bool) -> None:
+        """Find for each cluster the least pressure under which its devices keep their limits."""
+        caps = self.demands.limit_j
+        clusters = self.pool.plans[0].arrangement.clusters
+        pressure = Pressure(caps, clusters, self.bound.multipliers, self.unit, even=even)
+        pressure.note(self.bound.found.cost.node_energy_j)
+        known = self.bound.multipliers
+        for _ in range(MOST_PRESSED):
+            prices = pressure.next_prices()
+            if not prices or not self._goes_on():
+                break
+            found = self._turn(Multipliers(prices, known.fairness, known.total))
+            if found is None:
+                break
+            pressure.heard(found.cost.node_energy_j)
+
+    def _turn(self, multipliers: Multipliers) -> Found | None:
+        """Return the plan at given multipliers, if there is one; it joins the pool.
+
+        Its bound counts if the multipliers are proper ones.
+        """
         any_joule = self.network.instance.objective.energy_weight_per_j + multipliers.total
+        multipliers = multipliers.floored(any_joule, self.network.devices, self.demands)
+        prices = {name: any_joule + multipliers.of_device(name) for name in self.network.devices}
         priced = with_joule_prices(self.network, prices, any_joule)
         try:
-            placed, arrangement = self._searched(priced, math.inf)
+            gap = max(self.settings.gap, PART_OF_THE_GAP * min(self._gap_thought(), 1.0))
+            placed, arrangement = self._searched(priced, math.inf, gap)
         except (NoPlacement, MissingLink):
             self.radius *= NARROWER
-            return
+            return None
         found = self.pool.add(placed, arrangement)
-        spent = found.cost.node_energy_j
+        spent, constant = found.cost.node_energy_j, multipliers.constant(self.demands)
         weighted = sum(prices.get(node, any_joule) * joules for node, joules in spent.items())
         weighted += self.network.instance.objective.time_weight_per_s * found.cost.latency_s
-        constant = multipliers.constant(self.demands)
-        bound = arrangement.bound - constant
-        better = bound > self.bound.value
+        bound = _Bound(arrangement.bound - constant, weighted - constant, multipliers, found)
+        better = bound.level > self.bound.level and multipliers.are_proper(self.demands)
         self.radius *= WIDER if better else NARROWER
         if better:
-            self.bound = _Bound(bound, multipliers, arrangement, weighted - constant)
+            self.bound = bound
+        return found
 
-    def _joule_prices(self, multipliers: Multipliers) -> dict[str, float]:
-        any_joule = self.network.instance.objective.energy_weight_per_j + multipliers.total
-        return {device: any_joule + multipliers.of_device(device) for device in self.network.devices}
-
-    def _searched(self, network: Network, max_energy_j: float) -> tuple[Placed, Arrangement]:
+    def _searched(self, network: Network, max_energy_j: float, gap: float) -> tuple[Placed, Arrangement]:
         began = time.monotonic()
         left = self.stop_at - began
         limit = left if math.isinf(left) else max(PART_OF_A_TURN * left, 1e-3)
-        settings = replace(self.settings, time_limit_s=limit, max_energy_j=max_energy_j)
+        settings = replace(self.settings, time_limit_s=limit, gap=gap, max_energy_j=max_energy_j)
         answer = self.search(network, settings)
         self.longest_s = max(self.longest_s, time.monotonic() - began)
         return answer
@@ -181,16 +252,15 @@ class _Turns:
         best, bound = self.pool.best, self.bound
         if best is None:
             raise self._nothing()
-        parts = bound.arrangement.gap_parts
-        counted = bound.value + sum(part.amount for part in parts)
-        rest = self.pool.best_value - counted
-        if parts:
+        parts = bound.found.arrangement.gap_parts
+        rest = self.pool.best_value - bound.value - sum(part.amount for part in parts)
+        if parts and bound.multipliers != Multipliers():
             parts = (*parts, GapPart(part="prices", amount=rest, proof=PRICES_PROOF))
         arrangement = replace(
             best.arrangement,
             bound=bound.value,
-            proof=bound.arrangement.proof + self._note(),
-            timed_out=self.timed_out,
+            proof=bound.found.arrangement.proof + self._note(),
+            timed_out=self.timed_out or best.arrangement.timed_out,
             gap_parts=parts,
         )
         return best.placed, arrangement
@@ -206,4 +276,31 @@ class _Turns:
         )
 
     def _nothing(self) -> NoPlacement:
-        return NoPlacement("no plan was found within the limits of devices", StopReason.NO_PROGRESS)
+        """Return the error of limits that no plan was found for, with the least that devices took in any."""
+        plans, limits = [found.cost.node_energy_j for found in self.pool.plans], self.demands.limit_j
+        least = {device: min(spent.get(device, 0.0) for spent in plans) for device in limits}
+        short = sorted(limits, key=lambda device: limits[device] - least[device])
+        over = [device for device in short if least[device] > limits[device]][:MOST_NAMED]
+        why = [
+            f"device {device!r} may spend {limits[device]:.6g} J a round and spent at least "
+            f"{least[device]:.6g} J in the {len(plans)} plans tried"
+            for device in over
+        ]
+        what = "; ".join(why) or "each limit was kept by some plan, but all of them by none"
+        return NoPlacement(
+            f"no plan was found within the limits on the energy of devices: {what}: raise these limits, or "
+            "let the round take longer (max_latency_s, a lower price of a second)",
+            StopReason.TIME_LIMIT if self.timed_out else StopReason.NO_PROGRESS,
+        )
+
+
+def _refuse_impossible(network: Network, rhythm: Rhythm, demands: Demands, settings: SearchSettings) -> None:
+    """Raise if a device needs more than it may spend in any plan."""
+    for device, limit in demands.limit_j.items():
+        least = least_energy(network, device, rhythm, settings.max_latency_s, allocate=settings.allocate)
+        if least.joules > limit * (1 + TOLERANCE):
+            raise NoPlacement(
+                f"device {device!r} may spend {limit:.6g} J a round, but needs at least {least.joules:.6g} J "
+                f"({least.training_j:.6g} J to train, {least.sending_j:.6g} J to send): raise its limit",
+                StopReason.PROVEN_INFEASIBLE,
+            )

@@ -20,6 +20,7 @@ from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.assemble import assemble
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.formulate_placement import formulate_placement
+from hfedfm_opt.planning.front_limits import within_device_limits
 from hfedfm_opt.planning.front_points import FrontPoints, FrontTask, curve, steps, union
 from hfedfm_opt.planning.optimise import (
     SearchSettings,
@@ -197,7 +198,7 @@ def plan_front(instance: Instance, options: FrontOptions) -> PlanFront:
     scope = too_large(network, large[0]) if large else _proof(options, len(placements))
     if without_movable(network) is not network:
         scope += "; modules that could be trained elsewhere stay on their devices"
-    return PlanFront(
+    front = PlanFront(
         instance=instance,
         options=options,
         latency_s=frozen((points.deadline_s + shared.down_s) / rhythm.num_rounds),
@@ -208,6 +209,7 @@ def plan_front(instance: Instance, options: FrontOptions) -> PlanFront:
         seconds=time.monotonic() - started,
         plan_of=lambda point: _plan(instance, tasks[0], transport, *points.choices_of(point)),
     )
+    return within_device_limits(front)
 
 
 def _task(

@@ -1,18 +1,24 @@
 """Multipliers of limits on energy and of fairness: what they make joules cost, and the next ones to try.
 
 With prices ``lambda_d >= 0`` on the limits ``e_d <= B_d`` of devices, ``mu >= 0`` on that of all joules, and
-``phi_d >= 0`` with a sum of at most ``w_F`` for fairness (``max_d e_d >= sum_d phi_d e_d / w_F``), no plan that
+``phi_d >= 0`` with a sum of at most ``w_F`` for fairness (``w_F max_d e_d >= sum_d phi_d e_d``), no plan that
 keeps the limits costs less than
 
-    L  =  min over plans of  sum_n (w_E + mu + lambda_n + phi_n) e_n + w_T T  -  mu E_max - sum_d lambda_d B_d .
+    L  =  min over plans of ( sum_n (w_E + mu + lambda_n + phi_n) e_n + w_T T )
+          - mu E_max - sum_d lambda_d B_d .
 
 The minimum is that of a network with these prices of joules.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+
+LEAST_SHARE = 1e-5
+"""Least price of a joule of a device, in parts of the largest: solvers know no free joules of devices."""
+ROUNDING = 1e-12
+"""Relative excess of a sum of prices that counts as rounding."""
 
 
 @dataclass(frozen=True)
@@ -55,3 +61,26 @@ class Multipliers:
         """Return what the limits take off the weighted cost."""
         total = self.total * demands.max_energy_j if self.total > 0 else 0.0
         return total + sum(price * demands.limit_j[device] for device, price in self.limit.items())
+
+    def are_proper(self, demands: Demands) -> bool:
+        """Return whether they prove a bound: limits exist, and prices of fairness sum to at most its own."""
+        within = sum(self.fairness.values()) <= demands.fairness * (1 + ROUNDING)
+        return within and self.limit.keys() <= demands.limit_j.keys()
+
+    def floored(self, any_joule: float, devices: Sequence[str], demands: Demands) -> "Multipliers":
+        """Return multipliers under which no device's joules are free, where ``any_joule`` has no price.
+
+        Devices without a limit then take a part of the price of fairness.
+        """
+        least = LEAST_SHARE * max((self.of_device(device) for device in devices), default=0.0)
+        if any_joule >= least:
+            return self
+        limit, fairness = dict(self.limit), dict(self.fairness)
+        for device in devices:
+            missing = least - any_joule - self.of_device(device)
+            if missing > 0:
+                prices = limit if device in demands.limit_j else fairness
+                prices[device] = prices.get(device, 0.0) + missing
+        total = sum(fairness.values())
+        scale = demands.fairness / total if 0 < demands.fairness < total else 1.0
+        return Multipliers(limit, {name: scale * price for name, price in fairness.items()}, self.total)

@@ -1,8 +1,8 @@
 """A network in which some nodes' joules cost more: the same decisions, the same seconds, weighted joules.
 
 A node whose joules cost x times as much is a node with x times the circuit power, receive power, capacitance
-and power of its processor and of its wired links, and 1/x of the amplifier's efficiency.  Every way of planning
-then minimises the weighted sum without knowing of it.
+and power of its processor and of its wired links, and 1/x of the amplifier's efficiency.  Every way of
+planning then minimises the weighted sum without knowing of it.
 """
 
 import math
@@ -83,7 +83,7 @@ def _priced_processor(processor: Processor, factor: float) -> Processor:
 
 
 def _priced_radio(radio: Radio, factor: float) -> Radio:
-    """Return the radio with dearer joules; a node whose joules are free has an amplifier that draws nothing."""
+    """Return the radio with dearer joules; where joules are free, the amplifier draws nothing."""
     changes = {
         "amplifier_efficiency": radio.amplifier_efficiency / factor if factor > 0 else math.inf,
         "circuit_power_w": factor * radio.circuit_power_w,

@@ -1,17 +1,20 @@
 """The next multipliers to try: the best of a model of the bound, in a box about the best known.
 
-Every plan that is known bounds the bound from above; so does every mixture of plans in which each cluster takes
-what it does in some plan that is no later than another.  The next multipliers maximise that model in a box: the
-boxstep method (Marsten, Hogan and Blankenship 1975).
+Every plan that is known bounds the bound from above; so does every mixture of plans in which each cluster
+takes what it does in some plan that is no later than another.  The next multipliers maximise that model in a
+box: the boxstep method (Marsten, Hogan and Blankenship 1975).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from hfedfm_opt.planning.joule_multipliers import Demands, Multipliers
 from solvers.common.arrays import FloatArray
+
+Interval = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,14 @@ class Known:
     rest_j: float
     cluster_j: FloatArray
     device_j: FloatArray
+
+
+@dataclass(frozen=True)
+class Step:
+    """Multipliers, and what the model promises of them."""
+
+    multipliers: Multipliers
+    promised: float
 
 
 @dataclass(frozen=True)
@@ -61,8 +72,8 @@ class Model:
     time: float
     demands: Demands
 
-    def next_multipliers(self, centre: Multipliers, radius: float, unit: float) -> tuple[Multipliers, float]:
-        """Return the best multipliers of the model in a box, and the model's value there.
+    def next_multipliers(self, centre: Multipliers, radius: float, unit: float) -> Step:
+        """Return the best multipliers of the model in a box.
 
         Parameters
         ----------
@@ -73,8 +84,10 @@ class Model:
         unit : float
             Price of a joule that is taken as a measure.
         """
-        from scipy.optimize import linprog
+        from scipy import optimize
         from scipy.sparse import csr_array
+
+        linprog: Any = optimize.linprog
 
         program = _Program(self)
         matrix = csr_array(
@@ -83,8 +96,8 @@ class Model:
         bounds = program.bounds(centre, radius, unit)
         found = linprog(program.costs(), A_ub=matrix, b_ub=program.limits, bounds=bounds, method="highs")
         if found.x is None:
-            return centre, -np.inf
-        return program.multipliers(found.x), -float(found.fun)
+            return Step(centre, -np.inf)
+        return Step(program.multipliers(found.x), -float(found.fun))
 
 
 class _Program:
@@ -148,9 +161,7 @@ class _Program:
         costs[1 + 2 * self.num_devices] = most_j if np.isfinite(most_j) else 0.0
         return costs
 
-    def bounds(
-        self, centre: Multipliers, radius: float, unit: float
-    ) -> list[tuple[float | None, float | None]]:
+    def bounds(self, centre: Multipliers, radius: float, unit: float) -> list[Interval]:
         demands = self.model.demands
 
         def box(price: float, *, counts: bool) -> tuple[float, float]:
@@ -158,7 +169,7 @@ class _Program:
             return (max(0.0, price - width), price + width) if counts else (0.0, 0.0)
 
         devices = self.model.devices
-        found: list[tuple[float | None, float | None]] = [(None, None)]
+        found: list[Interval] = [(None, None)]
         found += [box(centre.limit.get(name, 0.0), counts=name in demands.limit_j) for name in devices]
         found += [box(centre.fairness.get(name, 0.0), counts=demands.fairness > 0) for name in devices]
         found.append(box(centre.total, counts=bool(np.isfinite(demands.max_energy_j))))

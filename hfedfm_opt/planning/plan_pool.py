@@ -18,7 +18,7 @@ from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.planning.violations import TOLERANCE
 from hfedfm_opt.system.decisions import Cluster
 from hfedfm_opt.system.network import Network
-from solvers.common.arrays import BoolArray, FloatArray
+from solvers.common.arrays import BoolArray, FloatArray, IntArray
 
 LEVELS = 64
 """Largest energies of a device at which mixtures are tried under fairness."""
@@ -112,7 +112,7 @@ class PlanPool:
         """Return the best choice of a plan for each cluster that keeps the limits, if better than all."""
         ordered = sorted(group, key=lambda found: found.cost.latency_s)
         energy_j, largest_j, allowed = self._by_cluster(ordered)
-        best: tuple[float, FloatArray | None] = (self.best_value * (1 - TOLERANCE), None)
+        best: tuple[float, IntArray | None] = (self.best_value * (1 - TOLERANCE), None)
         for last, slowest in enumerate(ordered):
             rest_j = slowest.cost.energy_j - float(energy_j[:, last].sum())
             until = slice(0, last + 1)
@@ -138,7 +138,7 @@ class PlanPool:
 
     def _mixed(
         self, latency_s: float, rest_j: float, energy_j: FloatArray, largest_j: FloatArray, allowed: BoolArray
-    ) -> tuple[float, FloatArray]:
+    ) -> tuple[float, IntArray]:
         """Return the least cost of a mixture that is no slower, and the plan that each cluster takes."""
         prices = self.network.instance.objective
         levels = np.array([np.inf])
@@ -147,7 +147,7 @@ class PlanPool:
             levels = np.unique(largest_j[allowed & (largest_j >= least)])
             if levels.size > LEVELS:
                 levels = levels[np.linspace(0, levels.size - 1, LEVELS).astype(np.int64)]
-        best = (np.inf, np.zeros(len(energy_j), dtype=np.int64))
+        best: tuple[float, IntArray] = (np.inf, np.zeros(len(energy_j), dtype=np.int64))
         for level in levels.tolist():
             fits = np.where(allowed & (largest_j <= level), energy_j, np.inf)
             taken = fits.argmin(axis=1)
@@ -181,7 +181,7 @@ def _server_j(cluster: Cluster, spent: Mapping[str, float]) -> float:
     return 0.0 if cluster.id in cluster.members else spent.get(cluster.id, 0.0)
 
 
-def _mixed_arrangement(ordered: Sequence[Found], taken: FloatArray) -> Arrangement:
+def _mixed_arrangement(ordered: Sequence[Found], taken: IntArray) -> Arrangement:
     clusters, frequencies = [], []
     for row, column in enumerate(taken.tolist()):
         arrangement = ordered[column].arrangement

@@ -214,6 +214,7 @@ def _row(job: _Job, result: PlanResult, rounds: int, seeds: Sequence[int]) -> Ro
         period = recipe_of(job.planner, None).period
         return replace(row, period=period)
     timeline = measure_still(result.plan, rounds)
+    largest_device, largest_j = result.plan.largest_device_energy
     row = replace(
         row,
         period=next((entry.period for entry in result.plan.decisions.periods), None),
@@ -222,6 +223,8 @@ def _row(job: _Job, result: PlanResult, rounds: int, seeds: Sequence[int]) -> Ro
         measured_latency_s=timeline.cycle_latency_s,
         measured_energy_j=timeline.cycle_energy_j,
         measured_bits=bits_per_round(timeline),
+        largest_device_energy_j=largest_j,
+        largest_device=largest_device,
         objective=result.objective,
         gap=_finite(result.gap),
         proof=result.proof,

@@ -34,6 +34,8 @@ class Row:
         The same by the clock, and the bits that all links carried per round.
     faded_latency_s, faded_latency_sd_s, faded_energy_j, faded_energy_sd_j : float or None
         By the clock under the instance's fading: mean and standard deviation over the seeds.
+    largest_device_energy_j, largest_device : float or None, str or None
+        Predicted joules per round of the device that spends most, and its id.
     objective, bound, gap : float or None
         Weighted cost per round, its proven lower bound, and their relative distance.
     proof : str
@@ -68,6 +70,8 @@ class Row:
     faded_latency_sd_s: float | None = None
     faded_energy_j: float | None = None
     faded_energy_sd_j: float | None = None
+    largest_device_energy_j: float | None = None
+    largest_device: str | None = None
     objective: float | None = None
     bound: float | None = None
     gap: float | None = None

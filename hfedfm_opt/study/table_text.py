@@ -57,6 +57,7 @@ def methods_table(comparison: Comparison, duplex: str) -> TableText:
     trained = any(row.accuracy is not None for row in rows)
     columns = [Column("method", number=False), Column("s / round"), Column("J / round")]
     columns += [Column("faded s"), Column("faded J")] if faded else []
+    columns += [Column("J of a device", spare=True)]
     columns += [Column("cost", spare=True), Column("bound", spare=True), Column("gap %")]
     columns += [Column("accuracy %"), Column("late acc. %")] if trained else []
     columns += [Column("status", number=False, spare=True), Column("wall s", spare=True)]
@@ -68,6 +69,7 @@ def methods_table(comparison: Comparison, duplex: str) -> TableText:
                 with_sd(row.faded_latency_s, row.faded_latency_sd_s),
                 with_sd(row.faded_energy_j, row.faded_energy_sd_j),
             ]
+        line += [figure(row.largest_device_energy_j)]
         line += [figure(row.objective), figure(row.bound), percent(row.gap, 3)]
         if trained:
             line += [
@@ -195,15 +197,15 @@ def percent_sd(share: float | None, sd: float | None) -> str:
 
 def _methods_caption(comparison: Comparison, rows: Iterable[Row]) -> str:
     settings, objective = comparison.settings, comparison.instance.objective
-    energy_price = settings.options.get("energy_weight_per_j")
-    time_price = settings.options.get("time_weight_per_s")
-    prices = (
-        objective.energy_weight_per_j if energy_price is None else energy_price,
-        objective.time_weight_per_s if time_price is None else time_price,
-    )
+    names = ("energy_weight_per_j", "time_weight_per_s", "fairness_weight_per_j")
+    asked = [settings.options.get(name) for name in names]
+    prices = [
+        getattr(objective, name) if price is None else price for name, price in zip(names, asked, strict=True)
+    ]
+    fairness = f" + {prices[2]:g} J of the device that spends most" if prices[2] else ""
     parts = [
         f"Per round over whole cycles, predicted and confirmed by the clock to 1e-9; "
-        f"cost = {prices[0]:g} J + {prices[1]:g} s."
+        f"cost = {prices[0]:g} J + {prices[1]:g} s{fairness}."
     ]
     if any(row.accuracy is not None for row in rows):
         seeds = ", ".join(map(str, settings.seeds))
