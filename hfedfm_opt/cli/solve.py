@@ -11,6 +11,7 @@ from hfedfm_opt.cli.outputs import require_writable
 from hfedfm_opt.cli.terminal import CommandError, complain, figure, say_facts, say_json
 
 if TYPE_CHECKING:
+    from hfedfm_opt.planning.association_rules import AssociationRule
     from hfedfm_opt.planning.plan import PlanResult
     from hfedfm_opt.system.instance import Instance
     from hfedfm_opt.system.network import Duplex
@@ -34,6 +35,26 @@ class TransportBits(StrEnum):
     THREE = "3"
     TWO = "2"
     ONE = "1"
+
+
+class AssociationChoice(StrEnum):
+    """Which server each device belongs to."""
+
+    GIVEN = "given"
+    STRONGEST = "strongest"
+    BALANCED = "balanced"
+    DECIDED = "decided"
+
+
+def association_of(choice: AssociationChoice) -> "AssociationRule":
+    """Return the planning layer's word for a choice of the command line."""
+    words: dict[AssociationChoice, AssociationRule] = {
+        AssociationChoice.GIVEN: "given",
+        AssociationChoice.STRONGEST: "strongest",
+        AssociationChoice.BALANCED: "balanced",
+        AssociationChoice.DECIDED: "decided",
+    }
+    return words[choice]
 
 
 def duplex_of(choice: DuplexChoice) -> "Duplex":
@@ -74,6 +95,10 @@ def solve(
     nominal_d2d: Annotated[
         bool, typer.Option("--nominal-d2d", help="Allocate nothing to D2D links: channel and full power.")
     ] = False,
+    association: Annotated[
+        AssociationChoice,
+        typer.Option(help="Server of each device: the file's, by a rule, or decided (optimised planner)."),
+    ] = AssociationChoice.GIVEN,
     period: Annotated[
         list[str] | None,
         typer.Option(metavar="E|never", help="Rounds between cloud averages; repeated: the best is taken."),
@@ -121,6 +146,7 @@ def solve(
         max_energy_j=max_energy,
         transport_bits=int(transport_bits.value),
         cloud_momentum=cloud_momentum,
+        association=association_of(association),
     )
     result = plan(instance, name, options)
     if output is not None and result.plan is not None:
