@@ -16,12 +16,15 @@ from hfedfm_opt.planning.association_rules import by_rule
 from hfedfm_opt.planning.association_search import CellTables, improved, value_of
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.device_costs import link_costs
+from hfedfm_opt.planning.graphs import trees_graph
 from hfedfm_opt.planning.optimise import SearchSettings
 from hfedfm_opt.planning.plan import Plan, PlanResult
 from hfedfm_opt.planning.plan_file import read_plan, write_plan
 from hfedfm_opt.planning.planner import plan
 from hfedfm_opt.planning.time_prices import even_prices
-from hfedfm_opt.system.instance import Instance, WirelessLink
+from hfedfm_opt.study.living import living_schedule
+from hfedfm_opt.system.generate.city import city_instance
+from hfedfm_opt.system.instance import Instance, Living, Mobility, WirelessLink
 from hfedfm_opt.system.network import resolve_network
 
 MakeInstance = Callable[..., Instance]
@@ -91,6 +94,24 @@ def test_the_runtime_measures_what_an_association_is_predicted_to_cost(moved: Pl
     assert timeline.cycle_energy_j == pytest.approx(moved.energy_j, rel=1e-9)
 
 
+def test_all_that_reads_a_plan_takes_its_association() -> None:
+    instance = city_instance(14, 3, seed=2)
+    result = plan(instance, "hierarchical:2", association="strongest")
+    assert result.plan is not None
+    parents = {node.id: node.parent for node in instance.nodes}
+    member, server = next(
+        (member, cluster.id)
+        for cluster in result.plan.decisions.clusters
+        for member in cluster.members
+        if parents[member] != cluster.id
+    )
+    assert trees_graph(result.plan).nodes[member]["parent"] == server
+    moving = Living(mobility=Mobility(min_speed_m_per_s=1.0, max_speed_m_per_s=2.0))
+    schedule = living_schedule(result.plan, 4, moving)
+    assert schedule.living is not None
+    assert (member, server) in {(gains.source, gains.target) for gains in schedule.living.gains}
+
+
 def test_a_plan_costs_the_same_where_its_association_is_the_files(moved: PlanResult) -> None:
     assert moved.plan is not None
     clusters = moved.plan.decisions.clusters
@@ -149,6 +170,17 @@ def test_transfers_cost_what_a_share_of_the_band_takes(make_instance: MakeInstan
         seconds = 1e6 / (share_hz * math.log2(1 + snr))
         assert costs.seconds[sharers - 1] == pytest.approx(seconds)
         assert costs.joules[sharers - 1] == pytest.approx(seconds * radio.max_power_w)
+
+
+def test_the_bound_allows_clusters_over_d2d_links_without_links_up(make_instance: MakeInstance) -> None:
+    made = make_instance(0, devices_per_server=(3, 1), computing=False)
+    kept = tuple(link for link in made.wireless_links if (link.source, link.target) != ("d0", "s0"))
+    given = plan(made.model_copy(update={"wireless_links": kept}), allocate_d2d=False)
+    costs = _costs(given.plan.instance if given.plan else made)
+    tables = CellTables(costs)
+    value = value_of(tables, costs.server.tolist())
+    assert costs.mixed[0, 0] == math.inf
+    assert association_bound(costs, value) <= given.objective
 
 
 @pytest.mark.parametrize("seed", range(4))
