@@ -15,7 +15,7 @@ import numpy as np
 
 from hfedfm_opt.planning.association import reachable_servers, with_association
 from hfedfm_opt.planning.candidates import Reach
-from hfedfm_opt.planning.cluster_options import Rhythm
+from hfedfm_opt.planning.cluster_options import MAX_ENUMERATED_MEMBERS, Rhythm
 from hfedfm_opt.planning.device_costs import Ways, link_costs, ways_below
 from hfedfm_opt.planning.formulate_placement import formulate_placement
 from hfedfm_opt.planning.hops import nominal_hop
@@ -98,7 +98,8 @@ class CellModel:
             What a second of training costs on each device; the weights sum to one.
         for_bound : bool
             Whether they must be below every plan; otherwise only devices that run everything themselves at
-            full frequency too slow down their CPUs, as placements are found that way.
+            full frequency too slow down their CPUs, as placements are found that way, and only clusters whose
+            trees are all priced average over D2D links.
         """
         cost, settings = self.network.instance.objective, self.settings
         mixed, pure, relayed = np.moveaxis(self.fixed, 1, 0).copy()
@@ -115,6 +116,8 @@ class CellModel:
             pure[link] += by_itself
             relayed[link] += best if joint else training.full
             alone[link] += best[0]
+        if not for_bound:
+            relayed[:, MAX_ENUMERATED_MEMBERS:] = np.inf
         return CellCosts(
             devices=self.devices,
             servers=self.servers,
