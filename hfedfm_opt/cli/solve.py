@@ -22,6 +22,7 @@ from hfedfm_opt.cli.outputs import require_writable
 from hfedfm_opt.cli.terminal import CommandError, complain, figure, say_facts, say_json
 
 if TYPE_CHECKING:
+    from hfedfm_opt.planning.association_rules import AssociationRule
     from hfedfm_opt.planning.plan import PlanResult
     from hfedfm_opt.system.instance import Instance
     from hfedfm_opt.system.network import Duplex
@@ -45,6 +46,26 @@ class TransportBits(StrEnum):
     THREE = "3"
     TWO = "2"
     ONE = "1"
+
+
+class AssociationChoice(StrEnum):
+    """Which server each device belongs to."""
+
+    GIVEN = "given"
+    STRONGEST = "strongest"
+    BALANCED = "balanced"
+    DECIDED = "decided"
+
+
+def association_of(choice: AssociationChoice) -> "AssociationRule":
+    """Return the planning layer's word for a choice of the command line."""
+    words: dict[AssociationChoice, AssociationRule] = {
+        AssociationChoice.GIVEN: "given",
+        AssociationChoice.STRONGEST: "strongest",
+        AssociationChoice.BALANCED: "balanced",
+        AssociationChoice.DECIDED: "decided",
+    }
+    return words[choice]
 
 
 def duplex_of(choice: DuplexChoice) -> "Duplex":
@@ -95,6 +116,10 @@ def solve(
     nominal_d2d: Annotated[
         bool, typer.Option("--nominal-d2d", help="Allocate nothing to D2D links: channel and full power.")
     ] = False,
+    association: Annotated[
+        AssociationChoice,
+        typer.Option(help="Server of each device: the file's, by a rule, or decided (optimised planner)."),
+    ] = AssociationChoice.GIVEN,
     period: Annotated[
         list[str] | None,
         typer.Option(metavar="E|never", help="Rounds between cloud averages; repeated: the best is taken."),
@@ -157,6 +182,7 @@ def solve(
         cloud_momentum=cloud_momentum,
         jobs=jobs,
         engine=engine_of(engine),
+        association=association_of(association),
     )
     again = None
     if from_plan is not None:

@@ -15,7 +15,7 @@ import numpy as np
 
 from hfedfm_opt.planning.association import reachable_servers, with_association
 from hfedfm_opt.planning.candidates import Reach
-from hfedfm_opt.planning.cluster_options import Rhythm
+from hfedfm_opt.planning.cluster_options import MAX_ENUMERATED_MEMBERS, Rhythm
 from hfedfm_opt.planning.device_costs import Ways, link_costs, ways_below
 from hfedfm_opt.planning.formulate_placement import formulate_placement
 from hfedfm_opt.planning.hops import nominal_hop
@@ -98,7 +98,8 @@ class CellModel:
             What a second of training costs on each device; the weights sum to one.
         for_bound : bool
             Whether they must be below every plan; otherwise only devices that run everything themselves at
-            full frequency too slow down their CPUs, as placements are found that way.
+            full frequency too slow down their CPUs, as placements are found that way, and only clusters whose
+            trees are all priced average over D2D links.
         """
         cost, settings = self.network.instance.objective, self.settings
         mixed, pure, relayed = np.moveaxis(self.fixed, 1, 0).copy()
@@ -115,6 +116,8 @@ class CellModel:
             pure[link] += by_itself
             relayed[link] += best if joint else training.full
             alone[link] += best[0]
+        if not for_bound:
+            relayed[:, MAX_ENUMERATED_MEMBERS:] = np.inf
         return CellCosts(
             devices=self.devices,
             servers=self.servers,
@@ -199,14 +202,19 @@ def _row(
     up_j = link_costs(network, device, server, up, sizes).joules
     down_j = link_costs(network, server, device, down, sizes).joules
     least_up = _least_up_j(network, device, server, up) if settings.allocate else float(up_j[0])
-    from_cloud = price * rhythm.num_cloud_rounds * down_j
-    back = price * rhythm.num_edge_rounds * down_j
+    from_cloud = price * _repeated(rhythm.num_cloud_rounds, down_j)
+    back = price * _repeated(rhythm.num_edge_rounds, down_j)
     mixed = from_cloud + back + price * rhythm.num_rounds * up_j
     pure = from_cloud + back + price * rhythm.num_rounds * (least_up if settings.allocate else up_j)
     relayed = from_cloud + price * relay_j
     relayed[0] = np.inf
-    alone = float(from_cloud[0]) + price * rhythm.num_cloud_rounds * least_up
+    alone = float(from_cloud[0]) + (price * least_up if rhythm.num_cloud_rounds else 0.0)
     return np.stack([mixed, pure, relayed]), alone
+
+
+def _repeated(number: int, joules: FloatArray) -> FloatArray:
+    """Return the joules of so many transfers; those that are not made cost nothing."""
+    return number * joules if number else np.zeros(len(joules))
 
 
 def _least_up_j(network: Network, device: str, server: str, bits: float) -> float:
@@ -214,7 +222,7 @@ def _least_up_j(network: Network, device: str, server: str, bits: float) -> floa
 
     Circuits and receivers work at least as long as it takes over the whole band at full power.
     """
-    edge = network.edges[device, server]
+    edge = network.edges.get((device, server))
     if not isinstance(edge, WirelessEdge):
         return float(link_costs(network, device, server, bits, 1).joules[0])
     radio, receiver = network.nodes[device].radio, network.nodes[server].radio

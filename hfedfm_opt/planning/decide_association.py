@@ -11,7 +11,7 @@ from hfedfm_opt.planning.association import reachable_servers, with_association
 from hfedfm_opt.planning.association_bound import association_bound
 from hfedfm_opt.planning.association_costs import CellModel, cell_model
 from hfedfm_opt.planning.association_rules import by_rule
-from hfedfm_opt.planning.association_search import CellTables, improved, numbered, value_of
+from hfedfm_opt.planning.association_search import Cells, CellTables, improved, numbered, value_of
 from hfedfm_opt.planning.candidates import Reach
 from hfedfm_opt.planning.check import check_plan
 from hfedfm_opt.planning.cluster_options import Rhythm
@@ -36,8 +36,8 @@ PRICE_ROUNDS = 6
 """Turns of prices of time and searches."""
 PART_OF_THE_SEARCH, PART_OF_EXACT_MOVES = 0.3, 0.15
 """Parts of the time limit for searches over tables, and for moves at exact prices."""
-SURE_GAIN = 0.02
-"""Relative gain over the file's association, as estimated, at which the file's is not planned too in a hurry."""
+SURE_GAIN = 0.05
+"""Relative gain over the file's association at exact prices of cells, at which the file's is not planned."""
 PART_OF_THE_REST = 0.6
 """Part of the remaining time for the association that was found, where the file's is planned too."""
 PROOF = "bound on the association of the plan, less the bound on any association"
@@ -107,7 +107,7 @@ def alternate_with_association(task: AssociationTask) -> tuple[Placed, Arrangeme
     network = with_association(task.network, found.server_of)
     same, hurry = network is task.network, math.isfinite(stop_at)
     left_s = stop_at - time.monotonic()
-    both = not same and (not hurry or not found.sure)
+    both = not same and not found.sure
     limit_s = left_s * PART_OF_THE_REST if both and hurry else left_s
     plans = [_planned(task, network, limit_s)]
     if both or (plans[0][1] is None and not same):
@@ -185,19 +185,25 @@ def _search(task: AssociationTask) -> _Found:
     estimates = [max(value_of(known, server_of) for known in tables) for server_of in tried]
     order = sorted(range(len(tried)), key=lambda index: estimates[index])
     best = tried[order[0]]
-    bound = _bound(model, bound_prices, estimates[order[0]])
+    value = estimates[order[0]]
+    bound = _bound(model, [bound_prices[-1], _mean(bound_prices), _mean(search_prices)], value)
     cell_task = CellTask(
         task.network, task.reach, task.rhythm, task.settings, task.method, _mean(search_prices)
     )
     exact = ExactCells(cell_task, tables[-1], time.monotonic() + limit_s * PART_OF_EXACT_MOVES)
-    _, best = exactly_improved(exact, [tried[index] for index in order])
-    gain = 1.0 - estimates[order[0]] / estimates[0] if estimates[0] > 0 else 0.0
-    return _Found(_named(model, best), gain >= SURE_GAIN, bound)
+    found, best = exactly_improved(exact, [tried[index] for index in order])
+    as_given = (
+        math.inf
+        if exact.exhausted()
+        else exact.value(dict(enumerate(Cells(given, len(model.servers)).members)))
+    )
+    sure = math.isfinite(as_given) and found <= (1.0 - SURE_GAIN) * as_given
+    return _Found(_named(model, best), sure, bound)
 
 
 def _bound(model: CellModel, prices: list[TimePrices], value: float) -> float:
-    """Return the best bound at the last and at the mean prices of time."""
-    tried = [_mean(prices), prices[-1]] if len(prices) > 1 else prices
+    """Return the best bound at some prices of time."""
+    tried = {tuple(weights.device_weight.values()): weights for weights in prices}.values()
     return max(association_bound(model.costs(weights, for_bound=True), value) for weights in tried)
 
 

@@ -102,13 +102,16 @@ def link_costs(network: Network, source: str, target: str, bits: float, sizes: i
     network : Network
         The network.
     source, target : str
-        Ids of the ends of a link that there is.
+        Ids of the ends; without a link all takes infinitely long.
     bits : float
         Payload.
     sizes : int
         N.
     """
-    edge = network.edges[source, target]
+    edge = network.edges.get((source, target))
+    if edge is None:
+        never = np.full(sizes, np.inf if bits else 0.0)
+        return LinkCosts(never, never)
     if not isinstance(edge, WirelessEdge):
         rate = edge.rate_bps if edge.rate_bps is not None else np.inf
         seconds = physics.transfer_seconds(bits, rate, edge.delay_s) if bits else 0.0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from hfedfm_opt.planning.association_search import Cells, CellTables, moves_of
 from hfedfm_opt.planning.exact_cells import CellTask, Staircase, least_value
 
-MOST_PRICED = 600
+MOST_PRICED = 300
 """Cells priced at most."""
 GAIN = 1e-7
 """Part of the value below which a gain is rounding."""

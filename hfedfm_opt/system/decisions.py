@@ -91,7 +91,10 @@ class Cluster(Part):
     model comes down ``downlink``.
     """
 
-    id: Name = Field(description="Id of the node above the cluster, or of its one member.")
+    id: Name = Field(
+        description="Id of the node above the cluster, or of its one member. A server with links to and from "
+        "its members may be another than their parent in the instance."
+    )
     members: tuple[Name, ...] = Field(min_length=1, description="Ids of its devices.")
     aggregator: Name = Field(description="Id of the node that averages: a member, the server or the cloud.")
     relays: Literal["merge", "forward"] = Field(
@@ -145,7 +148,7 @@ class ModuleTransport(Part):
 class GapPart(Part):
     """A part of the gap between objective and bound: how much, and what left it open."""
 
-    part: Name = Field(description="clusters, deadline, placement, prices or plan.")
+    part: Name = Field(description="clusters, deadline, placement, association, prices or plan.")
     amount: float = Field(
         allow_inf_nan=False, description="Part of the objective; all parts sum to objective minus bound."
     )
