@@ -169,7 +169,7 @@ class _Alternation:
         best_first = [placed for _, placed in sorted(self.placements.values(), key=lambda one: one[0])]
         self._arrange_first(best_first)
         if home is not None:
-            self._try(home)
+            self._arrange(home)
         self._prove(start.bound_prices, relays=home is None)
         self._arrange_more(best_first[1:])
         best = self.best
@@ -246,36 +246,15 @@ class _Alternation:
             self.timed_out = self._left_s() < max(turn.seconds for turn in self.arranged)
             if self.timed_out:
                 break
-            self._try(placed)
+            self._arrange(placed)
 
     def _arrange_first(self, best_first: Sequence[Placed]) -> None:
-        """Arrange the first placement that can be within the limits.
-
-        Raises
-        ------
-        MissingLink, NoPlacement
-            If none can; nothing is proven of other placements.
-        """
+        """Arrange placements until one is within the limits, if there are any."""
+        limited = math.isfinite(min(self.settings.max_latency_s, self.settings.max_energy_j))
         for placed in best_first:
-            error = self._try(placed)
-            if error is None:
-                return
-            if self._left_s() <= 0 or not self._is_limited():
-                break
-        if isinstance(error, MissingLink) and self._is_limited():
-            raise NoPlacement(f"{error} (of the placements tried)", StopReason.NO_PROGRESS) from error
-        raise error
-
-    def _is_limited(self) -> bool:
-        return math.isfinite(min(self.settings.max_latency_s, self.settings.max_energy_j))
-
-    def _try(self, placed: Placed) -> MissingLink | NoPlacement | None:
-        """Arrange a placement; return why that cannot be, if it cannot."""
-        try:
             self._arrange(placed)
-        except (MissingLink, NoPlacement) as error:
-            return error
-        return None
+            if self.best.arrangement is not None or not limited or self._left_s() <= 0:
+                return
 
     def _arrange(self, placed: Placed) -> None:
         """Arrange a placement, unless it was."""
