@@ -112,7 +112,8 @@ def server_options(
     ledger = Ledger()
     phase = Phase(network, ledger, server, "nominal")
     own = {device: frozenset(network.trained_on[device]) for device in members}
-    gather_s, _ = phase.gather(up, server, ready.seconds, own, ready.busy)
+    members_s = {device: ready.seconds[device] for device in members}
+    gather_s, _ = phase.gather(up, server, members_s, own, ready.busy)
     gather_s = max([gather_s, *(ready.seconds[device] for device in members_helped(network, members))])
     gather_j = sum(ledger.energy_j.values()) + sum(ready.joules[device] for device in members)
     ledger.energy_j.clear()

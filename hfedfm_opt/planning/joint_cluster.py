@@ -161,8 +161,11 @@ def averages_at_a_member(network: Network, members: Sequence[str]) -> bool:
 
 
 def _members_of_large(network: Network) -> int:
-    sizes = (len(members) for members in network.members.values())
-    return sum(size for size in sizes if size > MAX_ENUMERATED_MEMBERS)
+    key = "members of large clusters"
+    if key not in network.memo:
+        sizes = (len(members) for members in network.members.values())
+        network.memo[key] = sum(size for size in sizes if size > MAX_ENUMERATED_MEMBERS)
+    return int(network.memo[key])
 
 
 def _is_connected(network: Network, members: Sequence[str]) -> bool:
