@@ -145,6 +145,11 @@ def test_strongest_takes_the_server_of_the_highest_rate(make_instance: MakeInsta
         assert chosen.parent(device) == max(gains, key=gains.__getitem__)
 
 
+def test_an_unknown_rule_is_refused(make_instance: MakeInstance) -> None:
+    with pytest.raises(ValueError, match=r"association is 'nearest', must be one of given, strongest"):
+        plan(make_instance(2), "star", association="nearest")
+
+
 def test_nothing_changes_where_there_is_no_choice(make_instance: MakeInstance) -> None:
     instance = make_instance(2)
     given, decided = (plan(instance, allocate_d2d=False, association=rule) for rule in ("given", "decided"))
