@@ -220,6 +220,16 @@ def test_the_search_finds_the_best_of_all_associations(make_instance: MakeInstan
     assert found >= max(len(seeds) - 1, 1)
 
 
+def test_everything_is_decided_at_once_with_the_association(make_instance: MakeInstance) -> None:
+    instance = reaching_all(make_instance(2, devices_per_server=(2, 1)), 2)
+    best = best_by_enumeration(instance)
+    decided = plan(instance, association="decided")
+    assert decided.bound <= best * (1 + 1e-9)
+    assert decided.objective <= plan(instance).objective * (1 + 1e-6)
+    assert sum(part.amount for part in decided.gap_parts) == pytest.approx(decided.objective - decided.bound)
+    assert "any association" in decided.proof
+
+
 def test_limits_hold_with_the_association_decided(make_instance: MakeInstance) -> None:
     instance = reaching_all(make_instance(1, devices_per_server=(2, 1)), 1)
     free = plan(instance, association="decided", allocate_d2d=False, time_weight_per_s=0.01)
