@@ -13,7 +13,7 @@ import numpy as np
 from hfedfm_opt.planning.association_costs import CellCosts
 from solvers.common.arrays import FloatArray, IntArray
 
-MOST_STEPS = 200
+MOST_STEPS = 150
 """Steps of the climb."""
 PATIENCE = 12
 """Steps without a better bound after which steps are halved."""
@@ -42,14 +42,14 @@ def association_bound(costs: CellCosts, value: float, gap: float = 1e-3) -> floa
         Relative distance from it at which the climb ends.
     """
     reach = _reach_of(costs)
-    tables = [_padded(table, reach) for table in (costs.mixed, costs.pure, costs.relayed)]
+    mixed, pure, relayed = (_padded(table, reach) for table in (costs.mixed, costs.pure, costs.relayed))
     relay = _padded(costs.relay, reach)
     exempt = np.where(np.isfinite(relay), relay, 0.0).max(axis=1)  # (S, N)
     alone = _padded(costs.alone[:, None], reach)[:, :, 0]
     price = _first_prices(costs)
     best, since, step = -np.inf, 0, 1.0
     for _ in range(MOST_STEPS):
-        total, taken = _relaxed(costs, reach, (*tables, alone), exempt, price)
+        total, taken = _relaxed(costs, reach, (mixed, pure, relayed, alone), exempt, price)
         slope = 1.0 - taken
         best, since = (total, 0) if total > best * (1 + 1e-7) else (max(best, total), since + 1)
         norm = float((slope**2).sum())

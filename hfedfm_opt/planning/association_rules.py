@@ -1,6 +1,6 @@
 """Associations of devices to servers by simple rules, each for all planners."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -25,7 +25,15 @@ def by_rule(network: Network, rule: AssociationRule) -> Network:
         The network.
     rule : str
         The rule.
+
+    Raises
+    ------
+    ValueError
+        For a rule that there is not.
     """
+    if rule not in get_args(AssociationRule):
+        known = ", ".join(get_args(AssociationRule))
+        raise ValueError(f"association is {rule!r}, must be one of {known}")
     if rule not in ("strongest", "balanced"):
         return network
     from hfedfm_opt.system.geodata.association import balanced_site, strongest_site

@@ -32,12 +32,12 @@ from hfedfm_opt.system.decisions import GapPart
 from hfedfm_opt.system.network import Network
 from solvers.common import StopReason
 
-PRICE_ROUNDS = 6
+PRICE_ROUNDS = 5
 """Turns of prices of time and searches."""
-PART_OF_THE_SEARCH, PART_OF_EXACT_MOVES = 0.3, 0.15
+PART_OF_THE_SEARCH, PART_OF_EXACT_MOVES = 0.15, 0.1
 """Parts of the time limit for searches over tables, and for moves at exact prices."""
 SURE_GAIN = 0.05
-"""Relative gain over the file's association at exact prices of cells, at which the file's is not planned."""
+"""Relative gain over the file's association, by exact prices of cells, at which the file's is not planned."""
 PART_OF_THE_REST = 0.6
 """Part of the remaining time for the association that was found, where the file's is planned too."""
 PROOF = "bound on the association of the plan, less the bound on any association"
@@ -192,13 +192,15 @@ def _search(task: AssociationTask) -> _Found:
     )
     exact = ExactCells(cell_task, tables[-1], time.monotonic() + limit_s * PART_OF_EXACT_MOVES)
     found, best = exactly_improved(exact, [tried[index] for index in order])
-    as_given = (
-        math.inf
-        if exact.exhausted()
-        else exact.value(dict(enumerate(Cells(given, len(model.servers)).members)))
-    )
-    sure = math.isfinite(as_given) and found <= (1.0 - SURE_GAIN) * as_given
-    return _Found(_named(model, best), sure, bound)
+    return _Found(_named(model, best), _is_sure(exact, found, given, estimates[0], value), bound)
+
+
+def _is_sure(exact: ExactCells, found: float, given: list[int], given_at_least: float, value: float) -> bool:
+    """Return whether what was found is surely better than the file's association: exactly, or by tables."""
+    if math.isinf(found) or exact.exhausted():
+        return value <= (1.0 - SURE_GAIN) * given_at_least
+    cells = Cells(given, len(exact.tables.costs.servers)).members
+    return found <= (1.0 - SURE_GAIN) * exact.value(dict(enumerate(cells)))
 
 
 def _bound(model: CellModel, prices: list[TimePrices], value: float) -> float:

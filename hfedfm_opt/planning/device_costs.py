@@ -167,7 +167,17 @@ def _ways(network: Network, device: str, choices: dict[str, list[Candidate]], si
     scales = isinstance(network.nodes[device].processor, Cpu)
     elsewhere = (away_off == 0.0).any(axis=(1, 2))
     fitting = _fitting(home_off == 0.0, elsewhere, size, capacity)
-    return Ways(*home, *away, home_off, away_off, fitting, fits, scales)
+    return Ways(
+        home_j=home[0],
+        home_s=home[1],
+        away_j=away[0],
+        away_s=away[1],
+        home_off=home_off,
+        away_off=away_off,
+        fitting=fitting,
+        fits_all=fits,
+        scales=scales,
+    )
 
 
 def _slowed(joules: float, seconds: float) -> float:

@@ -150,15 +150,13 @@ def least_value(cells: list[Staircase], energy_weight: float, time_weight: float
         return np.inf
     joules = np.sum([cell.within(times) for cell in cells], axis=0)
     joules = np.where(joules <= settings.max_energy_j * rounds * (1 + 1e-12), joules, np.inf)
-    return (
-        float((energy_weight * joules + time_weight * times).min()) / rounds
-        if energy_weight
-        else (float(times[np.isfinite(joules)].min(initial=np.inf)) * time_weight / rounds)
-    )
+    fits = np.isfinite(joules)
+    return float((energy_weight * joules[fits] + time_weight * times[fits]).min(initial=np.inf)) / rounds
 
 
 def _lowest(points: list[tuple[float, float]]) -> Staircase:
-    seconds, joules = [], []
+    seconds: list[float] = []
+    joules: list[float] = []
     for time_s, energy_j in sorted(points):
         if np.isfinite(energy_j) and (not joules or energy_j < joules[-1]):
             seconds.append(time_s)

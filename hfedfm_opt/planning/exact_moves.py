@@ -1,5 +1,6 @@
 """Moves of devices between servers, each accepted if exact prices of the cells that it changes say so."""
 
+import math
 import time
 from collections.abc import Iterator
 
@@ -8,6 +9,8 @@ from hfedfm_opt.planning.exact_cells import CellTask, Staircase, least_value
 
 MOST_PRICED = 300
 """Cells priced at most."""
+SAMPLED = 4
+"""Cells whose pricing says how long it takes."""
 GAIN = 1e-7
 """Part of the value below which a gain is rounding."""
 MARGIN = 0.02
@@ -20,6 +23,17 @@ class ExactCells:
     def __init__(self, task: CellTask, tables: CellTables, stop_at: float) -> None:
         self.task, self.tables, self.stop_at = task, tables, stop_at
         self._known: dict[tuple[int, frozenset[int]], Staircase] = {}
+
+    def can_price(self, members: list[frozenset[int]]) -> bool:
+        """Return whether all cells of an association can be priced in time, as the first few take."""
+        cells = [(server, own) for server, own in enumerate(members) if own]
+        if len(cells) > MOST_PRICED:
+            return False
+        began = time.monotonic()
+        for server, own in cells[:SAMPLED]:
+            self.of(server, own)
+        taken_s = time.monotonic() - began
+        return began + taken_s * len(cells) / min(len(cells), SAMPLED) <= self.stop_at
 
     def exhausted(self) -> bool:
         """Return whether nothing more may be priced."""
@@ -44,6 +58,8 @@ class ExactCells:
 def exactly_improved(exact: ExactCells, starts: list[list[int]]) -> tuple[float, list[int]]:
     """Return the best association found by exact prices from some starts, and its value.
 
+    Where there is no time to price all cells it is the first start, of the value inf.
+
     Parameters
     ----------
     exact : ExactCells
@@ -51,7 +67,9 @@ def exactly_improved(exact: ExactCells, starts: list[list[int]]) -> tuple[float,
     starts : list of list of int
         Numbers of the servers of all devices; the first is looked at in any case.
     """
-    found = []
+    found: list[tuple[float, list[int]]] = []
+    if not exact.can_price(Cells(starts[0], len(exact.tables.costs.servers)).members):
+        return math.inf, starts[0]
     for start in starts:
         if not found or not exact.exhausted():
             found.append(_improved(exact, Cells(start, len(exact.tables.costs.servers))))
@@ -79,7 +97,7 @@ def _promising(
     tables: CellTables, cells: Cells, value: float
 ) -> Iterator[tuple[dict[int, int], dict[int, frozenset[int]]]]:
     """Yield moves with the cells that they change: what the tables like best comes first."""
-    rated = []
+    rated: list[tuple[float, int, dict[int, int], dict[int, frozenset[int]]]] = []
     for moves in moves_of(tables, cells):
         changed = cells.after(moves)
         before = sum(tables.cost(server, cells.members[server]) for server in changed)

@@ -145,6 +145,11 @@ def test_strongest_takes_the_server_of_the_highest_rate(make_instance: MakeInsta
         assert chosen.parent(device) == max(gains, key=gains.__getitem__)
 
 
+def test_an_unknown_rule_is_refused(make_instance: MakeInstance) -> None:
+    with pytest.raises(ValueError, match=r"association is 'nearest', must be one of given, strongest"):
+        plan(make_instance(2), "star", association="nearest")
+
+
 def test_nothing_changes_where_there_is_no_choice(make_instance: MakeInstance) -> None:
     instance = make_instance(2)
     given, decided = (plan(instance, allocate_d2d=False, association=rule) for rule in ("given", "decided"))
@@ -213,6 +218,16 @@ def test_the_search_finds_the_best_of_all_associations(make_instance: MakeInstan
         assert decided.objective <= plan(instance, **options).objective * (1 + 1e-9)
         found += decided.objective <= best * (1 + 1e-3)
     assert found >= max(len(seeds) - 1, 1)
+
+
+def test_everything_is_decided_at_once_with_the_association(make_instance: MakeInstance) -> None:
+    instance = reaching_all(make_instance(2, devices_per_server=(2, 1)), 2)
+    best = best_by_enumeration(instance)
+    decided = plan(instance, association="decided")
+    assert decided.bound <= best * (1 + 1e-9)
+    assert decided.objective <= plan(instance).objective * (1 + 1e-6)
+    assert sum(part.amount for part in decided.gap_parts) == pytest.approx(decided.objective - decided.bound)
+    assert "any association" in decided.proof
 
 
 def test_limits_hold_with_the_association_decided(make_instance: MakeInstance) -> None:
