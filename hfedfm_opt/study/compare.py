@@ -14,8 +14,8 @@ from hfedfm_opt.planning.planner import plan
 from hfedfm_opt.planning.recipes import recipe_of
 from hfedfm_opt.planning.settings import PlannerOptions
 from hfedfm_opt.study.ablation import Ablation, ablate
-from hfedfm_opt.study.comparison import Comparison
-from hfedfm_opt.study.comparison_parts import Row, Settings, WallSeconds, row_key
+from hfedfm_opt.study.comparison import Comparison, Row, row_key
+from hfedfm_opt.study.comparison_parts import Settings, WallSeconds
 from hfedfm_opt.study.gains import gains_of, spreads_for
 from hfedfm_opt.study.measure import bits_per_round, fading_of, measure_faded, measure_still
 from hfedfm_opt.study.published import NotPublishedShape, PublishedRow, printed_rows, published_rows

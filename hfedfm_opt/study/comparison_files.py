@@ -8,8 +8,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from hfedfm_opt.planning.plan_file import read_plan, write_plan
 from hfedfm_opt.study.ablation import Ablation
-from hfedfm_opt.study.comparison import FORMAT, VERSION, Comparison
-from hfedfm_opt.study.comparison_parts import Gain, Row, Settings, TrainingRun, WallSeconds
+from hfedfm_opt.study.comparison import FORMAT, VERSION, Comparison, Row
+from hfedfm_opt.study.comparison_parts import Gain, Settings, TrainingRun, WallSeconds
 from hfedfm_opt.study.published import PrintedRow, PublishedRow
 from hfedfm_opt.study.spread import AggregatorSpread
 from hfedfm_opt.system.files import FileError, StrPath, read_text, write_text

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from hfedfm_opt.planning.precision import BitsBothWays
 from hfedfm_opt.planning.recipes import RECIPES, period_name
-from hfedfm_opt.study.comparison_parts import Gain, Row, TrainingRun, row_key
+from hfedfm_opt.study.comparison import Row, row_key
+from hfedfm_opt.study.comparison_parts import Gain, TrainingRun
 from hfedfm_opt.study.measure import Figure
 from hfedfm_opt.study.published import PrintedRow
 from hfedfm_opt.study.spread import AggregatorSpread, NoSpread, aggregator_spread

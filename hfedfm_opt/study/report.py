@@ -8,8 +8,7 @@ from typing import Any
 
 from hfedfm_opt.planning.recipes import period_name
 from hfedfm_opt.study.ablation_table import ablation_table
-from hfedfm_opt.study.comparison import Comparison
-from hfedfm_opt.study.comparison_parts import Row
+from hfedfm_opt.study.comparison import Comparison, Row
 from hfedfm_opt.study.gains import is_optimised
 from hfedfm_opt.study.plots.accuracy import accuracy_figure
 from hfedfm_opt.study.plots.energy import energy_figure

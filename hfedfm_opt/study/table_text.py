@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from fl_runtime.packing import FULL_BITS
-from hfedfm_opt.study.comparison import Comparison
-from hfedfm_opt.study.comparison_parts import Row
+from hfedfm_opt.study.comparison import Comparison, Row
 from hfedfm_opt.study.published import TITLE as PUBLISHED_TITLE
 from hfedfm_opt.study.spread import Spread
 

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from hfedfm_opt.study.comparison import Comparison
-from hfedfm_opt.study.comparison_parts import Row
+from hfedfm_opt.study.comparison import Comparison, Row
 from hfedfm_opt.study.plots.style import axis, colour_of_period, layout, rhythm, translucent
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hfedfm_opt.planning.recipes import RECIPES
-from hfedfm_opt.study.comparison_parts import Row
+from hfedfm_opt.study.comparison import Row
 
 FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', Arial, sans-serif"
 INK, MUTED, GRID, PAPER = "#1f2937", "#6b7280", "#e5e7eb", "#ffffff"

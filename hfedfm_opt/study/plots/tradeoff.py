@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hfedfm_opt.study.comparison import Comparison
-from hfedfm_opt.study.comparison_parts import Row
+from hfedfm_opt.study.comparison import Comparison, Row
 from hfedfm_opt.study.plots.labels import place_labels
 from hfedfm_opt.study.plots.style import (
     GRID,
