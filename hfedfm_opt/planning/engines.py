@@ -49,7 +49,6 @@ def ray_cluster(jobs: int | None) -> Iterator[Hired]:
 
     A Ray that this process is connected to already is used and left as it is.
     """
-    _require("ray", "ray")
     import ray
     from joblib import Parallel, effective_n_jobs, parallel_config
     from ray.util.joblib import register_ray
@@ -77,7 +76,6 @@ def ray_cluster(jobs: int | None) -> Iterator[Hired]:
 @contextmanager
 def dask_cluster(jobs: int | None) -> Iterator[Hired]:
     """Give a ``joblib.Parallel`` of Dask's workers: of ``DASK_SCHEDULER_ADDRESS``, else begun here."""
-    _require("distributed", "dask")
     from distributed import Client
     from joblib import Parallel, effective_n_jobs, parallel_config
 
@@ -97,9 +95,21 @@ ENGINES: Mapping[str, Callable[[int | None], AbstractContextManager[Hired]]] = M
 """By name, what hires so many workers, or all that there are."""
 
 
-def _require(package: str, extra: str) -> None:
-    if find_spec(package) is None:
+PACKAGES: Mapping[str, str] = MappingProxyType({"ray": "ray", "dask": "distributed"})
+"""The package that an engine needs, where joblib is not enough; the extra has the engine's name."""
+
+
+def require(engine: str) -> None:
+    """Refuse an engine whose package is not installed.
+
+    Raises
+    ------
+    MissingBackend
+        With the extra that has it.
+    """
+    package = PACKAGES.get(engine)
+    if package is not None and find_spec(package) is None:
         raise MissingBackend(
-            f"engine {extra!r} needs the package {package!r}, which is not installed: "
-            f"pip install 'hfedfm-opt[{extra}]'"
+            f"engine {engine!r} needs the package {package!r}, which is not installed: "
+            f"pip install 'hfedfm-opt[{engine}]'"
         )

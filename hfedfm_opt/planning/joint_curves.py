@@ -21,8 +21,8 @@ from hfedfm_opt.planning.workers import ALONE, Workers, wall_time
 
 THREADS = 2
 """Threads of the solver where this process works alone."""
-LEAST_CLUSTERS_TO_SEND = 32
-"""Clusters of one shape below which all are solved here: they share each step of the search."""
+LEAST_CLUSTERS_TO_SEND = 1000
+"""Clusters of one shape below which all are solved here: they share each step, and threads share them."""
 
 
 class JointCurves:

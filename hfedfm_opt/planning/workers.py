@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Literal, Protocol, TypeVar
 
-from hfedfm_opt.planning.engines import ENGINES, Hired
+from hfedfm_opt.planning.engines import ENGINES, Hired, require
 from solvers.common import InvalidProblem
 
 Item = TypeVar("Item")
@@ -111,12 +111,13 @@ def hired(jobs: int | None, engine: EngineName) -> Iterator[Workers]:
     InvalidProblem
         For fewer jobs than one, or an engine that there is not.
     MissingBackend
-        When they are first needed, if the engine's package is not installed.
+        If the engine's package is not installed.
     """
     if jobs is not None and jobs < 1:
         raise InvalidProblem("jobs", None, jobs, "a whole number >= 1, or None")
     if engine not in ENGINES:
         raise InvalidProblem("engine", None, engine, f"one of {', '.join(ENGINES)}")
+    require(engine)
     if engine == "processes" and (jobs is None or jobs == 1):
         yield ALONE
         return

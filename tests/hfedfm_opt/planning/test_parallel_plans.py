@@ -12,6 +12,7 @@ import pytest
 from hfedfm_opt.planning import joint_curves, tree_prices
 from hfedfm_opt.planning.cluster_options import Rhythm, relayed_options, tree_problem
 from hfedfm_opt.planning.decide import decide, search_settings
+from hfedfm_opt.planning.front import FrontOptions, plan_front
 from hfedfm_opt.planning.joint_curves import JointCurves
 from hfedfm_opt.planning.joint_search import SearchTask, search_trees
 from hfedfm_opt.planning.module_periods import plan_each_with_periods, plan_with_periods
@@ -122,6 +123,15 @@ def test_the_best_of_several_periods_is_the_same_with_two_jobs(make_instance):
     assert one.plan.decisions == two.plan.decisions
     assert two.plan.instance == one.plan.instance
     assert not two.plan.violations
+
+
+@pytest.mark.usefixtures("_everything_is_sent")
+def test_the_front_is_the_same_with_two_jobs(make_instance):
+    instance = make_instance(5)
+    one, two = (plan_front(instance, FrontOptions(period=2, jobs=jobs)) for jobs in (1, 2))
+    for name in ("latency_s", "energy_j", "bound_j"):
+        assert getattr(one, name).tobytes() == getattr(two, name).tobytes()
+    assert one.plan(0).decisions == two.plan(0).decisions
 
 
 def test_candidates_of_a_sweep_have_the_plans_that_each_has_alone(make_instance):

@@ -9,11 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hfedfm_opt.planning import engines
+from hfedfm_opt.planning.tree_prices import TreeTask, price_trees
 from hfedfm_opt.planning.workers import ALONE, hired
 from solvers.common import InvalidProblem, MissingBackend
+from solvers.relaying import RelayingProblem
 
 NUMBERS = [float(number) for number in range(23)]
 ROOTS = [math.sqrt(number) for number in NUMBERS]
@@ -100,28 +103,50 @@ def test_wrong_words_are_refused(jobs, engine, words):
 @pytest.mark.parametrize("engine", ["ray", "dask"])
 def test_a_missing_engine_names_its_extra(monkeypatch, engine):
     monkeypatch.setattr(engines, "find_spec", lambda name: None)
-    with (
-        pytest.raises(MissingBackend, match=rf"pip install 'hfedfm-opt\[{engine}\]'"),
-        hired(2, engine) as workers,
-    ):
-        workers.map(math.sqrt, NUMBERS)
+    with pytest.raises(MissingBackend, match=rf"pip install 'hfedfm-opt\[{engine}\]'"), hired(2, engine):
+        pass
+
+
+def tree_tasks():
+    """Return clusters of three in a line, each longer than the one before."""
+    source, target = np.array([0, 1, 1, 2]), np.array([1, 0, 2, 1])
+    return [
+        TreeTask(
+            RelayingProblem(
+                num_nodes=3,
+                link_source=source,
+                link_target=target,
+                link_rate_bps=1e6,
+                link_power_w=0.5,
+                item_bits=np.array([1e6 * factor]),
+                node_item_start=np.arange(4),
+                node_item=np.zeros(3, dtype=np.int64),
+            ),
+            math.inf,
+        )
+        for factor in (1, 2, 3)
+    ]
+
+
+def latencies(found):
+    return [[front.latency_s.tolist() for front in fronts] for fronts in found]
 
 
 @pytest.mark.slow
-def test_workers_of_a_local_ray_give_the_same_answers():
-    ray = pytest.importorskip("ray", reason="the package ray (extra 'ray') is not installed")
-    with hired(2, "ray") as workers:
+@pytest.mark.parametrize(("engine", "package"), [("ray", "ray"), ("dask", "distributed")])
+def test_workers_of_a_cluster_on_this_machine_give_the_same_answers(engine, package):
+    pytest.importorskip(package, reason=f"the package {package} (extra {engine!r}) is not installed")
+    before = processes_below(os.getpid())
+    with hired(2, engine) as workers:
+        assert latencies(workers.map(price_trees, tree_tasks())) == latencies(map(price_trees, tree_tasks()))
         assert workers.map(math.sqrt, NUMBERS) == ROOTS
         assert workers.jobs == 2
-    assert not ray.is_initialized()
+    assert processes_below(os.getpid()) == before
 
 
-@pytest.mark.slow
-def test_workers_of_a_local_dask_give_the_same_answers():
-    pytest.importorskip("distributed", reason="the package distributed (extra 'dask') is not installed")
-    with hired(2, "dask") as workers:
-        assert workers.map(math.sqrt, NUMBERS) == ROOTS
-        assert workers.jobs == 2
+def test_trees_of_three_in_a_line_by_hand():
+    first, *_ = latencies(map(price_trees, tree_tasks()))
+    assert first == [[4.0], [2.0], [4.0]]  # two hops up and two back, or one and one in parallel, 1 s each
 
 
 def test_pieces_of_work_travel():
