@@ -232,15 +232,18 @@ class _Alternation:
         MissingLink, NoPlacement
             If none can; nothing is proven of other placements.
         """
+        errors: list[MissingLink | NoPlacement] = []
         for placed in best_first:
             error = self._try(placed)
             if error is None:
                 return
+            errors.append(error)
             if self._left_s() <= 0 or not self._is_limited():
                 break
-        if isinstance(error, MissingLink) and self._is_limited():
-            raise NoPlacement(f"{error} (of the placements tried)", StopReason.NO_PROGRESS) from error
-        raise error
+        if isinstance(errors[-1], MissingLink) and self._is_limited():
+            tried = f"{errors[-1]} (of the placements tried)"
+            raise NoPlacement(tried, StopReason.NO_PROGRESS) from errors[-1]
+        raise errors[-1]
 
     def _is_limited(self) -> bool:
         return math.isfinite(min(self.settings.max_latency_s, self.settings.max_energy_j))

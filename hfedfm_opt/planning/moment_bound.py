@@ -69,7 +69,11 @@ def moment_bound(
 
 
 def _least(
-    moments_s: FloatArray, joules_at: Callable[[FloatArray], FloatArray], energy: float, second: float, gap: float
+    moments_s: FloatArray,
+    joules_at: Callable[[FloatArray], FloatArray],
+    energy: float,
+    second: float,
+    gap: float,
 ) -> float:
     """Return a bound on ``energy * joules + second * moment`` over all moments from the first."""
     joules = joules_at(moments_s)

@@ -24,8 +24,8 @@ from hfedfm_opt.planning.pace import ready_at
 from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import NoPlacement, Placed
 from hfedfm_opt.planning.proofs import Evidence, cluster_parts, evidence_of, proof_of, unbounded
-from hfedfm_opt.planning.relaying_floor import floor_at_member
 from hfedfm_opt.planning.readiness import Readiness, readiness
+from hfedfm_opt.planning.relaying_floor import floor_at_member
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.decisions import Cluster, Frequency, GapPart, Hop
 from hfedfm_opt.system.network import Network
@@ -331,11 +331,11 @@ def assemble_choices(
             for device, frequency_hz in zip(cell.senders, choice.frequency_hz, strict=True)
             if device in cell.scaled and frequency_hz > 0
         )
-    decided = {entry.device for entry in frequencies}
+    own = {entry.device for entry in frequencies}
     frequencies.extend(
         Frequency(device=device, frequency_hz=hz)
         for device, hz in (slowed_hz or {}).items()
-        if device not in decided
+        if device not in own
     )
     return tuple(clusters), tuple(frequencies)
 

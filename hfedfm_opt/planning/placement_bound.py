@@ -80,13 +80,11 @@ def bound_over_placements(
     return max(found)
 
 
-def _moment_bound(
-    network: Network, task: PlacementTask, rhythm: Rhythm, settings: SearchSettings
-) -> float:
+def _moment_bound(network: Network, task: PlacementTask, rhythm: Rhythm, settings: SearchSettings) -> float:
     """Return the bound of devices within a common moment, with the cloud leg."""
     least = without_movable(network)
     shared = shared_legs(least, rhythm)
-    later_s = {}
+    later_s: dict[str, float] = {}
     for (server, members), delay_s in zip(least.members.items(), shared.delay_s, strict=True):
         after_s = (floor_seconds(least, server, rhythm) + delay_s) / rhythm.num_rounds
         # nobody waits for a device that trains nothing
@@ -106,8 +104,7 @@ def priced_bound(
     shared = shared_legs(without_movable(network), rhythm)
     slowable = slowable_devices(network) if settings.allocate else ()
     weight = {
-        device: value if network.trained_on[device] else 0.0
-        for device, value in prices.device_weight.items()
+        device: value if network.trained_on[device] else 0.0 for device, value in prices.device_weight.items()
     }
     alone = price(network, task, TimePrices(weight, {}), updates=False, slowable=slowable)
     limit = settings.time_limit_s

@@ -90,7 +90,9 @@ def ways_of(
     figures = np.zeros((1, 4))  # (ways, bytes seconds joules own_s)
     choice = np.zeros((1, 0), dtype=np.int64)  # (ways, modules)
     for candidates in found:
-        steps = np.array([_figures(network, candidate, busy_s, updates=not optimistic) for candidate in candidates])
+        steps = np.array(
+            [_figures(network, candidate, busy_s, updates=not optimistic) for candidate in candidates]
+        )
         figures = (figures[:, None] + steps[None]).reshape(-1, 4)
         index = np.tile(np.arange(len(candidates)), len(choice))
         choice = np.column_stack([np.repeat(choice, len(candidates), axis=0), index])
@@ -102,7 +104,8 @@ def ways_of(
     cpu = isinstance(network.nodes[device].processor, Cpu)
     own = (c for candidates in found for c in candidates if c.host == device and c.host_seconds > 0)
     full_w = max((candidate.joules / candidate.host_seconds for candidate in own), default=0.0)
-    return Ways(found, choice, *figures[:, 1:].T, full_w=full_w, slows=slows and cpu)
+    _, seconds, joules, own_s = figures.T
+    return Ways(found, choice, seconds, joules, own_s, full_w, slows and cpu)
 
 
 def choices_of(candidates: Sequence[Candidate]) -> dict[str, list[list[Candidate]]]:
@@ -118,7 +121,8 @@ def _halved(figures: FloatArray, *, optimistic: bool) -> FloatArray:
     if not optimistic:
         return figures[::2]
     following = np.append(figures[1::2], figures[-1:], axis=0) if len(figures) % 2 else figures[1::2]
-    return np.minimum(figures[::2], following)
+    halved: FloatArray = np.minimum(figures[::2], following)
+    return halved
 
 
 def _figures(

@@ -179,4 +179,6 @@ def test_the_first_placement_is_no_worse_than_that_of_even_prices():
     from solvers.common import Options
 
     even = place(network, task, "auto", Options()).servings
-    assert value(place_by_deadline(network, task, Turns("auto", np.inf, np.inf, 0)).placed.servings) <= value(even)
+    assert value(place_by_deadline(network, task, Turns("auto", np.inf, np.inf, 0)).placed.servings) <= value(
+        even
+    )
