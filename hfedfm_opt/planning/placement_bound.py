@@ -89,7 +89,14 @@ def _moment_bound(network: Network, task: PlacementTask, rhythm: Rhythm, setting
         after_s = (floor_seconds(least, server, rhythm) + delay_s) / rhythm.num_rounds
         # nobody waits for a device that trains nothing
         later_s |= {device: after_s if network.trained_on[device] else -math.inf for device in members}
-    trained = moment_bound(network, task, later_s, slows=settings.allocate, gap=GAP_OF_MOMENTS)
+    trained = moment_bound(
+        network,
+        task,
+        later_s,
+        slows=settings.allocate,
+        gap=GAP_OF_MOMENTS,
+        limit_s=settings.time_limit_s,
+    )
     return trained + _of_shared(network, shared, shared.down_s) / rhythm.num_rounds
 
 
