@@ -189,7 +189,7 @@ class _Alternation:
         """Bound all placements; where trainable modules may leave, what leaves sends no updates."""
         limit_s = self.settings.time_limit_s * PART_OF_A_BOUND
         bounds = replace(self.settings, time_limit_s=limit_s, gap=max(self.settings.gap, RELAXED_GAP))
-        relaying_j = self.best.arrangement.relaying_j if relays else 0.0
+        relaying_j = self.best.arrangement.relaying_j if relays else {}
         by = BoundSettings(prices, relaying_j, self._left_s() > 2.0 * self.best.seconds)
         self.bound, self.proof = bound_over_placements(self.network, self.task, self.rhythm, bounds, by)
 

@@ -129,8 +129,11 @@ def least_relaying_j(
     ready: Readiness,
     rhythm: Rhythm,
     evidence: Mapping[str, Evidence],
-) -> float:
-    """Return the least joules of a cycle for the clusters' updates and models, whatever the placement.
+) -> dict[str, float]:
+    """Return the least joules of a cycle for each cluster's updates and models, by server.
+
+    They hold for any placement in which as many of its members need help: with less help a server's uplinks
+    can be allocated.
 
     What an option sends does not depend on when its devices are ready.  An allocated cell needs at least what
     it would need with all time and band in the world, ``bits N0 ln 2 / gain``; trees that are decided with
@@ -167,11 +170,10 @@ def least_relaying_j(
             cell = option.cell
             joules += option.repeat * float((cell.bits * cell.noise_w_per_hz / cell.gain).sum()) * math.log(2)
         least[option.cluster] = min(least[option.cluster], max(joules, 0.0))
-    return sum(
-        joules
-        for joules, kind in zip(least, evidence.values(), strict=True)
-        if kind is not Evidence.NONE and math.isfinite(joules)
-    )
+    return {
+        server: joules if kind is not Evidence.NONE and math.isfinite(joules) else 0.0
+        for joules, (server, kind) in zip(least, evidence.items(), strict=True)
+    }
 
 
 def options_of(

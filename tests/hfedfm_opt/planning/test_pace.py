@@ -23,7 +23,7 @@ from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import Placed
 from hfedfm_opt.planning.planner import plan
 from hfedfm_opt.planning.readiness import readiness
-from hfedfm_opt.planning.relaying_floor import floor_at_member
+from hfedfm_opt.planning.relaying_floor import floor_at_member, floor_at_server
 from hfedfm_opt.planning.time_prices import even_prices
 from hfedfm_opt.planning.ways import choices_of, ways_of
 from hfedfm_opt.system.decisions import Frequency
@@ -164,7 +164,11 @@ def test_no_option_averages_for_less_than_the_floor(make_instance, seed):
             best = solve(priced).solution
             assert floor.joules <= float(best.energy_j) * (1 + 1e-9)
             assert floor.seconds <= float(best.latency_s) * (1 + 1e-9)
-        assert server_options(network, index, server, rhythm, ready, allocate=False)
+        nominal, *_ = server_options(network, index, server, rhythm, ready, allocate=False)
+        at_server = floor_at_server(network, server, rhythm)
+        trained_j = rhythm.num_rounds * sum(ready.joules[device] for device in option.plan.members)
+        assert at_server.joules <= nominal.joules - trained_j
+        assert at_server.seconds <= nominal.seconds
 
 
 @pytest.mark.parametrize("seed", range(6))
