@@ -2,21 +2,18 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from hfedfm_opt.planning.arrange_turn import Arranger, Turn
 from hfedfm_opt.planning.arrangement import Arrangement
-from hfedfm_opt.planning.assemble import assemble
-from hfedfm_opt.planning.check import check_plan
 from hfedfm_opt.planning.cluster_options import Rhythm
-from hfedfm_opt.planning.costs import predict
 from hfedfm_opt.planning.deadline_turns import Turns, place_by_deadline
 from hfedfm_opt.planning.formulate_placement import PlacementTask, formulate_placement
-from hfedfm_opt.planning.hops import OutOfLimits
-from hfedfm_opt.planning.hulls import second_j_of
+from hfedfm_opt.planning.hops import MissingLink, OutOfLimits
 from hfedfm_opt.planning.moment_bound import moment_bound
 from hfedfm_opt.planning.optimise import SearchSettings, optimise
-from hfedfm_opt.planning.pace import best_moment_s, pace_of, slowable_devices
+from hfedfm_opt.planning.pace import slowable_devices
 from hfedfm_opt.planning.place import NoPlacement, Placed, place
 from hfedfm_opt.planning.placement_bound import PLACEMENT_PROOF, BoundSettings, bound_over_placements
 from hfedfm_opt.planning.polish import polished
@@ -39,9 +36,7 @@ PART_OF_A_BOUND = 0.15
 """Part of the time limit that a bound may take."""
 RELAXED_GAP = 1e-4
 """Relative gap to which a relaxation over all placements is searched: it is not tight anyway."""
-PART_OF_THE_START = 0.3
-"""Part of the time limit after which the first placement is taken as it is."""
-PART_OF_THE_TURNS = 0.4
+PART_OF_PLACING = 0.3
 """Part of the time limit after which no further placement is made."""
 PART_OF_A_GAP = 0.01
 """Part of the gap over all placements to which the clusters of one placement are decided."""
@@ -57,23 +52,6 @@ MOST_DECIDED = 3
 """Placements that are arranged at most where D2D links are decided too."""
 PARTS_OF_LIMITS = (0.97, 0.9, 0.75, 0.5)
 """Parts of the limits on a round that training alone may take."""
-LATER = (1.5, 2.5, 5.0, 12.0)
-"""Moments, in best ones, that are tried where a limit on energy forbids the best one."""
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """A placement with its arrangement, what both cost, and how long arranging took.
-
-    Without an arrangement that keeps the limits of a round, the value is inf, and ``refusal`` says why.
-    """
-
-    placed: Placed
-    arrangement: Arrangement | None
-    value: float
-    latency_s: float
-    seconds: float
-    refusal: str = ""
 
 
 def alternate(
@@ -115,7 +93,7 @@ def alternate(
 
 
 def arrange_placed(
-    network: Network, task: PlacementTask, placed: Placed, rhythm: Rhythm, settings: SearchSettings
+    network: Network, placed: Placed, rhythm: Rhythm, settings: SearchSettings
 ) -> Arrangement:
     """Return the best arrangement of a placement that is given, without a bound over other placements.
 
@@ -126,11 +104,13 @@ def arrange_placed(
     NoPlacement, MissingLink
         If clusters cannot average, or nothing was found within the limits.
     """
-    turns = _Alternation(network, task, "", rhythm, settings, 0)
-    arrangement = turns.turn(placed, settings).arrangement
-    if arrangement is None:
-        raise NoPlacement("nothing was found for the placement within the limits", StopReason.NO_PROGRESS)
-    return arrangement
+    slows = settings.allocate and not settings.left_out.cpu
+    slowable = slowable_devices(network) if slows else frozenset[str]()
+    stop_at = time.monotonic() + settings.time_limit_s
+    turn = Arranger(network, rhythm, slowable, stop_at).turn(placed, settings)
+    if turn.arrangement is None:
+        raise NoPlacement(f"of the placement given: {turn.refusal}", StopReason.NO_PROGRESS)
+    return turn.arrangement
 
 
 @dataclass
@@ -145,7 +125,7 @@ class _Alternation:
     seed: int
     began: float = field(default_factory=time.monotonic)
     placements: dict[tuple[Serving, ...], tuple[float, Placed]] = field(default_factory=dict)
-    arranged: list[_Turn] = field(default_factory=list)
+    arranged: list[Turn] = field(default_factory=list)
     bound: float = -math.inf
     proof: str = ""
     timed_out: bool = False
@@ -156,8 +136,9 @@ class _Alternation:
         self.placement_s = limit_s * PART_OF_A_PLACEMENT
         slows = self.settings.allocate and not self.settings.left_out.cpu
         self.slowable = slowable_devices(self.network) if slows else frozenset[str]()
-        start_ends = self.began + limit_s * PART_OF_THE_START
+        start_ends = self.began + limit_s * PART_OF_PLACING
         self.turns = Turns(self.method, self.placement_s, start_ends, self.seed, self.slowable)
+        self.arranger = Arranger(self.network, self.rhythm, self.slowable, self.stop_at)
 
     def run(self) -> tuple[Placed, Arrangement]:
         """Place in turns, arrange the best placements, and bound all of them; return the best."""
@@ -176,7 +157,7 @@ class _Alternation:
         return best.placed, self._bounded(best)
 
     @property
-    def best(self) -> _Turn:
+    def best(self) -> Turn:
         """The best turn of those that were arranged."""
         return min(self.arranged, key=lambda turn: turn.value)
 
@@ -193,12 +174,14 @@ class _Alternation:
         """Place under prices that press on slow devices, until nothing is gained."""
         prices, since_best = even_prices(self.network), 0
         least = min(cost for cost, _ in self.placements.values())
-        bound = moment_bound(self.network, self.task, {}, slows=bool(self.slowable), gap=GOOD_TRAINING)
-        ends = self.began + self.settings.time_limit_s * PART_OF_THE_TURNS
+        slows, left_s = bool(self.slowable), self.turns.stop_at - time.monotonic()
+        bound = moment_bound(
+            self.network, self.task, {}, slows=slows, gap=GOOD_TRAINING, limit_s=0.5 * left_s
+        )
         for number in range(1, MAX_TURNS + 1):
             if since_best >= PATIENCE or relative_gap(least, bound) <= GOOD_TRAINING:
                 break
-            if time.monotonic() + self.placement_s >= ends:
+            if time.monotonic() + self.placement_s >= self.turns.stop_at:
                 break
             placed = self.turns.place(self.network, self.task, prices)
             cost = self._note(placed)
@@ -228,7 +211,7 @@ class _Alternation:
         limit_s = self.settings.time_limit_s * PART_OF_A_BOUND
         bounds = replace(self.settings, time_limit_s=limit_s, gap=max(self.settings.gap, RELAXED_GAP))
         known = self.best.arrangement if relays else None
-        relaying_j = 0.0 if known is None else known.relaying_j
+        relaying_j = {} if known is None else known.relaying_j
         by = BoundSettings(prices, relaying_j, self._left_s() > 2.0 * self.best.seconds)
         self.bound, self.proof = bound_over_placements(self.network, self.task, self.rhythm, bounds, by)
 
@@ -257,63 +240,26 @@ class _Alternation:
                 return
 
     def _arrange(self, placed: Placed) -> None:
-        """Arrange a placement, unless it was."""
-        if all(turn.placed.servings != placed.servings for turn in self.arranged):
+        """Arrange a placement, unless it was; at nominal D2D links where all at once gives no sound plan."""
+        if any(turn.placed.servings == placed.servings for turn in self.arranged):
+            return
+        together = None
+        if self.settings.joint:
             left_open = relative_gap(self.best.value, self.bound) if self.arranged else FIRST_GAP
             gap = max(self.settings.gap, PART_OF_A_GAP * min(left_open, FIRST_GAP))
-            finer = replace(self.settings, gap=gap if self.settings.joint else self.settings.gap)
-            self.arranged.append(self.turn(placed, finer))
-
-    def turn(self, placed: Placed, settings: SearchSettings) -> _Turn:
-        """Return a placement with its best arrangement, at the first moment that the limits allow."""
-        began, errors = time.monotonic(), list[OutOfLimits | NoPlacement]()
-        for moment_s in self._moments(placed):
-            try:
-                turn = self._turn_at(placed, settings, moment_s)
-            except (OutOfLimits, NoPlacement) as error:
-                errors.append(error)
-                continue
-            if errors and moment_s is None:
-                return self._slower(placed, settings, turn)
-            return turn
-        return _Turn(placed, None, math.inf, math.inf, time.monotonic() - began, str(errors[-1]))
-
-    def _moments(self, placed: Placed) -> Iterator[float | None]:
-        """Yield when all devices may be ready: the best moment, others that limits may allow, at once."""
-        if self.slowable:
-            pace = pace_of(self.network, readiness(self.network, placed.servings))
-            best_s = best_moment_s(pace, second_j_of(self.network))
-            yield best_s
-            if math.isfinite(self.settings.max_energy_j):
-                yield from (part * best_s for part in LATER)
-        yield None
-
-    def _slower(self, placed: Placed, settings: SearchSettings, fast: _Turn) -> _Turn:
-        """Return the better of a turn at full speed and one that uses what a limit on latency leaves."""
-        spare_s = self.settings.max_latency_s - fast.latency_s
-        ready_s = max(readiness(self.network, placed.servings).seconds.values())
-        if not self.slowable or not math.isfinite(spare_s):
-            return fast
+            together = self.arranger.turn(placed, replace(self.settings, gap=gap))
+            if math.isfinite(together.value):
+                self.arranged.append(together)
+                return
+        nominal = replace(self.settings, joint=False, counts_joint=self.settings.joint)
         try:
-            slow = self._turn_at(placed, settings, ready_s + spare_s)
-        except (OutOfLimits, NoPlacement):
-            return fast
-        return min(fast, slow, key=lambda turn: turn.value)
+            self.arranged.append(self.arranger.turn(placed, nominal))
+        except MissingLink:
+            if together is None:
+                raise
+            self.arranged.append(together)
 
-    def _turn_at(self, placed: Placed, settings: SearchSettings, moment_s: float | None) -> _Turn:
-        """Return a placement with its best arrangement where devices are ready at a moment."""
-        began = time.monotonic()
-        limited = replace(settings, time_limit_s=max(self.stop_at - began, 1e-3))
-        served = with_training(self.network, placed.servings)
-        arrangement = optimise(served, placed, self.rhythm, limited, moment_s)
-        decisions = assemble(served, "alternation", self.rhythm.period, placed, arrangement)
-        cost, weights = predict(served, decisions), self.network.instance.objective
-        value = weights.energy_weight_per_j * cost.energy_j + weights.time_weight_per_s * cost.latency_s
-        if settings.joint and check_plan(served, decisions):
-            value = math.inf
-        return _Turn(placed, arrangement, value, cost.latency_s, time.monotonic() - began)
-
-    def _bounded(self, best: _Turn) -> Arrangement:
+    def _bounded(self, best: Turn) -> Arrangement:
         """Return the best arrangement with the bound over all placements, and what that leaves open."""
         arrangement = best.arrangement
         if arrangement is None and self.bound == math.inf:

@@ -1,6 +1,7 @@
 """How the clusters of a plan average, and what is proven of it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from hfedfm_opt.system.decisions import Cluster, Frequency, GapPart
 
@@ -23,9 +24,9 @@ class Arrangement:
         Whether the search ended at its time limit.
     gap_parts : tuple of GapPart
         What the clusters, the deadline and the placement leave open of the gap.
-    relaying_j : float
-        No arrangement of the clusters spends less on sending updates and models in a cycle, without the
-        cloud leg.
+    relaying_j : mapping of str to float
+        For each cluster, by server: no arrangement spends less on sending updates and models in a cycle,
+        without the cloud leg, as long as others help some of its members if they do now.
     """
 
     clusters: tuple[Cluster, ...]
@@ -34,4 +35,4 @@ class Arrangement:
     proof: str
     timed_out: bool = False
     gap_parts: tuple[GapPart, ...] = ()
-    relaying_j: float = 0.0
+    relaying_j: Mapping[str, float] = field(default_factory=dict)

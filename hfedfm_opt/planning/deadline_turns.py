@@ -48,7 +48,8 @@ class Turns:
     limit_s : float
         Wall seconds for each placement.
     stop_at : float
-        On the monotonic clock, when to end at the latest; the first placement is made in any case.
+        On the monotonic clock, when to end at the latest; the first placement is made in any case, and not
+        improved if it is late.
     seed : int
         Seed of the placement method.
     slowable : collection of str
@@ -67,6 +68,8 @@ class Turns:
         priced = price(network, task, prices, slowable=self.slowable)
         placed = place(network, priced, self.method, options)
         for _ in range(POLISHINGS):
+            if time.monotonic() >= self.stop_at:
+                break
             better = polished(network, task, placed, self.slowable)
             if self.cost(network, task, better) >= self.cost(network, task, placed):
                 break

@@ -81,7 +81,7 @@ def _optimised(
         else:
             options = Options(time_limit_s=settings.time_limit_s, seed=settings.seed)
             placed = place(priced, task, settings.placement, options)
-            arrangement = arrange_placed(priced, task, placed, rhythm, how)
+            arrangement = arrange_placed(priced, placed, rhythm, how)
         if whole:
             return placed, arrangement
         return placed, replace(arrangement, bound=-math.inf, proof=NO_BOUND, gap_parts=())

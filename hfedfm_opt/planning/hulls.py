@@ -95,7 +95,7 @@ def _slowed_hull(ways: Ways, price_w: FloatArray) -> Hull:
     seconds = ways.seconds[best] + ways.own_s[best] / part
     joules = ways.joules[best] + ways.full_w * ways.own_s[best] * part**2
     corners_s, corners_j = _lower_hull(seconds, joules)
-    price_at = {second: price for second, price in zip(seconds.tolist(), price_w.tolist(), strict=True)}
+    price_at = dict(zip(seconds.tolist(), price_w.tolist(), strict=True))
     return Hull(corners_s, corners_j, np.array([price_at[second] for second in corners_s.tolist()]))
 
 

@@ -7,12 +7,14 @@ any prices of time, lose where devices choose between few ways.
 """
 
 import math
+import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from hfedfm_opt.planning.formulate_placement import PlacementTask
 from hfedfm_opt.planning.ways import Ways, choices_of, ways_of
+from hfedfm_opt.system.instance import Objective
 from hfedfm_opt.system.network import Network
 from solvers.common.arrays import FloatArray
 
@@ -25,7 +27,13 @@ MOST_STEPS = 40
 
 
 def moment_bound(
-    network: Network, task: PlacementTask, later_s: Mapping[str, float], *, slows: bool, gap: float
+    network: Network,
+    task: PlacementTask,
+    later_s: Mapping[str, float],
+    *,
+    slows: bool,
+    gap: float,
+    limit_s: float = math.inf,
 ) -> float:
     """Return a lower bound on the price of training in a round, and of a round's time, over all placements.
 
@@ -41,11 +49,15 @@ def moment_bound(
         Whether devices may slow down their CPUs.
     gap : float
         Relative length of the bound's uncertainty at which intervals are short enough.
+    limit_s : float
+        Wall seconds after which intervals are left as they are; ``-inf`` is returned if there are none yet.
     """
-    ways = {
-        device: ways_of(network, device, found, {}, slows=slows, optimistic=True)
-        for device, found in choices_of(task.candidates).items()
-    }
+    stop_at = time.monotonic() + limit_s
+    ways: dict[str, Ways] = {}
+    for device, found in choices_of(task.candidates).items():
+        if time.monotonic() >= stop_at:
+            return -math.inf
+        ways[device] = ways_of(network, device, found, {}, slows=slows, optimistic=True)
     weights = network.instance.objective
     energy, second = weights.energy_weight_per_j, weights.time_weight_per_s
     if not ways:
@@ -65,25 +77,26 @@ def moment_bound(
     first_s *= 1.0 + 1e-12
     last_s = first_s + energy * float(joules_at(np.array([first_s]))[0]) / second
     moments_s = np.unique(np.geomspace(max(first_s, 1e-12), max(last_s, 1e-12), NUM_MOMENTS))
-    return _least(moments_s, joules_at, energy, second, gap)
+    return _least(moments_s, joules_at, weights, gap, stop_at)
 
 
 def _least(
     moments_s: FloatArray,
     joules_at: Callable[[FloatArray], FloatArray],
-    energy: float,
-    second: float,
+    weights: Objective,
     gap: float,
+    stop_at: float,
 ) -> float:
-    """Return a bound on ``energy * joules + second * moment`` over all moments from the first."""
+    """Return a bound on the price of joules and moment over all moments from the first."""
+    energy, second = weights.energy_weight_per_j, weights.time_weight_per_s
     joules = joules_at(moments_s)
     for _ in range(MOST_STEPS):
         value = float((energy * joules + second * moments_s).min())
         bounds = second * moments_s[:-1] + energy * joules[1:]
         open_ones = np.flatnonzero(bounds < value * (1.0 - gap))
-        if not len(open_ones):
+        if not len(open_ones) or time.monotonic() >= stop_at:
             break
-        worst = open_ones[np.argsort(bounds[open_ones])][:SPLITS_AT_ONCE]
+        worst = np.sort(open_ones[np.argsort(bounds[open_ones])][:SPLITS_AT_ONCE])
         middles = np.sqrt(moments_s[worst] * moments_s[worst + 1])
         moments_s = np.insert(moments_s, worst + 1, middles)
         joules = np.insert(joules, worst + 1, joules_at(middles))

@@ -142,12 +142,7 @@ def optimise(
         raise NoPlacement(f"no plan was found within {limits}: relax one", StopReason.NO_PROGRESS)
     clusters, frequencies = assemble_choices(network, found.choices, slowed_hz)
     counted = evidence_of(network, joint=settings.joint or settings.counts_joint, late=late)
-    if settings.allocate:  # another placement might leave uplinks free of activations, and allocate them
-        counted = {
-            server: Evidence.NONE if ready.busy & set(network.members[server]) else kind
-            for server, kind in counted.items()
-        }
-    relaying_j = 0.0
+    relaying_j = {}
     if settings.left_out.is_nothing:
         relaying_j = least_relaying_j(network, options, ready, rhythm, counted)
     evidence = evidence_of(network, joint=settings.joint, late=late)
@@ -173,8 +168,11 @@ def least_relaying_j(
     ready: Readiness,
     rhythm: Rhythm,
     evidence: Mapping[str, Evidence],
-) -> float:
-    """Return the least joules of a cycle for the clusters' updates and models, whatever the placement.
+) -> dict[str, float]:
+    """Return the least joules of a cycle for each cluster's updates and models, by server.
+
+    They hold for any placement in which as many of its members need help: with less help a server's uplinks
+    can be allocated.
 
     What an option sends does not depend on when its devices are ready.  An allocated cell needs at least what
     it would need with all time and band in the world, ``bits N0 ln 2 / gain``; trees that are decided with
@@ -213,11 +211,10 @@ def least_relaying_j(
             cell = option.cell
             joules += option.repeat * float((cell.bits * cell.noise_w_per_hz / cell.gain).sum()) * math.log(2)
         least[option.cluster] = min(least[option.cluster], max(joules, 0.0))
-    return sum(
-        joules
-        for joules, kind in zip(least, evidence.values(), strict=True)
-        if kind is not Evidence.NONE and math.isfinite(joules)
-    )
+    return {
+        server: joules if kind not in (Evidence.NONE, Evidence.LATE) and math.isfinite(joules) else 0.0
+        for joules, (server, kind) in zip(least, evidence.items(), strict=True)
+    }
 
 
 def options_of(
@@ -368,17 +365,12 @@ def assemble_choices(
             for device, frequency_hz in zip(cell.senders, choice.frequency_hz, strict=True)
             if device in cell.scaled and frequency_hz > 0
         )
-    decided = {entry.device for entry in frequencies}
-    decided.update(
-        device
-        for choice in choices
-        if choice.option.slack is not None
-        for device in choice.option.slack.devices
-    )
+    own = {entry.device for entry in frequencies}
+    own.update(device for one in choices if one.option.slack is not None for device in one.option.slack.devices)
     frequencies.extend(
         Frequency(device=device, frequency_hz=hz)
         for device, hz in (slowed_hz or {}).items()
-        if device not in decided
+        if device not in own
     )
     return tuple(clusters), tuple(frequencies)
 

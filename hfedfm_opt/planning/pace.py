@@ -50,9 +50,7 @@ class Pace:
     floor_s: float
 
     def parts(self, moment_s: float) -> FloatArray:
-        """Return the part of its full frequency, in (0, 1], at which each is ready at a moment, or as soon
-        as it can be.
-        """
+        """Return the part of full frequency, in (0, 1], at which each is ready then, or as soon as it can."""
         left_s = np.maximum(moment_s - self.other_s, self.own_s)
         parts: FloatArray = self.own_s / left_s
         return parts
@@ -84,17 +82,17 @@ def pace_of(network: Network, ready: Readiness) -> Pace:
         When they are ready at full frequency.
     """
     rows = []
+    devices = []
     for device in network.devices:
         processor = network.nodes[device].processor
         if isinstance(processor, Cpu) and ready.own_flops[device] > 0:
             cycles, full_hz = ready.own_flops[device] / processor.flops_per_cycle, processor.max_frequency_hz
-            own_j = processor.effective_capacitance * cycles * full_hz**2
-            rows.append((device, cycles / full_hz, own_j, ready.seconds[device] - cycles / full_hz, full_hz))
-    devices = tuple(row[0] for row in rows)
-    own_s, own_j, other_s, full_hz = np.array([row[1:] for row in rows], dtype=np.float64).reshape(-1, 4).T
-    return Pace(
-        devices, own_s, own_j, np.maximum(other_s, 0.0), full_hz, max(ready.seconds.values(), default=0.0)
-    )
+            own_s, own_j = cycles / full_hz, processor.effective_capacitance * cycles * full_hz**2
+            devices.append(device)
+            rows.append((own_s, own_j, max(ready.seconds[device] - own_s, 0.0), full_hz))
+    figures = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    floor_s = max(ready.seconds.values(), default=0.0)
+    return Pace(tuple(devices), figures[:, 0], figures[:, 1], figures[:, 2], figures[:, 3], floor_s)
 
 
 def best_moment_s(pace: Pace, second_j: float) -> float:

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hfedfm_opt.planning.cluster_options import Rhythm
@@ -13,7 +14,7 @@ from hfedfm_opt.planning.pace import slowable_devices
 from hfedfm_opt.planning.priced_options import priced_options
 from hfedfm_opt.planning.proofs import evidence_of, proof_of, unbounded
 from hfedfm_opt.planning.recipes import period_name
-from hfedfm_opt.planning.relaying_floor import floor_seconds
+from hfedfm_opt.planning.relaying_floor import floor_at_server, floor_seconds
 from hfedfm_opt.planning.time_prices import TimePrices
 from hfedfm_opt.planning.trained_elsewhere import without_movable
 from hfedfm_opt.system.network import Network
@@ -33,15 +34,15 @@ class BoundSettings:
     ----------
     prices : TimePrices
         What a second of training costs on each device; the weights sum to at most one.
-    relaying_j : float
-        See :class:`Arrangement`.
+    relaying_j : mapping of str to float
+        Of one placement, see :class:`Arrangement`; empty if nothing is known of others.
     relax_devices : bool
         Whether to search the clusters with relaxed devices too, which takes as long as an arrangement; only
         where no CPU is slowed down.
     """
 
     prices: TimePrices
-    relaying_j: float
+    relaying_j: Mapping[str, float]
     relax_devices: bool = True
 
 
@@ -68,7 +69,8 @@ def bound_over_placements(
     by : BoundSettings
         Prices of time, and what is known.
     """
-    averaging = network.instance.objective.energy_weight_per_j * by.relaying_j / rhythm.num_rounds
+    relaying_j = _averaging_j(network, task, rhythm, settings, by.relaying_j)
+    averaging = network.instance.objective.energy_weight_per_j * relaying_j / rhythm.num_rounds
     besides = (
         ", plus the cloud leg and the least energy of averaging in clusters: holds for any placement, any "
         f"CPU frequencies and any relaying, period {period_name(rhythm.period)} and the given association"
@@ -82,16 +84,42 @@ def bound_over_placements(
     return max(found)
 
 
+def _averaging_j(
+    network: Network,
+    task: PlacementTask,
+    rhythm: Rhythm,
+    settings: SearchSettings,
+    relaying_j: Mapping[str, float],
+) -> float:
+    """Return the least joules of averaging in all clusters, for any placement.
+
+    Where activations may need no uplink, as every member could run all its modules, uplinks may be allocated.
+    """
+    helped = optimistic_readiness(network, task).helped
+    total = 0.0
+    for server, joules in relaying_j.items():
+        free = settings.allocate and not helped & set(network.members[server])
+        total += min(joules, floor_at_server(network, server, rhythm).joules) if free else joules
+    return total
+
+
 def _moment_bound(network: Network, task: PlacementTask, rhythm: Rhythm, settings: SearchSettings) -> float:
     """Return the bound of devices within a common moment, with the cloud leg."""
     least = without_movable(network)
     shared = shared_legs(least, rhythm)
-    later_s = {}
+    later_s: dict[str, float] = {}
     for (server, members), delay_s in zip(least.members.items(), shared.delay_s, strict=True):
         after_s = (floor_seconds(least, server, rhythm) + delay_s) / rhythm.num_rounds
         # nobody waits for a device that trains nothing
         later_s |= {device: after_s if network.trained_on[device] else -math.inf for device in members}
-    trained = moment_bound(network, task, later_s, slows=settings.allocate, gap=GAP_OF_MOMENTS)
+    trained = moment_bound(
+        network,
+        task,
+        later_s,
+        slows=settings.allocate,
+        gap=GAP_OF_MOMENTS,
+        limit_s=settings.time_limit_s,
+    )
     return trained + _of_shared(network, shared, shared.down_s) / rhythm.num_rounds
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from hfedfm_opt.planning.candidates import Candidate
 from hfedfm_opt.planning.deadline_prices import busy_seconds
 from hfedfm_opt.planning.formulate_placement import PlacementTask, servings_of
-from hfedfm_opt.planning.hulls import second_j_of
 from hfedfm_opt.planning.place import Placed
 from hfedfm_opt.planning.ways import Ways, choices_of, ways_of
 from hfedfm_opt.system.network import Network
@@ -90,9 +89,7 @@ def _there(
         [
             c
             for c in candidates
-            if c.host == c.device
-            or network.nodes[c.host].memory_bytes is None
-            or (c.module, c.host) in there
+            if c.host == c.device or network.nodes[c.host].memory_bytes is None or (c.module, c.host) in there
         ]
         for candidates in found
     ]

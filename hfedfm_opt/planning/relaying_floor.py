@@ -57,6 +57,33 @@ def floor_at_member(network: Network, server: str, rhythm: Rhythm) -> Floor:
     return Floor(min(floor.seconds for floor in floors), min(floor.joules for floor in floors))
 
 
+def floor_at_server(network: Network, server: str, rhythm: Rhythm) -> Floor:
+    """Return what a cluster's cycle takes at least if its server averages; inf if it cannot.
+
+    Members send as well as any bandwidth and power let them; what comes back is at nominal resources.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    server : str
+        Of the cluster.
+    rhythm : Rhythm
+        How often the cloud averages.
+    """
+    members = network.members[server]
+    try:
+        down = from_server(network, members, server)
+    except MissingLink:
+        return NEVER
+    own = {device: frozenset(network.trained_on[device]) for device in members}
+    sent_j = sum(_least(network, [(device, server)], own[device], "update").joules for device in members)
+    ledger = Ledger()
+    deliver_s = Phase(network, ledger, server, "nominal").deliver(down, server, 0.0, own)
+    back_j = rhythm.num_edge_rounds * sum(ledger.energy_j.values())
+    return Floor(rhythm.num_edge_rounds * deliver_s, rhythm.num_rounds * sent_j + back_j)
+
+
 def floor_seconds(network: Network, server: str, rhythm: Rhythm) -> float:
     """Return the seconds that follow the last training of a cluster in a cycle at least, over all options.
 
@@ -69,15 +96,8 @@ def floor_seconds(network: Network, server: str, rhythm: Rhythm) -> float:
     rhythm : Rhythm
         How often the cloud averages.
     """
-    members = network.members[server]
-    at_member = floor_at_member(network, server, rhythm).seconds
-    try:
-        down = from_server(network, members, server)
-    except MissingLink:
-        return at_member if math.isfinite(at_member) else 0.0
-    own = {device: frozenset(network.trained_on[device]) for device in members}
-    deliver_s = Phase(network, Ledger(), server, "nominal").deliver(down, server, 0.0, own)
-    return min(at_member, rhythm.num_edge_rounds * deliver_s)
+    seconds = min(find(network, server, rhythm).seconds for find in (floor_at_member, floor_at_server))
+    return seconds if math.isfinite(seconds) else 0.0
 
 
 def _least(

@@ -104,7 +104,8 @@ def ways_of(
     cpu = isinstance(network.nodes[device].processor, Cpu)
     own = (c for candidates in found for c in candidates if c.host == device and c.host_seconds > 0)
     full_w = max((candidate.joules / candidate.host_seconds for candidate in own), default=0.0)
-    return Ways(found, choice, *figures[:, 1:].T, full_w=full_w, slows=slows and cpu)
+    _, seconds, joules, own_s = figures.T
+    return Ways(found, choice, seconds, joules, own_s, full_w, slows and cpu)
 
 
 def choices_of(candidates: Sequence[Candidate]) -> dict[str, list[list[Candidate]]]:
@@ -120,7 +121,8 @@ def _halved(figures: FloatArray, *, optimistic: bool) -> FloatArray:
     if not optimistic:
         return figures[::2]
     following = np.append(figures[1::2], figures[-1:], axis=0) if len(figures) % 2 else figures[1::2]
-    return np.minimum(figures[::2], following)
+    halved: FloatArray = np.minimum(figures[::2], following)
+    return halved
 
 
 def _figures(

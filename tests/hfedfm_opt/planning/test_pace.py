@@ -1,4 +1,4 @@
-"""Devices that slow down: the best common moment, ways and hulls at all frequencies, and bounds by moments."""
+"""Devices that slow down: the best common moment, ways and hulls at all frequencies, bounds by moments."""
 
 from collections.abc import Callable
 from itertools import product
@@ -23,13 +23,14 @@ from hfedfm_opt.planning.phase import Ledger, Phase
 from hfedfm_opt.planning.place import Placed
 from hfedfm_opt.planning.planner import plan
 from hfedfm_opt.planning.readiness import readiness
-from hfedfm_opt.planning.relaying_floor import floor_at_member
+from hfedfm_opt.planning.relaying_floor import floor_at_member, floor_at_server
 from hfedfm_opt.planning.time_prices import even_prices
 from hfedfm_opt.planning.ways import choices_of, ways_of
 from hfedfm_opt.system.decisions import Frequency
 from hfedfm_opt.system.generate import campus_instance
 from hfedfm_opt.system.instance import Instance
 from hfedfm_opt.system.network import Network, resolve_network
+from solvers.clusters import solve
 
 MakeInstance = Callable[..., Instance]
 
@@ -81,7 +82,9 @@ def test_two_devices_by_hand_are_ready_together():
 @pytest.mark.parametrize("seed", range(4))
 def test_paced_devices_train_as_long_and_for_as_much_as_their_frequencies_say(make_instance, seed):
     network = resolve_network(make_instance(seed, split=True))
-    placed = Turns("auto", np.inf, np.inf, 0).place(network, formulate_placement(network), even_prices(network))
+    placed = Turns("auto", np.inf, np.inf, 0).place(
+        network, formulate_placement(network), even_prices(network)
+    )
     ready = readiness(network, placed.servings)
     pace = pace_of(network, ready)
     for moment_s in (pace.floor_s, 1.7 * pace.floor_s, 9.0 * pace.floor_s):
@@ -145,8 +148,6 @@ def test_ways_that_become_one_are_below_all_of_them(monkeypatch):
 def test_no_option_averages_for_less_than_the_floor(make_instance, seed):
     network = resolve_network(make_instance(seed, devices_per_server=(3, 2)))
     ready, sharers, rhythm = readiness(network, ()), sharers_of(network), Rhythm(2)
-    from solvers.clusters import solve
-
     for index, server in enumerate(network.members):
         floor = floor_at_member(network, server, rhythm)
         (option,) = joint_options(network, index, server, rhythm, ready, sharers).options
@@ -163,7 +164,11 @@ def test_no_option_averages_for_less_than_the_floor(make_instance, seed):
             best = solve(priced).solution
             assert floor.joules <= float(best.energy_j) * (1 + 1e-9)
             assert floor.seconds <= float(best.latency_s) * (1 + 1e-9)
-        assert server_options(network, index, server, rhythm, ready, allocate=False)
+        nominal, *_ = server_options(network, index, server, rhythm, ready, allocate=False)
+        at_server = floor_at_server(network, server, rhythm)
+        trained_j = rhythm.num_rounds * sum(ready.joules[device] for device in option.plan.members)
+        assert at_server.joules <= nominal.joules - trained_j
+        assert at_server.seconds <= nominal.seconds
 
 
 @pytest.mark.parametrize("seed", range(6))
