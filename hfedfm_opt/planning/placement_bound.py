@@ -74,7 +74,8 @@ def bound_over_placements(
             return searched, proof
     return placed, (
         "the placement problem with time priced by device, plus the cloud leg and the least energy of "
-        "averaging in clusters whose trees are all priced: holds for any placement and any relaying, period "
+        "averaging in clusters whose trees are all priced: holds for any placement, activations at nominal "
+        "resources, and any relaying, period "
         f"{period_name(rhythm.period)} and the given association"
     )
 
@@ -113,7 +114,7 @@ def _relaxed_devices(
     ready, shared = optimistic_readiness(network, task), shared_legs(least, rhythm)
     options = options_of(least, rhythm, ready, allocate=settings.allocate, joint=settings.joint)
     found = search(network, options, shared, rhythm, settings)
-    anywhere = "any placement (each device relaxed to its best hosts, whatever fits their memories)"
+    anywhere = "any placement (each device relaxed to its best hosts, activations at nominal resources)"
     proof = proof_of(evidence, rhythm, allocate=settings.allocate, placement=anywhere)
     return per_round(network, found.bound, shared, rhythm), proof
 
