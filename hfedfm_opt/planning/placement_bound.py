@@ -72,8 +72,9 @@ def bound_over_placements(
     relaying_j = _averaging_j(network, task, rhythm, settings, by.relaying_j)
     averaging = network.instance.objective.energy_weight_per_j * relaying_j / rhythm.num_rounds
     besides = (
-        ", plus the cloud leg and the least energy of averaging in clusters: holds for any placement, any "
-        f"CPU frequencies and any relaying, period {period_name(rhythm.period)} and the given association"
+        ", plus the cloud leg and the least energy of averaging in clusters: holds for any placement, "
+        "activations at nominal resources, any CPU frequencies and any relaying, period "
+        f"{period_name(rhythm.period)} and the given association"
     )
     within = _moment_bound(network, task, rhythm, settings) + averaging
     found = [(within, f"each device its least energy within the best common moment{besides}")]
@@ -176,6 +177,6 @@ def _relaxed_devices(
     if priced.late:
         return -math.inf, unbounded(least, evidence_of(least, joint=settings.joint, late=priced.late))
     found = search(network, priced.options, shared, rhythm, settings)
-    anywhere = "any placement (each device relaxed to its best hosts, whatever fits their memories)"
+    anywhere = "any placement (each device relaxed to its best hosts, activations at nominal resources)"
     proof = proof_of(evidence, rhythm, allocate=settings.allocate, placement=anywhere)
     return per_round(network, found.bound, shared, rhythm), proof

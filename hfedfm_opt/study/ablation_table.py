@@ -1,7 +1,7 @@
 """An ablation as a table, for the terminal, the report and Markdown."""
 
 from hfedfm_opt.planning.recipes import period_name
-from hfedfm_opt.study.ablation import GROUPS, Ablation
+from hfedfm_opt.study.ablation import GROUPS, Ablation, AblationRow
 from hfedfm_opt.study.table_text import Column, TableText, figure, percent
 
 
@@ -20,7 +20,7 @@ def ablation_table(ablation: Ablation) -> TableText:
             figure(row.objective),
             figure(row.latency_s),
             figure(row.energy_j),
-            percent(row.share) if row.group in ("without", "only") else "",
+            _share(row) if row.group in ("without", "only") else "",
         )
         for row in ablation.rows
     )
@@ -35,6 +35,10 @@ def ablation_table(ablation: Ablation) -> TableText:
     )
     marked = frozenset(index for index, row in enumerate(ablation.rows) if row.group == "full")
     return TableText(title, columns, cells, " ".join([caption, *missing]), marked)
+
+
+def _share(row: AblationRow) -> str:
+    return percent(None if row.share is None else round(row.share, 3) + 0.0)  # no minus before a zero
 
 
 def ablation_markdown(ablation: Ablation) -> str:
