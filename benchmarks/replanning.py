@@ -48,8 +48,10 @@ def gone(instance: Instance, part: float, seed: int) -> Instance:
     changes = {
         "nodes": tuple(node for node in instance.nodes if node.id not in names),
         "wireless_groups": tuple(groups),
-        "wireless_links": tuple(l for l in instance.wireless_links if not {l.source, l.target} & names),
-        "wired_links": tuple(l for l in instance.wired_links if not {l.source, l.target} & names),
+        "wireless_links": tuple(
+            link for link in instance.wireless_links if not {link.source, link.target} & names
+        ),
+        "wired_links": tuple(link for link in instance.wired_links if not {link.source, link.target} & names),
     }
     return instance.model_copy(update=changes)
 
@@ -98,7 +100,7 @@ def worse(instance: Instance, part: float, seed: int) -> Instance:
         for edge in edges
         if isinstance(edge, WirelessEdge) and {edge.source, edge.target} & names
     }
-    links = tuple(l for l in instance.wireless_links if (l.source, l.target) not in again)
+    links = tuple(link for link in instance.wireless_links if (link.source, link.target) not in again)
     return instance.model_copy(update={"wireless_links": links + tuple(again.values())})
 
 
@@ -107,9 +109,7 @@ def more(instance: Instance, part: float, seed: int) -> Instance:
     names = {node.id for node in chosen(instance, part, seed)}
 
     def grown(node: Node) -> Node:
-        data = tuple(
-            each.model_copy(update={"samples": round(MORE * each.samples)}) for each in node.data
-        )
+        data = tuple(each.model_copy(update={"samples": round(MORE * each.samples)}) for each in node.data)
         return node.model_copy(update={"data": data}) if node.id in names else node
 
     return instance.model_copy(update={"nodes": tuple(map(grown, instance.nodes))})

@@ -1,4 +1,4 @@
-"""Options of a cluster that keeps the trees of an old plan: as they were, or with resources allocated anew."""
+"""Options of a cluster that keeps the trees of an old plan: as they were, or with other resources."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -110,7 +110,7 @@ def new_options(
     sharers: Sharers,
     search: SearchSettings,
 ) -> list[Option]:
-    """Return all options of one cluster, as for a plan that is made anew; parameters as :func:`kept_options`."""
+    """Return all options of one cluster, as for a plan made anew; parameters as of :func:`kept_options`."""
     server, members = list(network.members.items())[index]
     options = server_options(network, index, server, rhythm, ready, allocate=search.allocate)
     if len(members) == 1:

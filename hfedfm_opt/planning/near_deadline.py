@@ -1,8 +1,8 @@
 """The best choice of options at a few deadlines about a known one: no certificate, and little work."""
 
 import time
-from dataclasses import dataclass
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -62,7 +62,9 @@ def search_near(
     points: list[Point] = []
     while tried is not None and len(points) < MOST_DEADLINES and not (points and time.monotonic() >= stop_at):
         points = sorted([*points, *curves.price(np.array([tried]))], key=lambda point: point.deadline_s)
-        known = [_Known(point, curves.slope_w(point, CLOSE) * energy_weight + time_weight) for point in points]
+        known = [
+            _Known(point, curves.slope_w(point, CLOSE) * energy_weight + time_weight) for point in points
+        ]
         tried = _next(known, earliest, max_deadline_s)
     best = min(points, key=lambda point: point.value)
     if not np.isfinite(best.value):
@@ -113,4 +115,3 @@ def _meeting(best: _Known, other: _Known) -> float | None:
         part = float(np.clip(part, MARGIN, 1.0 - MARGIN))
     promised = abs(here * part * width)
     return best.deadline_s + part * width if promised > GAIN * best.value else None
-

@@ -1,4 +1,4 @@
-"""A placement for some devices while all others keep theirs: the old one is the start, and moving has a price."""
+"""A placement for some devices while all others keep theirs, where sending a replica has a price."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -121,9 +121,7 @@ def _kept(network: Network, old: Decisions, free: Collection[str]) -> _Kept:
     stays = set(network.devices) - set(free)
     servings = tuple(entry for entry in old.servings if entry.device in stays)
     loads = {device: loads_of(network, device) for device in stays}
-    flops_of = {
-        (entry.device, entry.module): loads[entry.device][entry.module].flops for entry in servings
-    }
+    flops_of = {(entry.device, entry.module): loads[entry.device][entry.module].flops for entry in servings}
     work: dict[str, float] = {}
     for entry in servings:
         work[entry.host] = work.get(entry.host, 0.0) + flops_of[entry.device, entry.module]
@@ -166,7 +164,10 @@ def _task(
         host_item=np.array([item_of[module] for module, _ in hosts], dtype=np.int64),
         host_node=np.array([node_of[node] for _, node in hosts], dtype=np.int64),
         host_cost=np.array(
-            [0.0 if host in held else moving_weight_per_byte * replica_bytes(network, host[0]) for host in hosts]
+            [
+                0.0 if host in held else moving_weight_per_byte * replica_bytes(network, host[0])
+                for host in hosts
+            ]
         ),
         item_memory=np.array([network.modules[name].memory_bytes for name in modules]),
         node_memory=np.array([np.inf if limit is None else limit for limit in memory]),
@@ -237,7 +238,8 @@ def _as_before(
 def _solved(network: Network, task: PlacementTask, kept: _Kept, options: Options) -> Choice:
     result = solve(_with_held(network, task, kept), "auto", options)
     if result.solution is None:
-        text = f"no placement of the changed devices beside the others: {result.explanation or result.stop_reason}"
+        why = result.explanation or result.stop_reason
+        text = f"no placement of the changed devices beside the others: {why}"
         raise NoPlacement(text, result.stop_reason)
     pairs = result.solution.demand_pair[: len(task.demands)]
     return {demand: task.candidates[int(pair)] for demand, pair in zip(task.demands, pairs, strict=True)}

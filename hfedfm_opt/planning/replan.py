@@ -45,7 +45,7 @@ from hfedfm_opt.system.network import Network, resolve_network
 from solvers.common import Options
 
 NO_BOUND = (
-    "no bound: planned again from an old plan, where clusters in which nothing changed keep their trees and hosts"
+    "no bound: planned again from an old plan, of which clusters that did not change keep trees and hosts"
 )
 COARSEST_GAP = 1e-4
 """Relative gap to which clusters are decided at a deadline, unless a larger one is asked for."""
@@ -92,8 +92,8 @@ def replan(
 
     Clusters in which nothing changed keep their trees, aggregators and hosts; their resources are allocated
     anew where that pays.  The devices of the others are placed and arranged anew, at a common deadline near
-    the old one; what still stands of the old plan competes with that.  Where that gives no plan, everything is
-    planned anew.
+    the old one; what still stands of the old plan competes with that.  Where that gives no plan, everything
+    is planned anew.
 
     Parameters
     ----------
@@ -214,9 +214,7 @@ def _warm(network: Network, old: Plan, asked: _Asked) -> tuple[Placed, Arrangeme
     if not found.choices:
         raise nothing_in_time(network, options, search.max_latency_s, search.max_energy_j)
     clusters, frequencies = assemble_choices(network, found.choices)
-    as_before = [
-        entry for choice in found.choices for entry in unchanged.get(id(choice.option), ())
-    ]
+    as_before = [entry for choice in found.choices for entry in unchanged.get(id(choice.option), ())]
     return placed, Arrangement(clusters, (*frequencies, *as_before), -math.inf, NO_BOUND)
 
 

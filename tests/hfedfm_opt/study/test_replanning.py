@@ -105,7 +105,9 @@ def test_moves_go_before_all_else_in_their_round(first: Plan, jumps: Tracks) -> 
     if moving is None:
         hosted = first.decisions.hosted
         device = first.network.devices[0]
-        name = next(m.id for m in first.instance.modules if m.id not in {h.module for h in hosted if h.node == device})
+        name = next(
+            m.id for m in first.instance.modules if m.id not in {h.module for h in hosted if h.node == device}
+        )
         from hfedfm_opt.planning.moves import moves_between
         from hfedfm_opt.system.decisions import Hosting
 
@@ -114,7 +116,11 @@ def test_moves_go_before_all_else_in_their_round(first: Plan, jumps: Tracks) -> 
         moving = segments[1]
     schedule = schedule_of_segments(first, ROUNDS, segments)
     timeline = play(schedule)
-    rows = [n for n, (r, s) in enumerate(zip(timeline.round, timeline.step, strict=True)) if r == moving.first_round]
+    rows = [
+        n
+        for n, (r, s) in enumerate(zip(timeline.round, timeline.step, strict=True))
+        if r == moving.first_round
+    ]
     sent = [n for n in rows if timeline.step[n].startswith("move ")]
     others = [n for n in rows if timeline.step[n].startswith("train ")]
     assert sum(timeline.bits[sent]) == pytest.approx(
@@ -160,15 +166,13 @@ def test_the_same_seed_gives_the_same_schedule(first: Plan) -> None:
 
 
 def test_where_things_fail_hosts_stay(first: Plan) -> None:
-    """Whose training a lost activation belongs to is known by the routes, which are those of the first plan."""
+    """Whose training a lost activation belongs to is known by the routes of the first plan."""
     mobility = Mobility(max_speed_m_per_s=20.0, min_speed_m_per_s=10.0, round_s=30.0)
     living = Living(mobility=mobility, replanning=EVERY, losses=Losses(probability=0.1))
     tracks = tracks_of(first, living, 3, None, 4)
     for segment in segments_of(first, 4, EVERY, tracks, "all"):
         assert segment.moves.moves == ()
-        hosts = [
-            {(s.device, s.module, s.host) for s in p.decisions.servings} for p in (first, segment.plan)
-        ]
+        hosts = [{(s.device, s.module, s.host) for s in p.decisions.servings} for p in (first, segment.plan)]
         assert hosts[0] == hosts[1]
     schedule = living_schedule(first, 4, living, seed=3)
     assert check_schedule(schedule) == ()
