@@ -6,8 +6,8 @@
 
 For each kind of change: seconds of processor time of both, their ratio, the objective of the new plan over
 that of planning anew, and what must be sent.  The first plan of all is made once more where it was the first
-call of the process, which compiles loops.  With --walk devices walk at half to all of these speeds, and what the
-clock measures of a run is shown with one plan and with plans made again.
+call of the process, which compiles loops.  With --walk devices walk at half to all of these speeds, and what
+the clock measures of a run is shown with one plan and with plans made again.
 """
 
 import argparse
@@ -189,7 +189,8 @@ def _walk(old: Plan, asked: argparse.Namespace) -> None:
                 bits for step, bits in zip(timeline.step, timeline.bits, strict=True) if step[:5] == "move "
             )
             print(f"{speed:5g} {every or 'never':>15} {seconds:8.2f} {joules:8.1f} {value:10.2f} "
-                  f"{value / alone:11.4f} {plans:5} {sent / 8e6:8.1f} {planning_s:10.1f}", flush=True)  # fmt: skip
+                  f"{value / alone:11.4f} {plans:5} {sent / 8e6:8.1f} {planning_s:10.1f}",
+                  flush=True)  # fmt: skip
 
 
 def _old_plan(instance: Instance, file: Path | None, time_limit_s: float | None) -> Plan:

@@ -126,7 +126,7 @@ def test_moves_go_before_all_else_in_their_round(first: Plan, jumps: Tracks) -> 
 def test_a_run_that_is_killed_and_resumed_learns_on_from_plan_to_plan(
     first: Plan, jumps: Tracks, tmp_path: Path
 ) -> None:
-    """Averages are over the same devices in the same rounds: the same models as with one plan, to the last bit."""
+    """Averages are over the same devices in the same rounds: the models are those of one plan, to the bit."""
     pytest.importorskip("torch")
     segments = segments_of(first, ROUNDS, EVERY, jumps, "trained")
     several, one = (
