@@ -2,10 +2,12 @@
 
     python benchmarks/replanning.py instances/paper-40.json instances/campus.json
     python benchmarks/replanning.py city.json --part 0.05 --time-limit 60 --kinds gone,worse
+    python benchmarks/replanning.py instances/campus.json --walk 0.1,0.5 --every 12,4,2
 
 For each kind of change: seconds of processor time of both, their ratio, the objective of the new plan over
 that of planning anew, and what must be sent.  The first plan of all is made once more where it was the first
-call of the process, which compiles loops.
+call of the process, which compiles loops.  With --walk devices walk at half to all of these speeds, and what
+the clock measures of a run is shown with one plan and with plans made again.
 """
 
 import argparse
@@ -15,9 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
+from fl_runtime import play
 from hfedfm_opt import Instance, plan, read_instance, read_plan, replan, write_plan
 from hfedfm_opt.planning.plan import Plan
-from hfedfm_opt.system.instance import Node, WirelessLink
+from hfedfm_opt.study.living import living_schedule
+from hfedfm_opt.system.instance import Living, Mobility, Node, Replanning, WirelessLink
 from hfedfm_opt.system.network import WirelessEdge, resolve_network
 
 TEN_DB = 0.1
@@ -48,8 +52,10 @@ def gone(instance: Instance, part: float, seed: int) -> Instance:
     changes = {
         "nodes": tuple(node for node in instance.nodes if node.id not in names),
         "wireless_groups": tuple(groups),
-        "wireless_links": tuple(l for l in instance.wireless_links if not {l.source, l.target} & names),
-        "wired_links": tuple(l for l in instance.wired_links if not {l.source, l.target} & names),
+        "wireless_links": tuple(
+            link for link in instance.wireless_links if not {link.source, link.target} & names
+        ),
+        "wired_links": tuple(link for link in instance.wired_links if not {link.source, link.target} & names),
     }
     return instance.model_copy(update=changes)
 
@@ -98,7 +104,7 @@ def worse(instance: Instance, part: float, seed: int) -> Instance:
         for edge in edges
         if isinstance(edge, WirelessEdge) and {edge.source, edge.target} & names
     }
-    links = tuple(l for l in instance.wireless_links if (l.source, l.target) not in again)
+    links = tuple(link for link in instance.wireless_links if (link.source, link.target) not in again)
     return instance.model_copy(update={"wireless_links": links + tuple(again.values())})
 
 
@@ -129,8 +135,16 @@ def main() -> None:
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--time-limit", type=float, default=None, help="wall seconds for planning anew")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--walk", default="", help="largest speeds, m/s, with commas")
+    parser.add_argument("--every", default="12,4,2", help="with --walk: rounds from plan to plan")
+    parser.add_argument("--rounds", type=int, default=24, help="with --walk: rounds of a run")
     parser.add_argument("--old", type=Path, help="file of the first plan: read if it is there, else written")
     asked = parser.parse_args()
+    if asked.walk:
+        for file in asked.files:
+            old = _old_plan(read_instance(file), asked.old, asked.time_limit)
+            _walk(old, asked)
+        return
     print(f"{'instance':14} {'kind':6} {'anew s':>8} {'again s':>8} {'ratio':>7} {'objective':>10} "
           f"{'of anew':>8} {'way':5} {'kept':>9} {'moved MB':>9}", flush=True)  # fmt: skip
     for file in asked.files:
@@ -149,6 +163,33 @@ def main() -> None:
             print(f"{instance.name:14} {kind:6} {anew_s:8.2f} {again_s:8.2f} {again_s / anew_s:7.3f} "
                   f"{again.result.objective:10.5g} {again.result.objective / anew.objective:8.4f} "
                   f"{again.way:5} {len(again.changes.kept):4}/{total:<4} {again.moves.bytes / 1e6:9.3g}",
+                  flush=True)  # fmt: skip
+
+
+def _walk(old: Plan, asked: argparse.Namespace) -> None:
+    """Print what a run costs while devices walk, with one plan and with plans made again."""
+    prices = old.instance.objective
+    print(f"{'m/s':>5} {'plan anew every':>15} {'s/round':>8} {'J/round':>8} {'objective':>10} "
+          f"{'of one plan':>11} {'plans':>5} {'moved MB':>8} {'planning s':>10}", flush=True)  # fmt: skip
+    for speed in map(float, asked.walk.split(",")):
+        mobility = Mobility(min_speed_m_per_s=speed / 2, max_speed_m_per_s=speed)
+        alone = 0.0
+        for every in (None, *map(int, asked.every.split(","))):
+            replanning = None if every is None else Replanning(every_rounds=every)
+            began = time.process_time()
+            living = Living(mobility=mobility, replanning=replanning)
+            schedule = living_schedule(old, asked.rounds, living, asked.seed)
+            planning_s = time.process_time() - began
+            timeline = play(schedule, seed=asked.seed)
+            seconds, joules = timeline.latency_s, timeline.energy_per_round_j
+            value = prices.energy_weight_per_j * joules + prices.time_weight_per_s * seconds
+            alone = alone or value
+            plans = len({name.partition(" of plan ")[2].split(" ")[0] for name in schedule.cycle})
+            sent = sum(
+                bits for step, bits in zip(timeline.step, timeline.bits, strict=True) if step[:5] == "move "
+            )
+            print(f"{speed:5g} {every or 'never':>15} {seconds:8.2f} {joules:8.1f} {value:10.2f} "
+                  f"{value / alone:11.4f} {plans:5} {sent / 8e6:8.1f} {planning_s:10.1f}",
                   flush=True)  # fmt: skip
 
 

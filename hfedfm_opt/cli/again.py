@@ -52,7 +52,7 @@ def planned_again(
     planner : str
         Name of the planner.
     options : PlannerOptions
-        How to plan.
+        How to plan; the old plan's duplex, precisions and momentum stand in for defaults.
     old : Path
         File of the old plan.
     old_instance : Path or None
@@ -61,13 +61,17 @@ def planned_again(
         What a byte of a replica costs on a new host.
     """
     from hfedfm_opt.planning.plan_file import read_plan
-    from hfedfm_opt.planning.replan import replan
+    from hfedfm_opt.planning.replan import options_like, replan
     from hfedfm_opt.system.read import read_instance
 
     found = read_plan(old, None if old_instance is None else read_instance(old_instance))
     if found.violations:
         raise CommandError(f"{str(old)!r} is no plan to start from: {found.violations[0]}")
-    return replan(instance, found, planner, options, moving_weight_per_byte=moving_price)
+    if options.periods:
+        raise CommandError("--from takes one period: give --period once, or leave it out")
+    same = planner == found.decisions.planner.partition(":")[0]  # the old plan's period as well
+    like_old = options_like(found, options)
+    return replan(instance, found, None if same else planner, like_old, moving_weight_per_byte=moving_price)
 
 
 def moved(again: "Replanned") -> dict[str, Any]:

@@ -282,9 +282,7 @@ def _gap_lines(result: "PlanResult") -> list[tuple[str, str]]:
     ]
 
 
-def _say(
-    result: "PlanResult", instance: str, written: Path | None, besides: list[tuple[str, str]]
-) -> None:
+def _say(result: "PlanResult", instance: str, written: Path | None, besides: list[tuple[str, str]]) -> None:
     weights = largest = ""
     if result.plan is not None:
         prices = result.plan.instance.objective

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from hfedfm_opt.system.network import Network, WirelessEdge
 
@@ -35,7 +36,8 @@ class Changes:
 def changes_between(old: Network, new: Network) -> Changes:
     """Return what differs between two networks.
 
-    Positions do not count, only the gains that they make; nor do names, texts, prices and what lives in a run.
+    Positions do not count, only the gains that they make; nor do names, texts, prices and what lives
+    in a run.
 
     Parameters
     ----------
@@ -68,7 +70,7 @@ def _cluster(network: Network, server: str) -> Hashable:
     members, path = network.members[server], network.path_up(server)
     inner = (*members, server)
     pairs = [(source, target) for source in inner for target in inner if source != target]
-    pairs += [way for low, high in zip(path, path[1:], strict=False) for way in ((low, high), (high, low))]
+    pairs += [way for low, high in pairwise(path) for way in ((low, high), (high, low))]
     edges = tuple(network.edges.get(pair) for pair in pairs)
     bands = {edge.band for edge in edges if isinstance(edge, WirelessEdge)}
     nodes = tuple((node, _fields(network, node)) for node in (*members, *path))

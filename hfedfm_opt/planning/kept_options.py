@@ -1,4 +1,4 @@
-"""Options of a cluster that keeps the trees of an old plan: as they were, or with resources allocated anew."""
+"""Options of a cluster that keeps the trees of an old plan: as they were, or with other resources."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -110,7 +110,7 @@ def new_options(
     sharers: Sharers,
     search: SearchSettings,
 ) -> list[Option]:
-    """Return all options of one cluster, as for a plan that is made anew; parameters as :func:`kept_options`."""
+    """Return all options of one cluster, as for a plan made anew; parameters as of :func:`kept_options`."""
     server, members = list(network.members.items())[index]
     options = server_options(network, index, server, rhythm, ready, allocate=search.allocate)
     if len(members) == 1:
@@ -200,12 +200,16 @@ def still_stands(network: Network, cluster: Cluster) -> bool:
     if cluster.relays != "merge" or cluster.aggregator not in (cluster.id, *cluster.members):
         return False
     trees = (cluster.gather, cluster.gather_to_cloud or (), cluster.deliver, cluster.uplink, cluster.downlink)
-    return all(_exists(network, hop) for hops in trees for hop in hops)
+    return all(_is_possible(network, hop) for hops in trees for hop in hops)
 
 
-def _exists(network: Network, hop: Hop) -> bool:
-    edge = network.edges.get((hop.source, hop.target))
-    return edge is not None and isinstance(edge, WirelessEdge) == (hop.power_w is not None)
+def _is_possible(network: Network, hop: Hop) -> bool:
+    edge, radio = network.edges.get((hop.source, hop.target)), network.nodes[hop.source].radio
+    if not isinstance(edge, WirelessEdge):
+        return edge is not None and hop.power_w is None
+    most_w = 0.0 if radio is None else radio.max_power_w
+    fits = 0.0 < (hop.power_w or 0.0) <= most_w
+    return fits and 0.0 < (hop.band_hz or 0.0) <= network.bands[edge.band].band_hz
 
 
 def old_clusters(old: Decisions, servings: Sequence[Serving]) -> Mapping[str, OldCluster]:

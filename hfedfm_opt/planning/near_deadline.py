@@ -1,8 +1,8 @@
 """The best choice of options at a few deadlines about a known one: no certificate, and little work."""
 
 import time
-from dataclasses import dataclass
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,11 +10,13 @@ from hfedfm_opt.planning.cluster_options import Option
 from hfedfm_opt.planning.deadline_search import SearchResult
 from hfedfm_opt.planning.option_curves import Curves, Point, Prices
 
-STEP = 1.15
-"""Factor to the next deadline while the cost still falls that way."""
+STEP = 1.02
+"""Factor between the known deadline and those tried with it."""
+GROWTH = 4.0
+"""How many times the last step the next one is, while the cost still falls that way."""
 MOST_DEADLINES = 16
 """Deadlines tried at most."""
-GAIN = 3e-4
+GAIN = 1e-3
 """Part of the cost below which what another deadline may gain is not looked for."""
 MARGIN = 0.1
 """Part of an interval within which no deadline is tried at its ends."""
@@ -39,8 +41,8 @@ def search_near(
 ) -> SearchResult:
     """Return the best options and deadline found from a known deadline on, without a bound.
 
-    Downhill from the known deadline, then where the tangents of the two best neighbours meet, until the
-    tangents promise no gain: were the cost convex, that would be the best one.
+    Downhill from the known deadline and its neighbours, then where the tangents of two neighbours meet, until
+    they promise no gain: were the cost convex, that would be the best one.
 
     Parameters
     ----------
@@ -58,12 +60,15 @@ def search_near(
     earliest = curves.earliest_s()
     if not np.isfinite(earliest) or earliest > max_deadline_s:
         return SearchResult(np.inf, (), np.inf, -np.inf)
-    tried: float | None = float(np.clip(near_s * (1.0 + ROUNDING), earliest, max_deadline_s))
-    points: list[Point] = []
-    while tried is not None and len(points) < MOST_DEADLINES and not (points and time.monotonic() >= stop_at):
+    begin = float(np.clip(near_s * (1.0 + ROUNDING), earliest, max_deadline_s))
+    first = np.unique(np.clip([begin / STEP, begin, begin * STEP], earliest, max_deadline_s))
+    points = curves.price(first)
+    while len(points) < MOST_DEADLINES and time.monotonic() < stop_at:
+        slopes = (curves.slope_w(point, CLOSE) * energy_weight + time_weight for point in points)
+        tried = _next([_Known(*each) for each in zip(points, slopes, strict=True)], earliest, max_deadline_s)
+        if tried is None or tried in {point.deadline_s for point in points}:
+            break
         points = sorted([*points, *curves.price(np.array([tried]))], key=lambda point: point.deadline_s)
-        known = [_Known(point, curves.slope_w(point, CLOSE) * energy_weight + time_weight) for point in points]
-        tried = _next(known, earliest, max_deadline_s)
     best = min(points, key=lambda point: point.value)
     if not np.isfinite(best.value):
         return SearchResult(np.inf, (), np.inf, -np.inf)
@@ -92,13 +97,14 @@ def _next(points: Sequence[_Known], earliest: float, latest: float) -> float | N
     best = points[place]
     if not np.isfinite(best.value):  # too much energy: more time takes less
         end = points[-1].deadline_s
-        return None if end >= latest else min(end * STEP, latest)
+        return None if end >= latest else min(end * STEP**GROWTH, latest)
     falls = best.slope < 0  # with more time
     other = place + 1 if falls else place - 1
     if 0 <= other < len(points):
         return _meeting(best, points[other])
-    ahead = best.deadline_s * STEP if falls else best.deadline_s / STEP
-    ahead = float(np.clip(ahead, earliest, latest))
+    behind = points[place - 1 if falls else place + 1].deadline_s if len(points) > 1 else earliest
+    step = max(GROWTH * abs(best.deadline_s - behind), (STEP - 1.0) * best.deadline_s)
+    ahead = float(np.clip(best.deadline_s + (step if falls else -step), earliest, latest))
     promised = abs(best.slope * (ahead - best.deadline_s))
     return ahead if promised > GAIN * best.value else None
 
@@ -109,8 +115,7 @@ def _meeting(best: _Known, other: _Known) -> float | None:
     here, there = best.slope, other.slope
     part = 0.5
     if np.isfinite(other.value) and abs((here - there) * width) > ROUNDING * best.value:
-        part = (other.value - best.value - there * width) / ((here - there) * width)
-        part = float(np.clip(part, MARGIN, 1.0 - MARGIN))
+        part = float(np.clip((other.value - best.value - there * width) / ((here - there) * width), 0.0, 1.0))
     promised = abs(here * part * width)
-    return best.deadline_s + part * width if promised > GAIN * best.value else None
-
+    tried = best.deadline_s + float(np.clip(part, MARGIN, 1.0 - MARGIN)) * width
+    return tried if promised > GAIN * best.value else None

@@ -1,4 +1,4 @@
-"""A placement for some devices while all others keep theirs: the old one is the start, and moving has a price."""
+"""A placement for some devices while all others keep theirs, where sending a replica has a price."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -239,7 +239,8 @@ def _as_before(
 def _solved(network: Network, task: PlacementTask, kept: _Kept, options: Options) -> Choice:
     result = solve(_with_held(network, task, kept), "auto", options)
     if result.solution is None:
-        text = f"no placement of the changed devices beside the others: {result.explanation or result.stop_reason}"
+        why = result.explanation or result.stop_reason
+        text = f"no placement of the changed devices beside the others: {why}"
         raise NoPlacement(text, result.stop_reason)
     pairs = result.solution.demand_pair[: len(task.demands)]
     return {demand: task.candidates[int(pair)] for demand, pair in zip(task.demands, pairs, strict=True)}

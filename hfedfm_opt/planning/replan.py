@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from hfedfm_opt.planning.arrangement import Arrangement
@@ -42,11 +42,13 @@ from hfedfm_opt.planning.recipes import recipe_of
 from hfedfm_opt.planning.settings import PlannerOptions
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.decisions import Frequency, precisions_of
-from hfedfm_opt.system.instance import Instance
+from hfedfm_opt.system.instance import Cpu, Instance
 from hfedfm_opt.system.network import Network, resolve_network
 from solvers.common import Options
 
-NO_BOUND = "no bound: planned again from an old plan, where clusters in which nothing changed keep their trees and hosts"
+NO_BOUND = (
+    "no bound: planned again from an old plan, of which clusters that did not change keep trees and hosts"
+)
 COARSEST_GAP = 1e-4
 """Relative gap to which clusters are decided at a deadline, unless a larger one is asked for."""
 Way = Literal["warm", "anew"]
@@ -92,8 +94,8 @@ def replan(
 
     Clusters in which nothing changed keep their trees, aggregators and hosts; their resources are allocated
     anew where that pays.  The devices of the others are placed and arranged anew, at a common deadline near
-    the old one; what still stands of the old plan competes with that.  Where that gives no plan, everything is
-    planned anew.
+    the old one; what still stands of the old plan competes with that.  Where that gives no plan, everything
+    is planned anew.
 
     Parameters
     ----------
@@ -104,7 +106,8 @@ def replan(
     planner : str or None
         Name of a planner; ``None``: that of the old plan.  Others than ``optimised`` plan anew.
     options : PlannerOptions or None
-        How to plan; ``None``: with the old plan's duplex, precisions and momentum, and ``changes``.
+        How to plan, but for ``periods``; ``None``: ``changes``, and the old plan's duplex, precisions and
+        momentum.
     moving_weight_per_byte : float
         What a byte of a replica costs on a node that does not hold it in the old plan, in the objective's
         unit, >= 0.
@@ -124,7 +127,7 @@ def replan(
     if not 0.0 <= moving_weight_per_byte < math.inf:
         raise ValueError(f"moving_weight_per_byte is {moving_weight_per_byte!r}, must be finite and >= 0")
     started = time.monotonic()
-    settings = options if options is not None else _options_of(old, changes)
+    settings = options or options_like(old, PlannerOptions(**changes))  # type: ignore[arg-type]
     name = old.decisions.planner if planner is None else planner
     recipe = recipe_of(name, instance.training.period)
     priced = priced_instance(instance, settings)
@@ -174,14 +177,25 @@ class _Asked:
     seed: int
 
 
-def _options_of(old: Plan, changes: Mapping[str, object]) -> PlannerOptions:
-    decided = old.decisions
-    as_planned: dict[str, object] = {
-        "duplex": decided.duplex,
-        "transport_bits": {entry.module: (entry.up, entry.down) for entry in decided.transport_bits},
-        "cloud_momentum": decided.cloud_momentum,
-    }
-    return PlannerOptions(**(as_planned | dict(changes)))  # type: ignore[arg-type]
+def options_like(old: Plan, options: PlannerOptions) -> PlannerOptions:
+    """Return options in which the old plan's duplex, precisions and momentum stand in for defaults."""
+    decided, default = old.decisions, PlannerOptions()
+    bits = {entry.module: (entry.up, entry.down) for entry in decided.transport_bits}
+    return replace(
+        options,
+        duplex=decided.duplex if options.duplex == default.duplex else options.duplex,
+        transport_bits=bits if options.transport_bits == default.transport_bits else options.transport_bits,
+        cloud_momentum=options.cloud_momentum or decided.cloud_momentum,
+    )
+
+
+def _can_clock(network: Network, frequencies: Sequence[Frequency]) -> bool:
+    """Return whether devices can run at the frequencies of an old plan."""
+    processors = [(network.nodes[entry.device].processor, entry.frequency_hz) for entry in frequencies]
+    return all(
+        isinstance(processor, Cpu) and frequency_hz <= processor.max_frequency_hz
+        for processor, frequency_hz in processors
+    )
 
 
 def _warm(network: Network, old: Plan, asked: _Asked) -> tuple[Placed, Arrangement]:
@@ -239,7 +253,7 @@ def _options(
     unchanged: dict[int, tuple[Frequency, ...]] = {}
     for index, server in enumerate(network.members):
         old = known.get(server)
-        if old is not None and still_stands(network, old.cluster):
+        if old is not None and still_stands(network, old.cluster) and _can_clock(network, old.frequencies):
             same = as_it_was(network, index, old, asked.rhythm, ready)
             unchanged[id(same)] = old.frequencies
             options.append(same)

@@ -25,7 +25,6 @@ from hfedfm_opt.system.mobility import Tracks, moved, tracks_by_waypoints, track
 from hfedfm_opt.system.propagation import gains_of_pairs, groups_of_links
 
 
-
 def living_schedule(
     plan: Plan,
     rounds: int | None,

@@ -149,7 +149,9 @@ def test_clusters_in_which_nothing_changed_keep_trees_and_hosts(
 
 def test_other_prices_move_the_deadline(make_instance: MakeInstance) -> None:
     old = planned(make_instance(6, devices_per_server=(3, 3)))
-    cheap = Objective(energy_weight_per_j=1.0, time_weight_per_s=old.instance.objective.time_weight_per_s / 100)
+    cheap = Objective(
+        energy_weight_per_j=1.0, time_weight_per_s=old.instance.objective.time_weight_per_s / 100
+    )
     patient = old.instance.model_copy(update={"objective": cheap})
     again, anew = replan(patient, old), plan(patient)
     assert again.result.latency_s > 1.2 * old.prediction.latency_s

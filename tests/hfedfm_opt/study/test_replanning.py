@@ -1,15 +1,18 @@
 """Plans made again while devices move: one schedule, one time line, one training run."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fl_runtime import check_schedule, play, run
+from fl_runtime import LinkGains, LivingNetwork, RoundReport, check_schedule, play, run
+from hfedfm_opt.planning.moves import moves_between
 from hfedfm_opt.planning.plan import Plan
 from hfedfm_opt.planning.planner import plan
 from hfedfm_opt.study.living import gains_of_moves, living_schedule, tracks_of
 from hfedfm_opt.study.replanning import schedule_of_segments, segments_of
+from hfedfm_opt.system.decisions import Hosting
 from hfedfm_opt.system.generate import campus_instance
 from hfedfm_opt.system.instance import Instance, Living, Losses, Mobility, Replanning
 from hfedfm_opt.system.mobility import Tracks
@@ -93,28 +96,25 @@ def test_no_segment_costs_more_than_going_on_as_before(first: Plan, jumps: Track
     assert totals[0] - moved < totals[1]
 
 
-def _living(gains):
-    from fl_runtime import LivingNetwork
-
+def _living(gains: tuple[LinkGains, ...]) -> LivingNetwork:
     return LivingNetwork(gains=gains)
 
 
 def test_moves_go_before_all_else_in_their_round(first: Plan, jumps: Tracks) -> None:
     segments = segments_of(first, ROUNDS, EVERY, jumps, "trained")
-    moving = next((s for s in segments if s.moves.moves), None)
-    if moving is None:
-        hosted = first.decisions.hosted
-        device = first.network.devices[0]
-        name = next(m.id for m in first.instance.modules if m.id not in {h.module for h in hosted if h.node == device})
-        from hfedfm_opt.planning.moves import moves_between
-        from hfedfm_opt.system.decisions import Hosting
-
-        moves = moves_between(first.network, hosted, [Hosting(module=name, node=device)])
-        segments = [segments[0], replace(segments[1], is_new=True, moves=moves), *segments[2:]]
-        moving = segments[1]
+    device = first.network.devices[0]
+    held = {entry.module for entry in first.decisions.hosted if entry.node == device}
+    name = next(module.id for module in first.instance.modules if module.id not in held)
+    moves = moves_between(first.network, first.decisions.hosted, [Hosting(module=name, node=device)])
+    moving = replace(segments[1], is_new=True, moves=moves)
+    segments = [segments[0], moving, *segments[2:]]
     schedule = schedule_of_segments(first, ROUNDS, segments)
     timeline = play(schedule)
-    rows = [n for n, (r, s) in enumerate(zip(timeline.round, timeline.step, strict=True)) if r == moving.first_round]
+    rows = [
+        n
+        for n, (r, s) in enumerate(zip(timeline.round, timeline.step, strict=True))
+        if r == moving.first_round
+    ]
     sent = [n for n in rows if timeline.step[n].startswith("move ")]
     others = [n for n in rows if timeline.step[n].startswith("train ")]
     assert sum(timeline.bits[sent]) == pytest.approx(
@@ -123,33 +123,30 @@ def test_moves_go_before_all_else_in_their_round(first: Plan, jumps: Tracks) -> 
     assert timeline.start_s[others].min() >= timeline.end_s[sent].max()
 
 
-def test_a_run_learns_on_as_if_nothing_had_been_planned_again(first: Plan, jumps: Tracks) -> None:
-    """Averages are over the same devices at the same times, so that models are the same to the last bit."""
+def test_a_run_that_is_killed_and_resumed_learns_on_from_plan_to_plan(
+    first: Plan, jumps: Tracks, tmp_path: Path
+) -> None:
+    """Averages are over the same devices in the same rounds: the models are those of one plan, to the bit."""
     pytest.importorskip("torch")
     segments = segments_of(first, ROUNDS, EVERY, jumps, "trained")
-    curves = [
-        run(replace(schedule, training=replace(schedule.training, local_steps=1, batch_size=2))).learning
+    several, one = (
+        replace(schedule, training=replace(schedule.training, local_steps=1, batch_size=2))
         for schedule in (schedule_of_segments(first, ROUNDS, segments), first.compile(ROUNDS))
-    ]
-    assert curves[0].accuracy.tolist() == curves[1].accuracy.tolist()
-    for name, state in curves[0].state.items():
-        assert state.tobytes() == curves[1].state[name].tobytes()
+    )
+    assert several.kinds != one.kinds
 
-
-def test_a_killed_run_resumes_over_a_change_of_plans(first: Plan, jumps: Tracks, tmp_path) -> None:
-    pytest.importorskip("torch")
-    segments = segments_of(first, ROUNDS, EVERY, jumps, "trained")
-    schedule = schedule_of_segments(first, ROUNDS, segments)
-    schedule = replace(schedule, training=replace(schedule.training, local_steps=1, batch_size=2))
-
-    def stop(report) -> None:
+    def stop(report: RoundReport) -> None:
         if report.index == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(schedule, observer=stop, checkpoint=tmp_path)
-    resumed, whole = run(schedule, checkpoint=tmp_path, resume=True), run(schedule)
-    assert resumed.learning.accuracy.tobytes() == whole.learning.accuracy.tobytes()
+        run(several, observer=stop, checkpoint=tmp_path)
+    resumed, whole = run(several, checkpoint=tmp_path, resume=True).learning, run(one).learning
+    assert resumed is not None
+    assert whole is not None
+    assert resumed.accuracy.tobytes() == whole.accuracy.tobytes()
+    for name, state in resumed.state.items():
+        assert state.tobytes() == whole.state[name].tobytes()
 
 
 def test_the_same_seed_gives_the_same_schedule(first: Plan) -> None:
@@ -160,15 +157,13 @@ def test_the_same_seed_gives_the_same_schedule(first: Plan) -> None:
 
 
 def test_where_things_fail_hosts_stay(first: Plan) -> None:
-    """Whose training a lost activation belongs to is known by the routes, which are those of the first plan."""
+    """Whose training a lost activation belongs to is known by the routes of the first plan."""
     mobility = Mobility(max_speed_m_per_s=20.0, min_speed_m_per_s=10.0, round_s=30.0)
     living = Living(mobility=mobility, replanning=EVERY, losses=Losses(probability=0.1))
     tracks = tracks_of(first, living, 3, None, 4)
     for segment in segments_of(first, 4, EVERY, tracks, "all"):
         assert segment.moves.moves == ()
-        hosts = [
-            {(s.device, s.module, s.host) for s in p.decisions.servings} for p in (first, segment.plan)
-        ]
+        hosts = [{(s.device, s.module, s.host) for s in p.decisions.servings} for p in (first, segment.plan)]
         assert hosts[0] == hosts[1]
     schedule = living_schedule(first, 4, living, seed=3)
     assert check_schedule(schedule) == ()

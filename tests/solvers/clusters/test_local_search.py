@@ -27,6 +27,15 @@ def test_small_clusters_end_at_the_proven_optimum(
     assert np.all(np.asarray(found.bound) > 0.5 * np.asarray(proven.objective))
 
 
+def test_moves_alone_find_the_same_trees_and_prove_nothing(make_clusters: Any, everything: Any) -> None:
+    problem = ClusterProblem(**make_clusters(31, 4, 8) | everything(32, 4, 8))
+    found, bounded = solve(problem, method="moves"), solve(problem, method="local_search")
+
+    assert np.asarray(found.objective).tolist() == np.asarray(bounded.objective).tolist()
+    assert np.all(np.isneginf(np.asarray(found.bound)))
+    assert found.status is Status.FEASIBLE
+
+
 def test_receptions_in_series_end_near_the_proven_optimum(make_clusters: Any, everything: Any) -> None:
     problem = ClusterProblem(**make_clusters(33, 12, 5) | everything(34, 12, 5), half_duplex=True)
     found, proven = solve(problem, method="local_search"), solve(problem)
