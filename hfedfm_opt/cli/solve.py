@@ -243,7 +243,7 @@ def _say(result: "PlanResult", instance: str, written: Path | None) -> None:
         if prices.fairness_weight_per_j > 0:
             weights += f" + {prices.fairness_weight_per_j:g}/J * largest energy of a device"
         device, joules = result.plan.largest_device_energy
-        largest = f"{figure(joules, 'J per round')} ({device})"
+        largest = f"at most {figure(joules, 'J per round')} ({device})"
     say_facts(
         [
             ("instance", instance),
@@ -251,7 +251,7 @@ def _say(result: "PlanResult", instance: str, written: Path | None) -> None:
             ("status", f"{result.status} ({result.stop_reason})"),
             ("latency", figure(result.latency_s, "s per round")),
             ("energy", figure(result.energy_j, "J per round")),
-            ("largest energy of a device", largest),
+            ("devices", largest),
             ("objective", figure(result.objective) + weights),
             ("bound", figure(result.bound)),
             ("gap", figure(result.gap)),
