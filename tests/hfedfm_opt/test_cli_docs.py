@@ -20,7 +20,7 @@ DOCUMENT = ROOT / "docs" / "command-line.md"
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 NUMBER = re.compile(r"(?<![\w:.-])\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
 UNSTABLE = re.compile(
-    r"^(time|gap|accuracy|chosen| E = |  (cmp|read|spoken|clusters|deadline|placement|prices|plan) |hfedfm \d)"
+    r"^(time|gap|accuracy|chosen| E = |  (cmp|read|spoken|clusters|deadline|placement|plan) |hfedfm \d)"
     r'|"(seconds|gap)"'
 )
 """Lines whose numbers are wall time, rounding, a version, or what a library's sums make of training."""
