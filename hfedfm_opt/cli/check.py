@@ -30,7 +30,7 @@ def check(
     print(f"{plan}: keeps all limits of {instance.name!r}")
     print(f"per round: {figure(cost.latency_s, 's')}, {figure(cost.energy_j, 'J')}")
     device, joules = found.largest_device_energy
-    print(f"largest energy of a device: {figure(joules, 'J')} ({device})")
+    print(f"devices: at most {figure(joules, 'J')} per round ({device})")
     return 0
 
 

@@ -290,7 +290,7 @@ def _say(result: "PlanResult", instance: str, written: Path | None, besides: lis
         if prices.fairness_weight_per_j > 0:
             weights += f" + {prices.fairness_weight_per_j:g}/J * largest energy of a device"
         device, joules = result.plan.largest_device_energy
-        largest = f"{figure(joules, 'J per round')} ({device})"
+        largest = f"at most {figure(joules, 'J per round')} ({device})"
     say_facts(
         [
             ("instance", instance),
@@ -298,7 +298,7 @@ def _say(result: "PlanResult", instance: str, written: Path | None, besides: lis
             ("status", f"{result.status} ({result.stop_reason})"),
             ("latency", figure(result.latency_s, "s per round")),
             ("energy", figure(result.energy_j, "J per round")),
-            ("largest energy of a device", largest),
+            ("devices", largest),
             ("objective", figure(result.objective) + weights),
             ("bound", figure(result.bound)),
             ("gap", figure(result.gap)),

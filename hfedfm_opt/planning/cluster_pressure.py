@@ -103,10 +103,14 @@ class Pressure:
                 for device, price in known.items()}  # fmt: skip
 
     def heard(self, node_energy_j: Mapping[str, float]) -> None:
-        """Note what devices spent at the prices that were given last."""
+        """Note what devices spent at the prices that were given last.
+
+        Where a device is over its limit that was not pressed on, the same pressure is tried with it.
+        """
         over = self._over(node_energy_j)
         for name, bracket in self._brackets.items():
-            if not bracket.is_done:
+            unpressed = (over - self._tight) & set(self._members[name])
+            if not bracket.is_done and not unpressed:
                 self._brackets[name] = bracket.after(kept=not over & set(self._members[name]))
         self.note(node_energy_j)
 

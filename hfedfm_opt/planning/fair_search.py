@@ -42,16 +42,16 @@ UNKNOWN_GAP = 1e-3
 """Gap that is thought to be open as long as no plan keeps the limits."""
 WIDEST = 1e4
 """Width of the box beyond which it is not widened."""
-FIRST_RADIUS = 1.0
-"""How far the first multipliers may be from zero, in prices of a joule."""
+FIRST_PRICED = 8
+"""Devices among which the price of fairness is first divided, at the least."""
 WIDER, NARROWER = 2.0, 0.4
 """What becomes of the box after a better bound, and after none."""
 LEAST_GAIN = 0.05
 """Part of the gap that the model must promise at least; otherwise its box is widened."""
 PART_OF_THE_GAP = 0.01
 """Part of the gap to which a turn is searched."""
-PART_OF_A_TURN = 0.3
-"""Part of the time that is left which a turn may take."""
+PART_OF_THE_FIRST, PART_OF_A_TURN = 0.25, 0.12
+"""Parts of the time that is left which the first search, and each further turn, may take."""
 MOST_NAMED = 3
 """Devices that an error names."""
 PRICES_PROOF = "what the multipliers of limits and of fairness leave open"
@@ -113,8 +113,7 @@ class _Turns:
         self.began = time.monotonic()
         self.stop_at = self.began + settings.time_limit_s
         self.pool = PlanPool(network, rhythm, demands)
-        self.radius = FIRST_RADIUS
-        self.longest_s = 0.0
+        self.last_s = 0.0
         self.timed_out = False
         self.promised = math.inf
         plain = without_device_limits(network)
@@ -126,6 +125,8 @@ class _Turns:
         spent = sum(found.cost.node_energy_j.get(device, 0.0) for device in network.devices)
         value = objective_of(network.instance, prices, found.cost)
         self.unit = prices.energy_weight_per_j or value / max(spent, 1e-300)
+        self.first_radius = max(1.0, demands.fairness / (FIRST_PRICED * self.unit))
+        self.radius = self.first_radius
 
     def run(self) -> tuple[Placed, Arrangement]:
         """Return the best plan of two spells: turns for the bound, then turns that press on clusters."""
@@ -133,7 +134,7 @@ class _Turns:
         if self.demands.limit_j:
             self._press(even=True)
         if self.demands.limit_j and self.pool.best is not None:
-            self.radius = FIRST_RADIUS
+            self.radius = self.first_radius
             self._raise_bound()
             self._press(even=False)
         return self._result()
@@ -160,7 +161,7 @@ class _Turns:
             return False
         if self._gap() <= self.settings.gap:
             return False
-        self.timed_out = self.stop_at - time.monotonic() < self.longest_s
+        self.timed_out = self.stop_at - time.monotonic() < self.last_s
         return not self.timed_out
 
     def _gap(self) -> float:
@@ -242,10 +243,11 @@ class _Turns:
     def _searched(self, network: Network, max_energy_j: float, gap: float) -> tuple[Placed, Arrangement]:
         began = time.monotonic()
         left = self.stop_at - began
-        limit = left if math.isinf(left) else max(PART_OF_A_TURN * left, 1e-3)
+        part = PART_OF_A_TURN if self.pool.plans else PART_OF_THE_FIRST
+        limit = left if math.isinf(left) else max(part * left, 1e-3)
         settings = replace(self.settings, time_limit_s=limit, gap=gap, max_energy_j=max_energy_j)
         answer = self.search(network, settings)
-        self.longest_s = max(self.longest_s, time.monotonic() - began)
+        self.last_s = time.monotonic() - began
         return answer
 
     def _result(self) -> tuple[Placed, Arrangement]:

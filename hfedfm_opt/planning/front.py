@@ -20,7 +20,7 @@ from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.assemble import assemble
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.formulate_placement import formulate_placement
-from hfedfm_opt.planning.front_limits import within_device_limits
+from hfedfm_opt.planning.front_limits import points_within
 from hfedfm_opt.planning.front_points import FrontPoints, FrontTask, curve, steps, union
 from hfedfm_opt.planning.optimise import (
     SearchSettings,
@@ -209,7 +209,28 @@ def plan_front(instance: Instance, options: FrontOptions) -> PlanFront:
         seconds=time.monotonic() - started,
         plan_of=lambda point: _plan(instance, tasks[0], transport, *points.choices_of(point)),
     )
-    return within_device_limits(front)
+    return _within_limits(front)
+
+
+def _within_limits(front: PlanFront) -> PlanFront:
+    """Return the front without points at which a device is over its limit; it is then not exact any more.
+
+    Plans that such a point dominates are not looked for.
+    """
+    kept = points_within(front.instance, len(front), front.plan_of)
+    if len(kept) == len(front):
+        return front
+    rows = np.array(kept)
+    return replace(
+        front,
+        latency_s=frozen(front.latency_s[rows]),
+        energy_j=frozen(front.energy_j[rows]),
+        bound_j=frozen(front.bound_j[rows]),
+        exact=False,
+        proof=f"{front.proof}; only points whose devices keep their limits are shown ({len(kept)} of "
+        f"{len(front)}), found without regard to these limits",
+        plan_of=lambda point: front.plan_of(kept[point]),
+    )
 
 
 def _task(

@@ -114,6 +114,14 @@ def test_the_version_is_that_of_the_package(hfedfm):
         (["solve", PAPER, "--time-limit", "nan"], r"--time-limit is nan, must be > 0 seconds"),
         (["solve", PAPER, "--energy-weight", "-1"], r"--energy-weight is -1, must be a finite number >= 0"),
         (["solve", PAPER, "--time-weight", "inf"], r"--time-weight is inf, must be a finite number >= 0"),
+        (
+            ["solve", PAPER, "--fairness-weight", "-2"],
+            r"--fairness-weight is -2, must be a finite number >= 0",
+        ),
+        (
+            ["solve", PAPER, "--max-device-energy-j", "0"],
+            r"--max-device-energy-j is 0, must be a finite number",
+        ),
         (["solve", PAPER, "--energy-weight", "0", "--time-weight", "0"], r"both weights are 0"),
         (["solve", PAPER, "--seed", "-1"], r"'--seed'"),
         (["solve", PAPER, "--duplex", "both"], r"'--duplex'.*as-given"),
@@ -423,9 +431,11 @@ def test_weights_replace_those_of_the_instance(hfedfm):
 
     energy = solved("--energy-weight", "2", "--time-weight", "0")
     seconds = solved("--energy-weight", "0", "--time-weight", "3")
+    fair = solved("--energy-weight", "0", "--time-weight", "0", "--fairness-weight", "5")
 
     assert energy["objective"] == pytest.approx(2 * energy["energy_j"])
     assert seconds["objective"] == pytest.approx(3 * seconds["latency_s"])
+    assert fair["objective"] == pytest.approx(5 * fair["largest_device_energy_j"])
 
 
 def test_a_single_period_goes_into_the_name_and_several_are_compared(hfedfm):

@@ -12,10 +12,11 @@ from hfedfm_opt.planning.assemble import assemble
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.digest import instance_digest
 from hfedfm_opt.planning.formulate_placement import formulate_placement
+from hfedfm_opt.planning.front import FrontOptions, plan_front
 from hfedfm_opt.planning.least_energy import least_energy
 from hfedfm_opt.planning.optimise import assemble_choices, options_of
 from hfedfm_opt.planning.option_curves import Choice
-from hfedfm_opt.planning.place import place
+from hfedfm_opt.planning.place import NoPlacement, place
 from hfedfm_opt.planning.plan import Plan, PlanResult
 from hfedfm_opt.planning.planner import plan
 from hfedfm_opt.planning.readiness import readiness
@@ -231,6 +232,23 @@ def test_a_limit_that_no_plan_kept_is_named_with_what_was_spent(make_instance: M
     assert result.plan is None
     assert "may spend" in result.explanation
     assert "raise" in result.explanation
+
+
+def test_a_front_keeps_limits_of_devices(make_instance: MakeInstance) -> None:
+    given = make_instance(0, devices_per_server=(2, 2))
+    front = plan_front(given, FrontOptions(period=2))
+    largest = [front.plan(point).largest_device_energy[1] for point in range(len(front))]
+    assert front.exact
+    assert min(largest) < max(largest)
+    limit = 0.5 * (min(largest) + max(largest))
+    within = plan_front(with_wishes(given, limit_j=limit), FrontOptions(period=2))
+    kept = [point for point, joules in enumerate(largest) if joules <= limit]
+    assert not within.exact
+    assert within.energy_j.tolist() == front.energy_j[kept].tolist()
+    assert within.bound_j.tolist() == front.bound_j[kept].tolist()
+    assert all(within.plan(point).violations == () for point in range(len(within)))
+    with pytest.raises(NoPlacement, match=r"each of the \d+ points breaks a limit on the energy of a device"):
+        plan_front(with_wishes(given, limit_j=0.5 * min(largest)), FrontOptions(period=2))
 
 
 def test_a_fifth_less_for_the_busiest_device_of_the_published_network(paper: Instance) -> None:

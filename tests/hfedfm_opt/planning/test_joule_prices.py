@@ -1,5 +1,6 @@
 """Networks in which joules have prices of their own cost what the prices say, whatever is decided."""
 
+import hashlib
 from collections.abc import Callable
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hfedfm_opt.planning.costs import predict
+from hfedfm_opt.planning.digest import instance_digest
 from hfedfm_opt.planning.joule_multipliers import Demands, Multipliers
 from hfedfm_opt.planning.joule_prices import with_joule_prices, without_device_limits
 from hfedfm_opt.planning.plan import Plan
@@ -89,3 +91,47 @@ def test_prices_of_limits_that_do_not_exist_prove_nothing() -> None:
     assert not Multipliers({"b": 1.0}).are_proper(demands)
     assert not Multipliers({}, {"a": 1.0, "b": 2.1}).are_proper(demands)
     assert Multipliers({"a": 4.0}, total=2.0).constant(Demands({"a": 2.0}, 10.0)) == 28.0
+
+
+def test_the_claim_names_the_largest_energy_where_it_has_a_price(make_instance: MakeInstance) -> None:
+    given = make_instance(0, devices_per_server=(2,))
+    plain, fair = plan(given, "star").plan, plan(given, "star", fairness_weight_per_j=2.0).plan
+    assert plain is not None
+    assert fair is not None
+    device, joules = plain.largest_device_energy
+    assert joules == max(plain.prediction.node_energy_j[name] for name in plain.network.devices)
+    assert plain.prediction.node_energy_j[device] == joules
+    assert plain.decisions.claim is not None
+    assert plain.decisions.claim.largest_device_energy_j is None
+    claim = fair.decisions.claim
+    assert claim is not None
+    assert (claim.largest_device_energy_j, claim.fairness_weight_per_j) == (joules, 2.0)
+    assert claim.objective == pytest.approx(plain.decisions.claim.objective + 2.0 * joules, rel=1e-12)
+    wrong = claim.model_copy(update={"largest_device_energy_j": 0.5 * joules})
+    told = Plan(fair.instance, fair.decisions.model_copy(update={"claim": wrong})).violations
+    assert [str(violation).split(" is said")[0] for violation in told] == ["claim: largest_device_energy_j"]
+
+
+def test_every_planner_keeps_limits_of_devices_or_has_no_plan(make_instance: MakeInstance) -> None:
+    given = make_instance(0, devices_per_server=(2,))
+    free = plan(given, "star").plan
+    assert free is not None
+    device, joules = free.largest_device_energy
+    result = plan(given, "star", max_device_energy_j=0.5 * joules)
+    assert result.plan is None
+    assert f"device {device!r}: energy of a round is {joules:.6g} J, must be at most" in result.explanation
+    nodes = tuple(
+        node.model_copy(update={"max_energy_j": 0.5 * joules}) if node.id == device else node
+        for node in given.nodes
+    )
+    result = plan(given.model_copy(update={"nodes": nodes}), "star")
+    assert f"device {device!r}: energy of a round is {joules:.6g} J, must be at most" in result.explanation
+
+
+def test_an_instance_without_batteries_keeps_its_digest(make_instance: MakeInstance) -> None:
+    given = make_instance(0)
+    nodes = (*given.nodes[:-1], given.nodes[-1].model_copy(update={"max_energy_j": 3.0}))
+    content = given.model_dump_json(exclude={"name", "description", "objective", "living"})
+    as_before = content.replace('"max_energy_j":null,"processor"', '"processor"')
+    assert instance_digest(given) == hashlib.sha256(as_before.encode()).hexdigest()
+    assert instance_digest(given.model_copy(update={"nodes": nodes})) != instance_digest(given)
