@@ -60,7 +60,7 @@ class Searched:
 class SearchTask:
     """A cluster, what a second is worth at most, J, and when to end, on the clock of the wall.
 
-    ``threads`` is what the solver may use; it changes no answer.  Without ``bounded`` only plans are looked for.
+    ``threads`` is what the solver may use; it changes no answer.  Without ``bounded`` only plans are sought.
     """
 
     cluster: JointCluster

@@ -366,7 +366,8 @@ def assemble_choices(
             if device in cell.scaled and frequency_hz > 0
         )
     own = {entry.device for entry in frequencies}
-    own.update(device for one in choices if one.option.slack is not None for device in one.option.slack.devices)
+    slacks = [choice.option.slack for choice in choices if choice.option.slack is not None]
+    own.update(device for slack in slacks for device in slack.devices)
     frequencies.extend(
         Frequency(device=device, frequency_hz=hz)
         for device, hz in (slowed_hz or {}).items()

@@ -1,6 +1,6 @@
 """The network of an instance, resolved: nodes, members of clusters and all links with their gains."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -167,11 +167,12 @@ class Network:
         """Return the bits of one update (or model) of a module on a link, as the plan sends it."""
         return packed_bits(self.state_bits(module), self.precision_bits(module, content))
 
-    def bits_of(self, modules: frozenset[str], content: Content) -> float:
+    def bits_of(self, modules: Iterable[str], content: Content) -> float:
         """Return the bits of updates (or models) of several modules on a link."""
-        key = ("bits_of", modules, content)
+        names = frozenset(modules)
+        key = ("bits_of", names, content)
         if key not in self.memo:
-            self.memo[key] = sum(self.update_bits(name, content) for name in sorted(modules))
+            self.memo[key] = sum(self.update_bits(name, content) for name in sorted(names))
         return float(self.memo[key])
 
     @cached_property
