@@ -92,9 +92,7 @@ def alternate(
     return _Alternation(network, task, method, rhythm, settings, seed).run()
 
 
-def arrange_placed(
-    network: Network, placed: Placed, rhythm: Rhythm, settings: SearchSettings
-) -> Arrangement:
+def arrange_placed(network: Network, placed: Placed, rhythm: Rhythm, settings: SearchSettings) -> Arrangement:
     """Return the best arrangement of a placement that is given, without a bound over other placements.
 
     The parameters are those of :func:`alternate`, with the placement.

@@ -34,8 +34,8 @@ MOST_SIZES = 24
 class CellCosts:
     """Least costs of devices at servers, in units of the objective per round; L links, N numbers of devices.
 
-    A cell averages at its server, where others help members (``mixed``) or nobody (``pure``: slower CPUs and
-    allocated uplinks may pay), over D2D links (``relayed``), or it is one device (``alone``).
+    A cell averages at its server, where others help members (``mixed``) or nobody (``pure``: then allocated
+    uplinks may pay), over D2D links (``relayed``), or it is one device (``alone``).
 
     Parameters
     ----------
@@ -97,25 +97,23 @@ class CellModel:
         prices : TimePrices
             What a second of training costs on each device; the weights sum to one.
         for_bound : bool
-            Whether they must be below every plan; otherwise only devices that run everything themselves at
-            full frequency too slow down their CPUs, as placements are found that way, and only clusters whose
-            trees are all priced average over D2D links.
+            Whether they must be below every plan; otherwise only devices whose best it is run everything
+            themselves, as placements are found that way, and only clusters whose trees are all priced average
+            over D2D links.
         """
         cost, settings = self.network.instance.objective, self.settings
         mixed, pure, relayed = np.moveaxis(self.fixed, 1, 0).copy()
         alone = self.fixed_alone.copy()
-        joint = settings.joint or settings.counts_joint
         for link, (device, ways) in enumerate(zip(self.device.tolist(), self.ways, strict=True)):
             second = cost.time_weight_per_s * prices.device_weight[self.devices[device]]
-            training = ways.training(cost.energy_weight_per_j, second)
-            by_itself = training.slowed if settings.allocate else training.own
+            training = ways.training(cost.energy_weight_per_j, second, slows=settings.allocate)
+            by_itself = training.own
             if not for_bound:
-                by_itself = np.where(training.own <= training.full * (1 + 1e-9), by_itself, np.inf)
-            best = np.minimum(training.full, by_itself)
-            mixed[link] += training.full
+                by_itself = np.where(training.own <= training.best * (1 + 1e-9), by_itself, np.inf)
+            mixed[link] += training.best
             pure[link] += by_itself
-            relayed[link] += best if joint else training.full
-            alone[link] += best[0]
+            relayed[link] += training.best
+            alone[link] += training.best[0]
         if not for_bound:
             relayed[:, MAX_ENUMERATED_MEMBERS:] = np.inf
         return CellCosts(

@@ -24,7 +24,7 @@ from hfedfm_opt.planning.formulate_placement import formulate_placement
 from hfedfm_opt.planning.hops import MissingLink
 from hfedfm_opt.planning.hulls import hulls_of
 from hfedfm_opt.planning.optimise import SearchSettings
-from hfedfm_opt.planning.optimistic import optimistic_readiness
+from hfedfm_opt.planning.pace import slowable_devices
 from hfedfm_opt.planning.place import NoPlacement, Placed
 from hfedfm_opt.planning.recipes import period_name
 from hfedfm_opt.planning.time_prices import TimePrices
@@ -165,15 +165,12 @@ def _search(task: AssociationTask) -> _Found:
     given, *others = [
         numbered(model.devices, model.servers, {d: start.parent(d) for d in model.devices}) for start in rules
     ]
-    tried, tables, bound_prices = [given, *others], list[CellTables](), list[TimePrices]()
-    search_prices: list[TimePrices] = []
+    tried, tables, prices = [given, *others], list[CellTables](), list[TimePrices]()
     current = given
     for _ in range(PRICE_ROUNDS):
         network = with_association(task.network, _named(model, current))
-        searched, proving = _prices(task, network)
-        search_prices.append(searched)
-        bound_prices.append(proving)
-        tables.append(CellTables(model.costs(_mean(search_prices), for_bound=False)))
+        prices.append(_prices(task, network))
+        tables.append(CellTables(model.costs(_mean(prices), for_bound=False)))
         starts = tried if len(tables) == 1 else [current, others[0]]
         results = [improved(tables[-1], start, began + limit_s * PART_OF_THE_SEARCH) for start in starts]
         _, after = min(results, key=lambda result: result[0])
@@ -186,10 +183,8 @@ def _search(task: AssociationTask) -> _Found:
     order = sorted(range(len(tried)), key=lambda index: estimates[index])
     best = tried[order[0]]
     value = estimates[order[0]]
-    bound = _bound(model, [bound_prices[-1], _mean(bound_prices), _mean(search_prices)], value)
-    cell_task = CellTask(
-        task.network, task.reach, task.rhythm, task.settings, task.method, _mean(search_prices)
-    )
+    bound = _bound(model, [prices[-1], _mean(prices)], value)
+    cell_task = CellTask(task.network, task.reach, task.rhythm, task.settings, task.method, _mean(prices))
     exact = ExactCells(cell_task, tables[-1], time.monotonic() + limit_s * PART_OF_EXACT_MOVES)
     found, best = exactly_improved(exact, [tried[index] for index in order])
     return _Found(_named(model, best), _is_sure(exact, found, given, estimates[0], value), bound)
@@ -209,14 +204,11 @@ def _bound(model: CellModel, prices: list[TimePrices], value: float) -> float:
     return max(association_bound(model.costs(weights, for_bound=True), value) for weights in tried)
 
 
-def _prices(task: AssociationTask, network: Network) -> tuple[TimePrices, TimePrices]:
-    """Return prices of time at an association's best deadline: for searching, and for a bound."""
+def _prices(task: AssociationTask, network: Network) -> TimePrices:
+    """Return prices of time at an association's best deadline."""
     placement = formulate_placement(network, task.reach)
-    searched = deadline_prices(network, hulls_of(network, placement, {}), ())[0]
-    if not task.settings.allocate:
-        return searched, searched
-    slowable = set(network.devices) - optimistic_readiness(network, placement).helped
-    return searched, deadline_prices(network, hulls_of(network, placement, {}, slowable), ())[0]
+    slowable = slowable_devices(network) if task.settings.allocate else frozenset[str]()
+    return deadline_prices(network, hulls_of(network, placement, {}, slowable), ())[0]
 
 
 def _mean(prices: list[TimePrices]) -> TimePrices:

@@ -31,17 +31,14 @@ class Training:
 
     Parameters
     ----------
-    full : FloatArray
-        Each module at its best host, as the device's memory allows, CPU at full frequency.
+    best : FloatArray
+        Each module at its best host, as the device's memory allows.
     own : FloatArray
-        Everything on the device at full frequency; inf where its memory is too small.
-    slowed : FloatArray
-        The same at the best frequency.
+        Everything on the device; inf where its memory is too small.
     """
 
-    full: FloatArray
+    best: FloatArray
     own: FloatArray
-    slowed: FloatArray
 
 
 @dataclass(frozen=True)
@@ -74,24 +71,25 @@ class Ways:
     fits_all: bool
     scales: bool
 
-    def training(self, energy: float, second: float) -> Training:
-        """Return the least cost of training at some prices of a joule and a second."""
+    def training(self, energy: float, second: float, *, slows: bool) -> Training:
+        """Return the least cost of training at some prices of a joule and a second.
+
+        If the CPU ``slows`` down, work at home has the frequency that costs least: it is the same for all
+        modules, whatever leaves.
+        """
         sizes = self.away_j.shape[2]
-        home = energy * self.home_j + second * self.home_s + self.home_off  # (M,)
+        joules, seconds = energy * self.home_j, second * self.home_s
+        home = (
+            _slowed(joules, seconds) if slows and self.scales else joules + seconds
+        ) + self.home_off  # (M,)
         away = (energy * self.away_j + second * self.away_s + self.away_off).min(axis=1)  # (M, N)
         low = np.minimum(home[:, None], away)
         free = np.isfinite(home) & np.isfinite(away).all(axis=1)
         total = low[~free].sum(axis=0)
         masks = self.fitting[:, free]
         chosen: FloatArray = masks @ home[free][:, None] + (~masks).astype(np.float64) @ away[free]
-        full = total + (chosen.min(axis=0) if len(masks) else low[free].sum(axis=0))
-        if not self.fits_all:
-            never = np.full(sizes, np.inf)
-            return Training(full, never, never)
-        own = float(home.sum())
-        joules, seconds = energy * float(self.home_j.sum()), second * float(self.home_s.sum())
-        slowed = _slowed(joules, seconds) if self.scales else own
-        return Training(full, np.full(sizes, own), np.full(sizes, slowed))
+        best = total + (chosen.min(axis=0) if len(masks) else low[free].sum(axis=0))
+        return Training(best, np.full(sizes, float(home.sum()) if self.fits_all else np.inf))
 
 
 def link_costs(network: Network, source: str, target: str, bits: float, sizes: int) -> LinkCosts:
@@ -180,12 +178,14 @@ def _ways(network: Network, device: str, choices: dict[str, list[Candidate]], si
     )
 
 
-def _slowed(joules: float, seconds: float) -> float:
+def _slowed(joules: FloatArray, seconds: FloatArray) -> FloatArray:
     """Return the least of ``J x^2 + S / x`` over the part x in (0, 1] of the full frequency, both priced."""
-    if joules == 0.0:
-        return seconds
-    part = min(1.0, (seconds / (2.0 * joules)) ** (1.0 / 3.0))
-    return joules * part**2 + seconds / part if part > 0.0 else 0.0
+    free = (joules == 0.0) | (seconds == 0.0)  # at full frequency, or as slow as can be
+    ratio = np.where(free, 1.0, seconds) / (2.0 * np.where(free, 1.0, joules))
+    part = np.minimum(1.0, ratio ** (1.0 / 3.0))
+    slowed = np.where(joules == 0.0, seconds, joules * part**2 + seconds / part)
+    least: FloatArray = np.where(seconds == 0.0, 0.0, slowed)
+    return least
 
 
 def _fitting(home: BoolArray, elsewhere: BoolArray, size: FloatArray, capacity: float) -> BoolArray:

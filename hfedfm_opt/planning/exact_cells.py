@@ -13,10 +13,12 @@ from hfedfm_opt.planning.candidates import Reach
 from hfedfm_opt.planning.cluster_options import Rhythm
 from hfedfm_opt.planning.formulate_placement import formulate_placement, price
 from hfedfm_opt.planning.hops import MissingLink
+from hfedfm_opt.planning.hulls import second_j_of
 from hfedfm_opt.planning.optimise import SearchSettings, options_of, shared_legs
 from hfedfm_opt.planning.option_curves import Curves, Prices
+from hfedfm_opt.planning.pace import best_moment_s, pace_of, ready_at
 from hfedfm_opt.planning.place import NoPlacement, Placed, place
-from hfedfm_opt.planning.readiness import readiness
+from hfedfm_opt.planning.readiness import Readiness, readiness
 from hfedfm_opt.planning.time_prices import TimePrices
 from hfedfm_opt.planning.trained_elsewhere import with_training
 from hfedfm_opt.system.network import Network
@@ -79,19 +81,36 @@ class CellTask:
         known: list[Placed] = []
         for weights in (priced, even):
             pressure = dict.fromkeys(cell.path_up(server), sum(weights.values()))
-            task = price(cell, formulate_placement(cell, self.reach), TimePrices(weights, pressure))
+            slowable = members if self.settings.allocate else ()
+            task = price(
+                cell,
+                formulate_placement(cell, self.reach),
+                TimePrices(weights, pressure),
+                slowable=slowable,
+            )
             try:
                 placed = place(cell, task, self.method, Options(time_limit_s=1.0))
             except NoPlacement:
                 continue
             if placed.servings not in [other.servings for other in known]:
                 known.append(placed)
-                points.extend(self._points(cell, placed))
+                points.extend(self._points(cell, placed, sum(weights.values())))
         return _lowest(points)
 
-    def _points(self, cell: Network, placed: Placed) -> list[tuple[float, float]]:
+    def _points(self, cell: Network, placed: Placed, weight: float) -> list[tuple[float, float]]:
+        """Return seconds and joules of the cell: with devices ready at once, and at their best moment."""
         served = with_training(cell, placed.servings)
-        ready = readiness(served, placed.servings)
+        at_once = readiness(served, placed.servings)
+        moments: list[float | None] = [None]
+        if self.settings.allocate and weight > 0:
+            moments.append(best_moment_s(pace_of(served, at_once), weight * second_j_of(served)))
+        return [
+            point
+            for moment_s in moments
+            for point in self._points_of(served, ready_at(served, at_once, moment_s)[0])
+        ]
+
+    def _points_of(self, served: Network, ready: Readiness) -> list[tuple[float, float]]:
         try:
             shared = shared_legs(served, self.rhythm)
         except MissingLink:
