@@ -138,6 +138,7 @@ class _Front:
             chosen = np.flatnonzero(self.is_open & ~edge)
             if not chosen.size or time.perf_counter() > self.ends:
                 break
+            self.slow_s[self.slow_j >= self.fast_j] = np.inf  # plans that time ran out for may be no better
             has_slow = np.isfinite(self.slow_s)
             with np.errstate(invalid="ignore", divide="ignore"):
                 chord = (self.fast_j - self.slow_j) / (self.slow_s - self.fast_s)

@@ -10,8 +10,11 @@ def bench():
     """The benchmark's schedules by hand and its sequential loop."""
     pytest.importorskip("torch", reason="training needs torch")
     folder = Path(__file__).parents[2] / "benchmarks" / "runtime"
+    made = _loaded(folder / "federation.py")
     return SimpleNamespace(
-        federation=_loaded(folder / "federation.py").federation,
+        federation=made.federation,
+        MODALITIES=made.MODALITIES,
+        CYCLES=_loaded(folder / "accuracy.py").CYCLES,
         train_one_by_one=_loaded(folder / "one_by_one.py").train_one_by_one,
     )
 

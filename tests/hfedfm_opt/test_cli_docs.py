@@ -113,7 +113,7 @@ def test_every_command_has_an_example():
     text = DOCUMENT.read_text(encoding="utf-8")
     names = set(typer.main.get_command(app).commands)
 
-    assert len(names) == 13
+    assert len(names) == 14
     for name in names:
         assert f"\n$ hfedfm {name}" in text
         assert f"\n## {name}\n" in text

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fl_runtime import LinkGains, LivingNetwork, RoundReport, check_schedule, play, run
+from fl_runtime import LearningSettings, LinkGains, LivingNetwork, RoundReport, check_schedule, play, run
 from hfedfm_opt.planning.moves import moves_between
 from hfedfm_opt.planning.plan import Plan
 from hfedfm_opt.planning.planner import plan
@@ -140,8 +140,9 @@ def test_a_run_that_is_killed_and_resumed_learns_on_from_plan_to_plan(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(several, observer=stop, checkpoint=tmp_path)
-    resumed, whole = run(several, checkpoint=tmp_path, resume=True).learning, run(one).learning
+        run(several, observer=stop, learning=LearningSettings(checkpoint=tmp_path))
+    again = LearningSettings(checkpoint=tmp_path, resume=True)
+    resumed, whole = run(several, learning=again).learning, run(one).learning
     assert resumed is not None
     assert whole is not None
     assert resumed.accuracy.tobytes() == whole.accuracy.tobytes()
