@@ -74,10 +74,11 @@ def moment_bound(
     first_s = max(
         float((one.seconds + one.own_s).min()) + later_s.get(device, 0.0) for device, one in ways.items()
     )
-    first_s *= 1.0 + 1e-12
+    floor_s, first_s = max(first_s, 0.0), first_s * (1.0 + 1e-12)
     last_s = first_s + energy * float(joules_at(np.array([first_s]))[0]) / second
     moments_s = np.unique(np.geomspace(max(first_s, 1e-12), max(last_s, 1e-12), NUM_MOMENTS))
-    return _least(moments_s, joules_at, weights, gap, stop_at)
+    before = second * floor_s + energy * float(joules_at(moments_s[:1])[0])  # until the first of the moments
+    return min(before, _least(moments_s, joules_at, weights, gap, stop_at))
 
 
 def _least(
