@@ -43,13 +43,26 @@ def _clusters_of_band(network: Network) -> dict[str, int]:
 def as_decided(network: Network, decisions: Decisions) -> Network:
     """Return the network with the association of a plan's clusters, and with who trains what.
 
+    Parameters
+    ----------
+    network : Network
+        The network, with the association of the file.
+    decisions : Decisions
+        The plan.
+    """
+    return with_training(as_associated(network, decisions), decisions.servings)
+
+
+def as_associated(network: Network, decisions: Decisions) -> Network:
+    """Return the network with the association of a plan's clusters.
+
     A cluster's id is the server of its members.  Where it is above a member in the file already (its parent,
     the cloud) nothing changes, nor where the member cannot have it as a server: a check then says so.
 
     Parameters
     ----------
     network : Network
-        The network, with the association of the file.
+        The network, with the association of the file; devices of the plan may be missing.
     decisions : Decisions
         The plan.
     """
@@ -63,7 +76,7 @@ def as_decided(network: Network, decisions: Decisions) -> Network:
         and may_serve(network, member, cluster.id)
         and cluster.id not in network.path_up(member)
     }
-    return with_training(with_association(network, server_of), decisions.servings)
+    return with_association(network, server_of)
 
 
 def may_serve(network: Network, device: str, server: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from hfedfm_opt.planning.arrangement import Arrangement
 from hfedfm_opt.planning.assemble import assemble
+from hfedfm_opt.planning.association import as_associated
 from hfedfm_opt.planning.candidates import Reach
 from hfedfm_opt.planning.changes import Changes, changes_between
 from hfedfm_opt.planning.cluster_options import Option, Rhythm
@@ -92,10 +93,10 @@ def replan(
 ) -> Replanned:
     """Return a checked plan for a network that changed, from a plan for the network before.
 
-    Clusters in which nothing changed keep their trees, aggregators and hosts; their resources are allocated
-    anew where that pays.  The devices of the others are placed and arranged anew, at a common deadline near
-    the old one; what still stands of the old plan competes with that.  Where that gives no plan, everything
-    is planned anew.
+    Devices keep the servers of the old plan.  Clusters in which nothing changed keep their trees, aggregators
+    and hosts; their resources are allocated anew where that pays.  The devices of the others are placed and
+    arranged anew, at a common deadline near the old one; what still stands of the old plan competes with
+    that.  Where that gives no plan, everything is planned anew.
 
     Parameters
     ----------
@@ -132,8 +133,10 @@ def replan(
     recipe = recipe_of(name, instance.training.period)
     priced = priced_instance(instance, settings)
     transport = transport_of(priced, settings.transport_bits)
-    network = resolve_network(priced, settings.duplex, precisions_of(transport))
-    before = resolve_network(old.instance, settings.duplex, precisions_of(transport))
+    network, before = (
+        as_associated(resolve_network(given, settings.duplex, precisions_of(transport)), old.decisions)
+        for given in (priced, old.instance)
+    )
     differs = changes_between(before, network)
 
     def answer(result: PlanResult, way: Way) -> Replanned:

@@ -22,6 +22,7 @@ from hfedfm_opt.planning.optimise import SearchSettings
 from hfedfm_opt.planning.plan import Plan, PlanResult
 from hfedfm_opt.planning.plan_file import read_plan, write_plan
 from hfedfm_opt.planning.planner import plan
+from hfedfm_opt.planning.replan import replan
 from hfedfm_opt.planning.time_prices import even_prices
 from hfedfm_opt.study.living import living_schedule
 from hfedfm_opt.system.generate.city import city_instance
@@ -119,6 +120,16 @@ def test_a_plan_costs_the_same_where_its_association_is_the_files(moved: PlanRes
     server_of = {member: cluster.id for cluster in clusters for member in cluster.members}
     other = Plan(associated(moved.plan.instance, server_of), moved.plan.decisions)
     assert replace(other.prediction, uses={}) == replace(moved.plan.prediction, uses={})
+
+
+def test_planning_again_keeps_the_servers_of_a_plan() -> None:
+    instance = city_instance(14, 3, seed=2)
+    before = plan(instance, "optimised:2", association="strongest", allocate=False)
+    assert before.plan is not None
+    again = replan(instance, before.plan, allocate=False)
+    assert again.way == "warm"
+    assert len(again.changes.kept) == len(before.plan.decisions.clusters)
+    assert again.result.objective <= before.objective * (1 + 1e-9)
 
 
 @pytest.mark.parametrize(("gone", "says"), [(0, "no link to"), (1, "no link from")])
