@@ -9,8 +9,9 @@ import numpy as np
 from hfedfm_opt.planning.candidates import Candidate, Reach, candidates_of
 from hfedfm_opt.planning.deadline_prices import deadline_of
 from hfedfm_opt.planning.formulate_placement import PlacementTask, price
-from hfedfm_opt.planning.hulls import hulls_of
+from hfedfm_opt.planning.hulls import hulls_of, second_j_of
 from hfedfm_opt.planning.moves import replica_bytes
+from hfedfm_opt.planning.pace import best_moment_s, pace_of, ready_at, slowable_devices
 from hfedfm_opt.planning.place import NoPlacement, Placed
 from hfedfm_opt.planning.readiness import Readiness, readiness
 from hfedfm_opt.planning.time_prices import TimePrices
@@ -53,6 +54,8 @@ def place_again(
     moving_weight_per_byte: float,
     options: Options,
     hold: Hold = "nothing",
+    *,
+    slows: bool = False,
 ) -> tuple[Placed, Readiness]:
     """Return the best placement found in which only some devices change their hosts, and when it is ready.
 
@@ -75,6 +78,8 @@ def place_again(
         When to stop each placement.
     hold : "nothing", "trained" or "all"
         Which modules of devices that the old plan knows stay where they run: trainable ones, or all.
+    slows : bool
+        Whether CPUs may slow down, so that all are ready at one moment.
 
     Raises
     ------
@@ -95,7 +100,9 @@ def place_again(
     placed, lost = _placed(network, kept, {}), None
     num_turns = 1 + (MOST_TURNS if len(task.candidates) > len(task.demands) else 0)
     for number in range(num_turns):
-        priced = price(network, task, _prices(network, task, kept, placed))
+        slowable = slowable_devices(network) if slows else frozenset[str]()
+        prices = _prices(network, task, kept, placed, slowable)
+        priced = price(network, task, prices, slowable=slowable)
         if number == 0:
             priced = _as_before(priced, old, host_of, task.modules)
         try:
@@ -105,8 +112,9 @@ def place_again(
             continue
         ready = readiness(with_training(network, placed.servings), placed.servings)
         sent = {(entry.module, entry.node) for entry in placed.hosted} - held
-        value = weights.energy_weight_per_j * sum(ready.joules.values())
-        value += weights.time_weight_per_s * max(ready.seconds.values())
+        trained = _paced(network, placed, ready) if slows else ready
+        value = weights.energy_weight_per_j * sum(trained.joules.values())
+        value += weights.time_weight_per_s * max(trained.seconds.values())
         value += moving_weight_per_byte * sum(replica_bytes(network, module) for module, _ in sent)
         if number > 1 and value >= best_value:
             break
@@ -177,14 +185,23 @@ def _task(
     return PlacementTask(problem, tuple(candidates), modules, nodes, tuple(demands))
 
 
-def _prices(network: Network, task: PlacementTask, kept: _Kept, placed: Placed) -> TimePrices:
+def _paced(network: Network, placed: Placed, ready: Readiness) -> Readiness:
+    """Return when devices are ready at their best common moment."""
+    served = with_training(network, placed.servings)
+    return ready_at(served, ready, best_moment_s(pace_of(served, ready), second_j_of(network)))[0]
+
+
+def _prices(
+    network: Network, task: PlacementTask, kept: _Kept, placed: Placed, slowable: Collection[str]
+) -> TimePrices:
     """Return what a second is worth to each free device at the longest training of all that stay."""
     weights = network.instance.objective
     second_j = weights.time_weight_per_s / max(weights.energy_weight_per_j, 1e-12)
     work = dict(kept.work)
     busy_s = {host: _alone_s(network, host, flops) for host, flops in work.items()}
-    hulls = hulls_of(network, task, busy_s)
-    stays = readiness(with_training(network, placed.servings), placed.servings).seconds
+    hulls = hulls_of(network, task, busy_s, slowable)
+    ready = readiness(with_training(network, placed.servings), placed.servings)
+    stays = (_paced(network, placed, ready) if slowable else ready).seconds
     stays = {device: seconds for device, seconds in stays.items() if device not in hulls}
     longest_s = max(stays.values(), default=0.0)
     deadline_s = max(longest_s, deadline_of(network, hulls))

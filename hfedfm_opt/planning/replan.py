@@ -209,7 +209,14 @@ def _warm(network: Network, old: Plan, asked: _Asked) -> tuple[Placed, Arrangeme
     kept = asked.kept & stands if asked.same_period else set()
     free = {device for server, members in network.members.items() if server not in kept for device in members}
     placed, ready = place_again(
-        network, old.decisions, free, asked.reach, asked.moving_weight_per_byte, limited, asked.hold
+        network,
+        old.decisions,
+        free,
+        asked.reach,
+        asked.moving_weight_per_byte,
+        limited,
+        asked.hold,
+        slows=asked.search.allocate,
     )
     network = with_training(network, placed.servings)
     moment_s = None
