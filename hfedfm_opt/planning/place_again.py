@@ -24,6 +24,8 @@ from solvers.common import Options
 from solvers.common.arrays import FloatArray
 from solvers.placement import PlacementProblem, solve
 
+GOOD_ENOUGH = 1e-3
+"""Relative gap to which the changed devices are placed."""
 MOST_TURNS = 3
 """Placements tried besides the one that keeps all hosts."""
 CRITICAL = 0.95
@@ -254,7 +256,7 @@ def _as_before(
 
 
 def _solved(network: Network, task: PlacementTask, kept: _Kept, options: Options) -> Choice:
-    result = solve(_with_held(network, task, kept), "auto", options)
+    result = solve(_with_held(network, task, kept), "auto", replace(options, gap=GOOD_ENOUGH))
     if result.solution is None:
         why = result.explanation or result.stop_reason
         text = f"no placement of the changed devices beside the others: {why}"
